@@ -1,0 +1,89 @@
+//! Shared work, computed once per run and kept under a hash of everything that it depends on.
+
+use crate::error::{Error, Result};
+use crate::rng::Stream;
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use std::any::Any;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+type Slot = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
+
+/// Stages by content hash, in memory and (when a folder is given) on disk, so that a resumed run finds them.
+#[derive(Debug, Default)]
+pub(crate) struct StageStore {
+    folder: Option<PathBuf>,
+    slots: Mutex<HashMap<String, Slot>>,
+}
+
+impl StageStore {
+    /// A store that also writes to `folder`.
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        Self { folder, slots: Mutex::default() }
+    }
+
+    /// The stage's value: from memory, from disk, or computed. Threads that ask for the same stage wait for the one
+    /// that computes it; other stages go on.
+    pub(crate) fn get<K: Serialize, T: Serialize + DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        experiment: &str,
+        name: &str,
+        key: &K,
+        seed: u64,
+        compute: impl FnOnce(&mut Stream) -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let key = serde_json::to_string(key).map_err(|e| Error::Numeric(format!("stage {name}: {e}")))?;
+        let seed = seed.to_string();
+        let id = [experiment, "stage", name, &key, &seed];
+        let hash = hash_of(&id);
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            slots.entry(hash.clone()).or_default().clone()
+        };
+        let mut value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = value.as_ref().and_then(|v| v.clone().downcast::<T>().ok()) {
+            return Ok(known);
+        }
+        let path = self.folder.as_ref().map(|f| f.join(format!("{name}-{}.bin", &hash[..16])));
+        let fresh: Arc<T> = match path.as_ref().and_then(|p| load(p)) {
+            Some(loaded) => Arc::new(loaded),
+            None => {
+                let computed = compute(&mut Stream::named(&id))?;
+                if let Some(path) = &path {
+                    save(path, &computed)?;
+                }
+                Arc::new(computed)
+            }
+        };
+        *value = Some(fresh.clone());
+        Ok(fresh)
+    }
+}
+
+fn hash_of(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    crate::record::hex(&hash.finalize())
+}
+
+/// A stage file is a SHA-256 of the content, then the content; anything else is not there.
+fn load<T: DeserializeOwned>(path: &std::path::Path) -> Option<T> {
+    let bytes = std::fs::read(path).ok()?;
+    let (sum, body) = bytes.split_at_checked(32)?;
+    if Sha256::digest(body).as_slice() != sum {
+        return None;
+    }
+    postcard::from_bytes(body).ok()
+}
+
+fn save<T: Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
+    let body = postcard::to_stdvec(value).map_err(|e| Error::Numeric(format!("{}: {e}", path.display())))?;
+    let mut bytes = Sha256::digest(&body).to_vec();
+    bytes.extend_from_slice(&body);
+    crate::record::write_atomically(path, &bytes)
+}

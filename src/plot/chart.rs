@@ -1,0 +1,145 @@
+//! What a figure shows, as data. An experiment builds a [`Chart`] from its rows; drawing is `plot`'s business.
+
+/// A whole figure: one or more panels under one title.
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    /// The title over all panels.
+    pub title: String,
+    /// One or two lines under the title: what bands are, how many seeds, what is exact.
+    pub subtitle: String,
+    /// The panels, row by row.
+    pub panels: Vec<Panel>,
+    /// Panels per row (0 means as square as fits).
+    pub columns: usize,
+}
+
+/// One coordinate system.
+#[derive(Clone, Debug, Default)]
+pub struct Panel {
+    /// The panel's own title (may be empty when there is one panel).
+    pub title: String,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// What is drawn, back to front.
+    pub layers: Vec<Layer>,
+}
+
+/// An axis: label with units, scale, optional fixed range.
+#[derive(Clone, Debug, Default)]
+pub struct Axis {
+    /// Label, with the unit in brackets where there is one: `KL (nats)`.
+    pub label: String,
+    /// Linear or logarithmic.
+    pub scale: Scale,
+    /// Fixed limits; from the data when absent.
+    pub range: Option<(f64, f64)>,
+    /// Names at integer positions 0, 1, … instead of numbers (bars, heat maps).
+    pub categories: Vec<String>,
+}
+
+/// The scale of an axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// Linear.
+    #[default]
+    Linear,
+    /// Base-10 logarithm; values that are not positive are left out.
+    Log,
+}
+
+/// How a line is stroked, beside its colour, so that figures read without colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stroke {
+    /// Solid.
+    #[default]
+    Solid,
+    /// Dashed.
+    Dashed,
+    /// Dotted.
+    Dotted,
+}
+
+/// One thing drawn in a panel. Layers with the same `series` share a colour (and a legend entry) in all panels.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Layer {
+    /// A line through points (x, y), with markers if asked.
+    Line {
+        /// Legend entry and colour key.
+        series: String,
+        /// Points in drawing order.
+        points: Vec<(f64, f64)>,
+        /// Stroke.
+        stroke: Stroke,
+        /// Draw a marker at each point.
+        markers: bool,
+    },
+    /// A translucent band (x, low, high), in its series' colour; no legend entry of its own.
+    Band {
+        /// Colour key.
+        series: String,
+        /// (x, low, high).
+        points: Vec<(f64, f64, f64)>,
+    },
+    /// Points with vertical error bars (x, y, low, high).
+    ErrorBars {
+        /// Legend entry and colour key.
+        series: String,
+        /// (x, y, low, high).
+        points: Vec<(f64, f64, f64, f64)>,
+    },
+    /// A cloud of points in one colour; translucent, so that density shows.
+    Scatter {
+        /// Legend entry and colour key.
+        series: String,
+        /// Points.
+        points: Vec<(f64, f64)>,
+    },
+    /// A cloud of points coloured by a third value on a sequential scale, with a colour bar.
+    ColoredScatter {
+        /// (x, y, value).
+        points: Vec<(f64, f64, f64)>,
+        /// What the colour means, with units.
+        value_label: String,
+        /// Fixed colour limits; from the data when absent.
+        range: Option<(f64, f64)>,
+    },
+    /// Vertical bars at category positions with optional intervals (position, height, low, high); bars of several
+    /// series at the same position stand side by side.
+    Bars {
+        /// Legend entry and colour key.
+        series: String,
+        /// (category position, height, low, high); low = high = height means no interval.
+        bars: Vec<(usize, f64, f64, f64)>,
+    },
+    /// A heat map over category positions, each cell with its printed value, and a colour bar.
+    Heat {
+        /// (x category, y category, value).
+        cells: Vec<(usize, usize, f64)>,
+        /// What the colour means, with units.
+        value_label: String,
+    },
+    /// A reference curve: thin, grey or black, dashed; for theory and bounds.
+    Reference {
+        /// Legend entry, e.g. `slope −2 (theory)`.
+        label: String,
+        /// Points in drawing order.
+        points: Vec<(f64, f64)>,
+    },
+    /// A horizontal reference line across the panel, for example the paper's value.
+    Horizontal {
+        /// Legend entry.
+        label: String,
+        /// Its height.
+        y: f64,
+    },
+    /// A vertical reference line across the panel.
+    Vertical {
+        /// Legend entry.
+        label: String,
+        /// Its place.
+        x: f64,
+    },
+}

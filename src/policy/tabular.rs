@@ -1,0 +1,55 @@
+//! One logit per (context, token): nothing is shared.
+
+use super::Policy;
+
+/// The tabular softmax policy: parameters are the logits.
+#[derive(Clone, Debug)]
+pub struct Tabular {
+    vocab: usize,
+    params: Vec<f64>,
+    last: Vec<usize>,
+}
+
+impl Tabular {
+    /// All logits zero: uniform everywhere.
+    pub fn uniform(contexts: usize, vocab: usize) -> Self {
+        Self::from_logits(vocab, vec![0.0; contexts * vocab])
+    }
+
+    /// From logits, `contexts × vocab` row-major.
+    pub fn from_logits(vocab: usize, logits: Vec<f64>) -> Self {
+        assert!(vocab > 0 && logits.len() % vocab == 0, "logits must be whole rows of {vocab}");
+        Self { vocab, params: logits, last: Vec::new() }
+    }
+}
+
+impl Policy for Tabular {
+    fn contexts(&self) -> usize {
+        self.params.len() / self.vocab
+    }
+    fn vocab(&self) -> usize {
+        self.vocab
+    }
+    fn params(&self) -> &[f64] {
+        &self.params
+    }
+    fn params_mut(&mut self) -> &mut [f64] {
+        &mut self.params
+    }
+    fn forward(&mut self, contexts: &[usize], logits: &mut [f64]) {
+        self.last.clear();
+        self.last.extend_from_slice(contexts);
+        for (&c, out) in contexts.iter().zip(logits.chunks_exact_mut(self.vocab)) {
+            out.copy_from_slice(&self.params[c * self.vocab..][..self.vocab]);
+        }
+    }
+    fn backward(&mut self, logit_weights: &[f64], grad: &mut [f64]) {
+        for (&c, w) in self.last.iter().zip(logit_weights.chunks_exact(self.vocab)) {
+            grad[c * self.vocab..][..self.vocab].iter_mut().zip(w).for_each(|(g, w)| *g += w);
+        }
+    }
+    /// The Jacobian is a row of the identity: 1.
+    fn jacobian_norm(&mut self, _context: usize) -> f64 {
+        1.0
+    }
+}

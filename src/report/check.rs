@@ -1,0 +1,195 @@
+//! A claim as a statistic with a criterion; the verdict follows from the two and cannot be written by hand.
+
+use crate::stats::Estimate;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What would count as reproduced, said before the result is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    /// The statistic is at least this.
+    AtLeast(f64),
+    /// The statistic is at most this.
+    AtMost(f64),
+    /// The statistic lies in this closed range.
+    Within(f64, f64),
+}
+
+impl Criterion {
+    /// `target` ± `tolerance`.
+    pub fn near(target: f64, tolerance: f64) -> Self {
+        Self::Within(target - tolerance, target + tolerance)
+    }
+
+    fn bounds(self) -> (f64, f64) {
+        match self {
+            Self::AtLeast(low) => (low, f64::INFINITY),
+            Self::AtMost(high) => (f64::NEG_INFINITY, high),
+            Self::Within(low, high) => (low, high),
+        }
+    }
+}
+
+impl fmt::Display for Criterion {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match *self {
+            Self::AtLeast(low) => write!(f, "≥ {}", short(low)),
+            Self::AtMost(high) => write!(f, "≤ {}", short(high)),
+            Self::Within(low, high) => write!(f, "in [{}, {}]", short(low), short(high)),
+        }
+    }
+}
+
+/// Four significant digits, scientific where that is shorter to read.
+pub fn short(x: f64) -> String {
+    if x == 0.0 {
+        return "0".into();
+    }
+    let magnitude = x.abs().log10().floor();
+    if !(-3.0..6.0).contains(&magnitude) {
+        return format!("{x:.2e}");
+    }
+    let text = format!("{x:.*}", (3.0 - magnitude).max(0.0) as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Whether the paper's claim held here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The whole interval meets the criterion.
+    Reproduced,
+    /// The whole interval misses the criterion.
+    Refuted,
+    /// The interval straddles the criterion, or the statistic is undefined.
+    Inconclusive,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Reproduced => "reproduced",
+            Self::Refuted => "refuted",
+            Self::Inconclusive => "inconclusive",
+        })
+    }
+}
+
+/// What a check is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The paper claims it.
+    Claim,
+    /// Theory derived in this project, beside the paper's own.
+    Theory,
+    /// A condition in which the effect must vanish (or the statement must fail).
+    Control,
+}
+
+/// How sure we are of a number that the paper is said to give.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaperNumber {
+    /// Read in the paper or its official code.
+    Confirmed(f64),
+    /// Quoted by others; printed as "reported second-hand".
+    SecondHand(f64),
+}
+
+/// One claim, its statistic, its criterion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Short identifier, unique in its experiment, `snake_case`.
+    pub id: String,
+    /// Claim, theory or control.
+    pub kind: Kind,
+    /// The statement, one sentence.
+    pub statement: String,
+    /// Where the paper says it (or `derived`).
+    pub source: String,
+    /// The paper's own number, if known.
+    pub paper: Option<PaperNumber>,
+    /// Our estimate with its 95% interval.
+    pub estimate: Estimate,
+    /// What counts as reproduced.
+    pub criterion: Criterion,
+    /// What the statistic is, in words with units.
+    pub statistic: String,
+}
+
+impl Check {
+    /// A check of the given kind.
+    pub fn new(
+        kind: Kind,
+        id: &str,
+        statement: impl Into<String>,
+        source: impl Into<String>,
+        statistic: impl Into<String>,
+        estimate: Estimate,
+        criterion: Criterion,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            statement: statement.into(),
+            source: source.into(),
+            paper: None,
+            estimate,
+            criterion,
+            statistic: statistic.into(),
+        }
+    }
+
+    /// Adds the number that the paper gives.
+    #[must_use]
+    pub fn paper(mut self, number: PaperNumber) -> Self {
+        self.paper = Some(number);
+        self
+    }
+
+    /// The verdict: the whole 95% interval on one side of the criterion, or inconclusive.
+    pub fn verdict(&self) -> Verdict {
+        let Estimate { value, low, high, .. } = self.estimate;
+        let (min, max) = self.criterion.bounds();
+        if [value, low, high].iter().any(|v| v.is_nan()) {
+            Verdict::Inconclusive
+        } else if low >= min && high <= max {
+            Verdict::Reproduced
+        } else if high < min || low > max {
+            Verdict::Refuted
+        } else {
+            Verdict::Inconclusive
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Method;
+
+    fn verdict(low: f64, high: f64, criterion: Criterion) -> Verdict {
+        let estimate = Estimate { value: f64::midpoint(low, high), low, high, n: 5, method: Method::Bootstrap };
+        Check::new(Kind::Claim, "x", "", "", "", estimate, criterion).verdict()
+    }
+
+    #[test]
+    fn the_interval_decides() {
+        use Verdict::{Inconclusive, Refuted, Reproduced};
+        assert_eq!(verdict(1.0, 2.0, Criterion::AtLeast(1.0)), Reproduced);
+        assert_eq!(verdict(0.9, 2.0, Criterion::AtLeast(1.0)), Inconclusive);
+        assert_eq!(verdict(0.1, 0.9, Criterion::AtLeast(1.0)), Refuted);
+        assert_eq!(verdict(0.1, 0.9, Criterion::AtMost(1.0)), Reproduced);
+        assert_eq!(verdict(0.1, 0.9, Criterion::Within(0.2, 1.0)), Inconclusive);
+        assert_eq!(verdict(1.1, 1.2, Criterion::Within(0.2, 1.0)), Refuted);
+        assert_eq!(verdict(f64::NAN, f64::NAN, Criterion::AtMost(1.0)), Inconclusive);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let shown: Vec<_> = [0.0, 0.70711, 12.0, 123_456.7, 1e-9, 2.5e7, -0.05].map(short).into();
+        assert_eq!(shown, ["0", "0.7071", "12", "123457", "1.00e-9", "2.50e7", "-0.05"]);
+    }
+}

@@ -1,0 +1,44 @@
+//! Estimates with intervals. Randomness (bootstrap) comes from named streams, so an interval is reproducible.
+
+use serde::{Deserialize, Serialize};
+
+/// How an interval was made; printed beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// No sampling error: the quantity was computed, not estimated; low = value = high.
+    Exact,
+    /// Percentile bootstrap over independent units (seeds).
+    Bootstrap,
+    /// Bootstrap that resamples within strata (tasks), as rliable does.
+    StratifiedBootstrap,
+    /// Bootstrap of paired differences (same seed, two conditions).
+    PairedBootstrap,
+    /// Student's t.
+    StudentT,
+    /// Wilson's score interval of a proportion.
+    Wilson,
+}
+
+/// A number with its 95% interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The point estimate.
+    pub value: f64,
+    /// Lower end of the 95% interval.
+    pub low: f64,
+    /// Upper end of the 95% interval.
+    pub high: f64,
+    /// How many independent units (usually seeds) stand behind it.
+    pub n: usize,
+    /// How the interval was made.
+    pub method: Method,
+}
+
+impl Estimate {
+    /// A computed quantity without sampling error, over `n` cases.
+    pub fn exact(value: f64, n: usize) -> Self {
+        Self { value, low: value, high: value, n, method: Method::Exact }
+    }
+}
