@@ -3,6 +3,7 @@
 mod context;
 mod folder;
 mod journal;
+mod merge;
 pub mod params;
 mod registry;
 mod runner;
@@ -11,6 +12,7 @@ mod stage;
 pub use crate::report::{Check, Criterion, Kind, PaperNumber, Verdict};
 pub use context::{Context, Record};
 pub use folder::{Manifest, RunFolder};
+pub use merge::merge;
 pub use registry::{Plan, Runnable, entry, select};
 pub use runner::{Job, Progress, Request, run};
 pub use stage::StageStore;
