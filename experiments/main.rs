@@ -1,5 +1,7 @@
 //! The binary: the registry of experiments, and nothing else.
 
+#[cfg(test)]
+mod tests;
 mod vanishing_gradients;
 
 use rewardlab::experiment::{Runnable, entry};
