@@ -8,10 +8,12 @@
 mod entropy;
 mod expected_reward;
 mod nll;
+mod ppo;
 
 pub use entropy::entropy_objective;
 pub use expected_reward::expected_reward_objective;
 pub use nll::{nll_loss, soft_cross_entropy_loss};
+pub use ppo::{expected_ppo_clip_objective, ppo_clip_objective};
 
 #[cfg(test)]
 mod testing;
