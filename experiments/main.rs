@@ -1,2 +1,17 @@
-//! x
-fn main() {}
+//! The binary: the registry of experiments, and nothing else.
+
+#[cfg(test)]
+mod tests;
+mod vanishing_gradients;
+
+use rewardlab::experiment::{Runnable, entry};
+use std::process::ExitCode;
+
+/// Every experiment, in the order in which they are listed and judged.
+fn registry() -> Vec<Box<dyn Runnable>> {
+    vec![]
+}
+
+fn main() -> ExitCode {
+    rewardlab::cli::main(&registry())
+}
