@@ -152,7 +152,7 @@ mod tests {
         assert_close(&advantages(RULES[0], &rewards), &by_definition, 1e-15);
     }
 
-    /// torch: r = tensor([1., 0., 0., 1.]); (r − r.mean()) / (r.std() + 1e-4) → ±0.865875454…
+    /// The rule of TRL by hand: mean 1/2, sample standard deviation √(1/3).
     #[test]
     fn grpo_follows_trl() {
         let std = (1.0_f64 / 3.0).sqrt();
