@@ -1,1 +1,5 @@
 //! Razin et al., *Vanishing Gradients in Reinforcement Finetuning of Language Models*, arXiv:2310.20703.
+
+pub(crate) mod separation;
+mod softmax_linear;
+mod statistics;
