@@ -7,6 +7,11 @@ use rewardlab::rng::Stream;
 use std::hint::black_box;
 use std::time::Instant;
 
+fn cpu() -> f64 {
+    let s = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    s.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e-9
+}
+
 fn median(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
@@ -75,7 +80,7 @@ fn sweep(family: &str, draws: usize) -> f64 {
             let mut engine = Engine::new(tree);
             let mut world = World::new(tree, vec![0.0; tree.outputs()]).expect("finite");
             let (mut rewards, mut grad) = (vec![0.0; tree.outputs()], vec![0.0; policy.params().len()]);
-            let start = Instant::now();
+            let start = cpu();
             let mut largest = 0.0_f64;
             for _ in 0..draws {
                 let scale = 0.03 * 1000.0_f64.powf(rng.uniform());
@@ -89,7 +94,7 @@ fn sweep(family: &str, draws: usize) -> f64 {
                 largest = largest.max(norm / (6.0 * length as f64 * gamma * stats.reward_std.cbrt().powi(2)));
             }
             black_box(largest);
-            let t = start.elapsed().as_secs_f64() / draws as f64;
+            let t = (cpu() - start) / draws as f64;
             eprintln!("{family} V={vocab} L={length}: {:.3} us", t * 1e6);
             total += t;
         }
@@ -100,6 +105,6 @@ fn sweep(family: &str, draws: usize) -> f64 {
 fn main() {
     println!("gradient {:.1} us", gradient(64, 1024) * 1e6);
     for family in ["tabular", "log-linear", "mlp"] {
-        println!("{family} {:.3} us per draw over 16 shapes", sweep(family, 2000) / 16.0 * 1e6);
+        println!("{family} {:.3} us per draw over 16 shapes", sweep(family, 20000) / 16.0 * 1e6);
     }
 }

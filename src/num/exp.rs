@@ -76,7 +76,9 @@ impl Kernel for Exp<'_> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        self.1.iter_mut().zip(self.0).for_each(|(o, &x)| *o = exp(x));
+        for (o, &x) in self.1.iter_mut().zip(self.0) {
+            *o = exp(x);
+        }
     }
 }
 
@@ -86,7 +88,9 @@ impl Kernel for Tanh<'_> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        self.0.iter_mut().for_each(|v| *v = tanh(*v));
+        for v in self.0 {
+            *v = tanh(*v);
+        }
     }
 }
 

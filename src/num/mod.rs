@@ -1,7 +1,9 @@
 //! Stable numerics on slices: log-space sums, softmax, norms, matrix products. All logarithms are natural.
 
+pub(crate) mod eigen;
 mod exp;
 mod matmul;
+pub(crate) mod pack;
 mod planes;
 pub(crate) mod simd;
 mod softmax;

@@ -72,7 +72,9 @@ impl Kernel for Combine<'_> {
         }
         tail.fill(0.0);
         for (row, &c) in window.data.chunks_exact(window.stride).zip(coefficients) {
-            tail.iter_mut().zip(&row[start..]).for_each(|(o, &v)| *o = v.mul_add(c, *o));
+            for (o, &v) in tail.iter_mut().zip(&row[start..]) {
+                *o = v.mul_add(c, *o);
+            }
         }
     }
 }

@@ -9,8 +9,8 @@
 /// Partial sums of a reduction: two AVX-512 registers' worth.
 pub(crate) const LANES: usize = 16;
 
-/// A loop that gains from wide registers. `call` and all that it calls must be `#[inline(always)]`: a function that is
-/// not inlined is compiled for the baseline.
+/// A loop that gains from wide registers. `call` and all that it calls must be `#[inline(always)]`, loops must be
+/// `for` loops: a function that is not inlined, `Iterator::fold` for one, is compiled for the baseline.
 pub(crate) use pulp::NullaryFnOnce as Kernel;
 
 /// Runs the kernel with the widest registers at hand.
@@ -42,16 +42,29 @@ pub(crate) fn max(x: &[f64]) -> f64 {
             *m = if v > *m { v } else { *m };
         }
     }
-    lanes.iter().chain(tail).fold(f64::NEG_INFINITY, |m, &v| if v > m { v } else { m })
+    let mut max = f64::NEG_INFINITY;
+    for &v in lanes.iter().chain(tail) {
+        max = if v > max { v } else { max };
+    }
+    max
 }
 
 /// Where the first element equal to `value` is; the length if nowhere.
 #[inline(always)]
 pub(crate) fn position(x: &[f64], value: f64) -> usize {
     let (blocks, _) = x.as_chunks::<LANES>();
-    // whole blocks are looked through without branches; only the block that has it is searched
-    let block = blocks.iter().position(|b| b.iter().fold(false, |found, v| found | (*v == value)));
-    let start = block.unwrap_or(blocks.len()) * LANES;
+    let mut start = 0;
+    for block in blocks {
+        // a whole block is looked through without branches
+        let mut found = false;
+        for v in block {
+            found |= *v == value;
+        }
+        if found {
+            break;
+        }
+        start += LANES;
+    }
     x[start..].iter().position(|v| *v == value).map_or(x.len(), |at| start + at)
 }
 

@@ -70,7 +70,9 @@ impl Kernel for LogSoftmax<'_> {
         } else {
             for row in x.chunks_exact_mut(width) {
                 let norm = LogSumExp(row).call();
-                row.iter_mut().for_each(|v| *v -= norm);
+                for v in row {
+                    *v -= norm;
+                }
             }
         }
     }
@@ -100,8 +102,10 @@ impl Kernel for Softmax<'_> {
             let max = max(row);
             let total = exp_shifted(row, max, probs);
             let (norm, inverse) = (max + total.ln(), 1.0 / total);
-            row.iter_mut().for_each(|v| *v -= norm);
-            probs.iter_mut().for_each(|p| *p *= inverse);
+            for (v, p) in row.iter_mut().zip(probs) {
+                *v -= norm;
+                *p *= inverse;
+            }
         }
     }
 }
@@ -133,19 +137,28 @@ pub(crate) fn exp_shifted(x: &[f64], max: f64, out: &mut [f64]) -> f64 {
 fn narrow<const NORMALISE: bool>(x: &mut [f64], probs: &mut [f64], width: usize) {
     let probs = &mut probs[..x.len()];
     for row in x.chunks_exact_mut(width) {
-        let max = row.iter().fold(f64::NEG_INFINITY, |m, &v| if v > m { v } else { m });
-        row.iter_mut().for_each(|v| *v -= max);
+        let mut max = f64::NEG_INFINITY;
+        for &v in &*row {
+            max = if v > max { v } else { max };
+        }
+        for v in row {
+            *v -= max;
+        }
     }
     for (p, v) in probs.iter_mut().zip(&*x) {
         *p = exp(*v);
     }
     for (row, probs) in x.chunks_exact_mut(width).zip(probs.chunks_exact_mut(width)) {
-        let total: f64 = probs.iter().sum();
-        let norm = total.ln();
-        row.iter_mut().for_each(|v| *v -= norm);
-        if NORMALISE {
-            let inverse = 1.0 / total;
-            probs.iter_mut().for_each(|p| *p *= inverse);
+        let mut total = 0.0;
+        for p in &*probs {
+            total += p;
+        }
+        let (norm, inverse) = (total.ln(), 1.0 / total);
+        for (v, p) in row.iter_mut().zip(probs) {
+            *v -= norm;
+            if NORMALISE {
+                *p *= inverse;
+            }
         }
     }
 }
@@ -175,14 +188,21 @@ impl Kernel for Pullback<'_> {
                     *p = exp(lp);
                 }
                 for (w, p) in w.chunks_exact_mut(width).zip(scratch.chunks_exact(width)) {
-                    let total: f64 = w.iter().sum();
-                    w.iter_mut().zip(p).for_each(|(w, p)| *w -= total * p);
+                    let mut total = 0.0;
+                    for w in &*w {
+                        total += w;
+                    }
+                    for (w, p) in w.iter_mut().zip(p) {
+                        *w -= total * p;
+                    }
                 }
             }
         } else {
             for (w, lp) in weights.chunks_exact_mut(width).zip(log_probs.chunks_exact(width)) {
                 let total = sum(w);
-                w.iter_mut().zip(lp).for_each(|(w, &lp)| *w -= total * exp(lp));
+                for (w, &lp) in w.iter_mut().zip(lp) {
+                    *w -= total * exp(lp);
+                }
             }
         }
     }
@@ -197,6 +217,8 @@ fn sum(x: &[f64]) -> f64 {
             lanes[i] += block[i];
         }
     }
-    lanes.iter_mut().zip(tail).for_each(|(lane, v)| *lane += v);
+    for (lane, v) in lanes.iter_mut().zip(tail) {
+        *lane += v;
+    }
     fold(lanes)
 }

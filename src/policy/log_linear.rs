@@ -1,6 +1,6 @@
 //! Logits linear in shared parameters: f(s)_a = θ · φ(s, a).
 
-use super::{Policy, consecutive, linalg::largest_eigenvalue};
+use super::{Policy, consecutive, jacobian::Jacobian};
 use crate::num::Window;
 
 /// The log-linear policy with features φ(context, token) ∈ R^dim, shared over contexts.
@@ -70,14 +70,8 @@ impl Policy for LogLinear {
             return norm;
         }
         let v = self.vocab;
-        let mut gram = vec![0.0; v * v];
-        for plane in self.planes.chunks_exact(self.rows) {
-            let phi = &plane[context * v..][..v];
-            for (row, a) in gram.chunks_exact_mut(v).zip(phi) {
-                row.iter_mut().zip(phi).for_each(|(g, b)| *g += a * b);
-            }
-        }
-        let norm = largest_eigenvalue(&mut gram, v).sqrt();
+        let columns = self.planes.chunks_exact(self.rows).map(|plane| &plane[context * v..][..v]);
+        let norm = Jacobian::default().linear_norm(v, columns);
         self.norms[context] = Some(norm);
         norm
     }

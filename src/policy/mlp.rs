@@ -1,6 +1,7 @@
 //! A multilayer perceptron over fixed input vectors, one per context; without hidden layers, softmax regression.
 
-use super::{Policy, consecutive, linalg::LargestEigenvalue};
+use super::jacobian::{Jacobian, Network};
+use super::{Policy, consecutive};
 use crate::num::{Matrix, dot, matmul, tanh_in_place};
 use crate::rng::Stream;
 use std::ops::Range;
@@ -35,6 +36,8 @@ pub struct Mlp {
     params: Vec<f64>,
     batch: Batch,
     deltas: [Vec<f64>; 2],
+    /// ‖x‖² of every context's input, once a Jacobian norm has been asked for.
+    input_squares: Vec<f64>,
     jacobian: Jacobian,
 }
 
@@ -59,15 +62,6 @@ impl Batch {
     }
 }
 
-/// Buffers for Jacobian norms: ∂ logits / ∂ pre-activations of one layer and the one below, and the Gram matrix.
-#[derive(Clone, Debug, Default)]
-struct Jacobian {
-    d: Vec<f64>,
-    below: Vec<f64>,
-    gram: Vec<f64>,
-    largest: LargestEigenvalue,
-}
-
 impl Mlp {
     /// A network with layer `sizes` (input, hidden…, vocabulary) over `inputs` (`contexts × sizes[0]`).
     pub fn new(inputs: Arc<[f64]>, sizes: &[usize], activation: Activation, init: Init, rng: &mut Stream) -> Self {
@@ -88,6 +82,7 @@ impl Mlp {
             params,
             batch: Batch { acts: vec![Vec::new(); sizes.len()], ..Batch::default() },
             deltas: [Vec::new(), Vec::new()],
+            input_squares: Vec::new(),
             jacobian: Jacobian::default(),
         }
     }
@@ -95,7 +90,7 @@ impl Mlp {
     /// The same network over other inputs (a test set): parameters copied.
     pub fn with_inputs(&self, inputs: Arc<[f64]>) -> Self {
         assert!(inputs.len() % self.sizes[0] == 0, "inputs must be whole rows of {}", self.sizes[0]);
-        Self { inputs, ..self.clone() }
+        Self { inputs, input_squares: Vec::new(), ..self.clone() }
     }
 
     /// Range of layer `l`'s parameters, weights before biases.
@@ -145,42 +140,6 @@ impl Mlp {
         match activation {
             Activation::Relu => delta.iter_mut().zip(acts).for_each(|(d, &a)| *d = if a > 0.0 { *d } else { 0.0 }),
             Activation::Tanh => delta.iter_mut().zip(acts).for_each(|(d, a)| *d *= 1.0 - a * a),
-        }
-    }
-
-    /// Writes the Gram matrix J Jᵀ of row `at` of the last batch: Σ over layers of (‖input‖² + 1) · D Dᵀ, with D =
-    /// ∂ logits / ∂ pre-activations, `vocab × fan_out`.
-    fn jacobian_gram(&self, at: usize, work: &mut Jacobian) {
-        let v = self.vocab();
-        let Jacobian { d, below, gram, .. } = work;
-        gram.clear();
-        gram.resize(v * v, 0.0);
-        for l in (0..self.layers()).rev() {
-            let (fan_in, fan_out) = (self.sizes[l], self.sizes[l + 1]);
-            let input = &self.batch.input(l, &self.inputs, fan_in)[at * fan_in..][..fan_in];
-            let reach = dot(input, input) + 1.0;
-            let weights = &self.params[self.layer(l)][..fan_in * fan_out];
-            if l + 1 == self.layers() {
-                gram.iter_mut().step_by(v + 1).for_each(|g| *g += reach);
-                below.clear();
-                below.extend_from_slice(weights);
-            } else {
-                for i in 0..v {
-                    for j in 0..=i {
-                        let entry = reach * dot(&d[i * fan_out..][..fan_out], &d[j * fan_out..][..fan_out]);
-                        gram[i * v + j] += entry;
-                        gram[j * v + i] += if i == j { 0.0 } else { entry };
-                    }
-                }
-                if l > 0 {
-                    below.resize(v * fan_in, 0.0);
-                    matmul(Matrix::new(d, v, fan_out), Matrix::new(weights, fan_out, fan_in), below, false);
-                }
-            }
-            if l > 0 {
-                below.chunks_exact_mut(fan_in).for_each(|row| Self::gate(self.activation, input, row));
-                std::mem::swap(d, below);
-            }
         }
     }
 }
@@ -235,16 +194,20 @@ impl Policy for Mlp {
     }
 
     fn largest_jacobian_norm(&mut self, contexts: Range<usize>) -> f64 {
+        if contexts.is_empty() {
+            return 0.0;
+        }
         self.batch.first = Some(contexts.start);
         self.run_layers(contexts.len());
-        let mut work = std::mem::take(&mut self.jacobian);
-        work.largest.reset();
-        for at in 0..contexts.len() {
-            self.jacobian_gram(at, &mut work);
-            work.largest.offer(&work.gram, self.vocab());
+        if self.input_squares.is_empty() {
+            self.input_squares = self.inputs.chunks_exact(self.sizes[0]).map(|x| dot(x, x)).collect();
         }
-        let norm = work.largest.value().sqrt();
-        self.jacobian = work;
-        norm
+        self.jacobian.largest_norm(&Network {
+            sizes: &self.sizes,
+            activation: self.activation,
+            params: &self.params,
+            acts: &self.batch.acts,
+            input_squares: &self.input_squares[contexts],
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Softmax policies over a finite vocabulary: tabular, log-linear, MLP.
 
-mod linalg;
+mod jacobian;
 mod log_linear;
 mod mlp;
 mod tabular;
