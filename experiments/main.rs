@@ -1,5 +1,6 @@
 //! The binary: the registry of experiments, and nothing else.
 
+mod data;
 #[cfg(test)]
 mod tests;
 mod vanishing_gradients;
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 
 /// Every experiment, in the order in which they are listed and judged.
 fn registry() -> Vec<Box<dyn Runnable>> {
-    vec![]
+    vec![entry::<vanishing_gradients::controlled::Controlled>()]
 }
 
 fn main() -> ExitCode {
