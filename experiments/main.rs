@@ -9,7 +9,10 @@ use std::process::ExitCode;
 
 /// Every experiment, in the order in which they are listed and judged.
 fn registry() -> Vec<Box<dyn Runnable>> {
-    vec![entry::<vanishing_gradients::separation::Separation>()]
+    vec![
+        entry::<vanishing_gradients::separation::Separation>(),
+        entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
+    ]
 }
 
 fn main() -> ExitCode {
