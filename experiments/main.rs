@@ -14,6 +14,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::separation::Separation>(),
         entry::<vanishing_gradients::controlled::Controlled>(),
         entry::<vanishing_gradients::scatter::Scatter>(),
+        entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
     ]
 }
 

@@ -4,12 +4,14 @@
 
 // figures
 pub(crate) mod controlled;
+pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;
 
 // shared set-up
 mod factored;
 mod finetune;
+mod reward_models;
 mod softmax_linear;
 mod statistics;
 mod tasks;
