@@ -55,7 +55,8 @@ fn perturbed(value: &Value) -> Vec<Value> {
 /// Whether a changed plan gives other rows (or other cells) than the base; stops at the first difference.
 fn differs(base: &dyn Plan, rows: &[Table], plan: &dyn Plan, seed: u64) -> bool {
     let stages = StageStore::default();
-    base.cells() != plan.cells() || (0..rows.len()).any(|c| plan.measure(c, seed, &stages).ok().as_ref() != Some(&rows[c]))
+    base.cells() != plan.cells()
+        || (0..rows.len()).any(|c| plan.measure(c, seed, &stages).ok().as_ref() != Some(&rows[c]))
 }
 
 #[test]
