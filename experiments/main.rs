@@ -8,8 +8,13 @@ use rewardlab::experiment::{Runnable, entry};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they are listed and judged.
+#[rustfmt::skip]
 fn registry() -> Vec<Box<dyn Runnable>> {
-    vec![entry::<vanishing_gradients::theorem1::Theorem1>()]
+    vec![
+        entry::<vanishing_gradients::theorem1::Theorem1>(),
+        entry::<vanishing_gradients::separation::Separation>(),
+        entry::<vanishing_gradients::scatter::Scatter>(),
+    ]
 }
 
 fn main() -> ExitCode {

@@ -47,3 +47,76 @@ pub fn fit_line(x: &[f64], y: &[f64]) -> LineFit {
 fn student_t_975(degrees: usize) -> f64 {
     StudentsT::new(0.0, 1.0, degrees as f64).map_or(f64::NAN, |t| t.inverse_cdf(0.975))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Stream;
+    use approx::assert_relative_eq;
+
+    // x = np.array([0.3, -1.2, 2.5, 2.5, 0.0, 7.1, -3.3, 1.9]); y = np.array([1.0, -0.5, 2.0, 3.5, 1.0, 4.0, -2.0, 1.0])
+    // r = scipy.stats.linregress(x, y); h = scipy.stats.t.ppf(.975, 6) * r.stderr
+    // print(r.slope, r.slope - h, r.slope + h, r.intercept, r.rvalue ** 2)
+    #[test]
+    fn agrees_with_scipy() {
+        let fit = fit_line(&[0.3, -1.2, 2.5, 2.5, 0.0, 7.1, -3.3, 1.9], &[1.0, -0.5, 2.0, 3.5, 1.0, 4.0, -2.0, 1.0]);
+        assert_relative_eq!(fit.slope.value, 0.587_136_774_482_707_2, max_relative = 1e-14);
+        assert_relative_eq!(fit.slope.low, 0.345_220_588_986_220_43, max_relative = 1e-10);
+        assert_relative_eq!(fit.slope.high, 0.829_052_959_979_193_9, max_relative = 1e-10);
+        assert_relative_eq!(fit.intercept, 0.530_757_451_258_683_8, max_relative = 1e-14);
+        assert_relative_eq!(fit.r_squared, 0.854_610_193_969_273_8, max_relative = 1e-14);
+        assert_eq!((fit.slope.n, fit.slope.method), (8, Method::StudentT));
+    }
+
+    // for df in (1, 2, 3, 8, 30, 1000): print(scipy.stats.t.ppf(.975, df))
+    #[test]
+    fn student_t_agrees_with_scipy() {
+        let expected = [
+            (1, 12.706_204_736_174_694),
+            (2, 4.302_652_729_749_462),
+            (3, 3.182_446_305_283_708),
+            (8, 2.306_004_135_204_166),
+            (30, 2.042_272_456_301_238),
+            (1_000, 1.962_339_080_826_408_3),
+        ];
+        for (degrees, quantile) in expected {
+            assert_relative_eq!(student_t_975(degrees), quantile, max_relative = 1e-10);
+        }
+    }
+
+    // 2,000 normal samples of 5 points: the t interval covers exactly 95%. Critical value: alpha = 0.001 two-sided,
+    // 3.29 binomial standard errors. (The normal quantile in place of t's would cover 85%.)
+    #[test]
+    fn the_slope_is_covered_95_times_in_100() {
+        let mut stream = Stream::named(&["test", "coverage", "slope"]);
+        let x = [-1.0, 0.0, 0.5, 2.0, 7.0];
+        let covered = (0..2_000).filter(|_| {
+            let slope = fit_line(&x, &x.map(|x| 3.0 - 0.5 * x + 0.7 * stream.normal())).slope;
+            slope.low <= -0.5 && -0.5 <= slope.high
+        });
+        let share = covered.count() as f64 / 2_000.0;
+        assert!((share - 0.95).abs() < 3.29 * (0.95_f64 * 0.05 / 2_000.0).sqrt(), "{share}");
+    }
+
+    #[test]
+    fn points_on_a_line_have_its_slope_and_no_width() {
+        let x: Vec<f64> = (0..20).map(|i| 1e3 + f64::from(i)).collect();
+        let fit = fit_line(&x, &x.iter().map(|x| 4.0 - 2.0 * x).collect::<Vec<_>>());
+        assert_relative_eq!(fit.slope.low, -2.0, max_relative = 1e-12);
+        assert_relative_eq!(fit.slope.high, -2.0, max_relative = 1e-12);
+        assert_relative_eq!(fit.intercept, 4.0, max_relative = 1e-9);
+        assert_relative_eq!(fit.r_squared, 1.0, max_relative = 1e-12);
+    }
+
+    #[test]
+    fn what_is_undefined_is_nan() {
+        let two = fit_line(&[1.0, 2.0], &[3.0, 5.0]).slope;
+        assert!((two.value - 2.0).abs() < 1e-12 && two.low.is_nan() && two.high.is_nan());
+        for (x, y) in [(vec![], vec![]), (vec![1.0], vec![1.0]), (vec![0.1; 7], (0..7).map(f64::from).collect())] {
+            let fit = fit_line(&x, &y);
+            assert!(fit.slope.value.is_nan() && fit.slope.low.is_nan() && fit.intercept.is_nan(), "{fit:?}");
+        }
+        let flat = fit_line(&[1.0, 2.0, 4.0], &[0.1; 3]);
+        assert!(flat.slope.value.abs() < 1e-15 && flat.r_squared.is_nan());
+    }
+}

@@ -1,0 +1,138 @@
+//! Colour scales of heat maps and coloured scatters, and the bars that explain them.
+
+use super::chart::{Chart, Layer, Panel};
+use super::layout::{LABEL, TICK};
+use super::palette::{self, Color};
+use super::scene::{Align, Rect, Scene, Text};
+use super::text::{self, CENTERING};
+use super::ticks;
+
+const GAP: f64 = 18.0;
+const BAR: f64 = 18.0;
+const TICK_GAP: f64 = 7.0;
+
+/// What a colour means: shared by all layers of the figure with the same label.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ColorScale {
+    pub(crate) label: String,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    tick_width: f64,
+}
+
+impl ColorScale {
+    /// The colour of a value.
+    pub(crate) fn color(&self, value: f64) -> Color {
+        palette::sequential((value - self.low) / (self.high - self.low))
+    }
+
+    /// The page width that the bar takes, gap and label included.
+    pub(crate) fn width(&self) -> f64 {
+        let label = if self.label.is_empty() { 0.0 } else { LABEL * text::LINE + 4.0 };
+        GAP + BAR + TICK_GAP + self.tick_width + label
+    }
+
+    /// Draws the bar beside `plot`, `offset` to its right.
+    pub(crate) fn draw(&self, scene: &mut Scene, plot: Rect, offset: f64) {
+        let left = plot.right + offset + GAP;
+        let height = plot.height().min(420.0);
+        let top = plot.top + (plot.height() - height) / 2.0;
+        let steps = 128;
+        for i in 0..steps {
+            let (from, to) = (f64::from(i) / f64::from(steps), f64::from(i + 1) / f64::from(steps));
+            let area =
+                Rect { left, top: top + height * (1.0 - to), right: left + BAR, bottom: top + height * (1.0 - from) };
+            scene.block(area, palette::sequential(f64::midpoint(from, to)));
+        }
+        for tick in ticks::linear(self.low, self.high, 6).ticks {
+            let y = top + height * (1.0 - (tick.value - self.low) / (self.high - self.low));
+            let right = left + BAR;
+            scene.line((right, y), (right + 4.0, y), 1.0, Color::AXIS);
+            scene.text(Text {
+                at: (right + TICK_GAP, y + CENTERING * TICK),
+                content: tick.label,
+                size: TICK,
+                bold: false,
+                align: Align::Start,
+                upwards: false,
+                color: Color::SOFT_INK,
+            });
+        }
+        let lines = text::wrap(&self.label(), LABEL, false, plot.height() + 20.0);
+        for (i, line) in lines.into_iter().take(1).enumerate() {
+            let x = left + BAR + TICK_GAP + self.tick_width + 4.0 + (i as f64 + 0.5) * LABEL * text::LINE;
+            scene.text(Text {
+                at: (x, f64::midpoint(plot.top, plot.bottom)),
+                content: line,
+                size: LABEL,
+                bold: false,
+                align: Align::Middle,
+                upwards: true,
+                color: Color::INK,
+            });
+        }
+    }
+
+    fn label(&self) -> String {
+        match ticks::linear(self.low, self.high, 6).exponent {
+            0 => self.label.clone(),
+            exponent => format!("{} ×10{}", self.label, ticks::superscript(exponent)),
+        }
+    }
+}
+
+/// The colour scales that each panel shows, in order of appearance.
+pub(crate) fn scales(chart: &Chart) -> Vec<Vec<ColorScale>> {
+    chart
+        .panels
+        .iter()
+        .map(|panel| {
+            let mut found: Vec<ColorScale> = Vec::new();
+            for (label, ..) in panel.layers.iter().filter_map(colored) {
+                if found.iter().all(|scale| scale.label != label) {
+                    found.push(scale(chart, label));
+                }
+            }
+            found
+        })
+        .collect()
+}
+
+/// A coloured layer's label, fixed range and values.
+fn colored(layer: &Layer) -> Option<(&str, Option<(f64, f64)>, Vec<f64>)> {
+    match layer {
+        Layer::ColoredScatter { points, value_label, range } => {
+            Some((value_label, *range, points.iter().map(|p| p.2).collect()))
+        }
+        Layer::Heat { cells, value_label } => Some((value_label, None, cells.iter().map(|c| c.2).collect())),
+        _ => None,
+    }
+}
+
+/// The range that covers every layer of the figure with this label.
+fn scale(chart: &Chart, label: &str) -> ColorScale {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let layers = |panel: &'_ Panel| -> Vec<(Option<(f64, f64)>, Vec<f64>)> {
+        panel.layers.iter().filter_map(colored).filter(|c| c.0 == label).map(|c| (c.1, c.2)).collect()
+    };
+    for (range, values) in chart.panels.iter().flat_map(layers) {
+        let ends = range.filter(|r| usable(r.0) && usable(r.1)).map(|r| vec![r.0, r.1]);
+        for value in ends.unwrap_or(values).into_iter().filter(|v| usable(*v)) {
+            (low, high) = (low.min(value), high.max(value));
+        }
+    }
+    if low > high {
+        (low, high) = (0.0, 1.0);
+    }
+    if high - low <= 1e-9 * low.abs().max(high.abs()) || high - low < 1e-290 {
+        let margin = if low.abs() < 1e-280 { 1.0 } else { low.abs() * 0.5 };
+        (low, high) = (low - margin, high + margin);
+    }
+    let labels = ticks::linear(low, high, 6).ticks;
+    let tick_width = labels.iter().map(|t| text::width(&t.label, TICK, false)).fold(0.0, f64::max);
+    ColorScale { label: label.to_owned(), low, high, tick_width }
+}
+
+fn usable(value: f64) -> bool {
+    value.is_finite() && value.abs() < 1e300
+}

@@ -1,0 +1,114 @@
+//! Lines, bands, reference curves.
+
+use super::{Pen, clip, points};
+use crate::plot::chart::Stroke;
+use crate::plot::palette::{Color, Dashes};
+use crate::plot::scene::Point;
+
+/// Width of a data line.
+pub(crate) const DATA_LINE: f64 = 2.4;
+/// Width of a reference line.
+pub(crate) const REFERENCE_LINE: f64 = 1.8;
+/// Opacity of a band.
+pub(crate) const BAND_OPACITY: f64 = 0.2;
+/// Points of a line nearer to each other than this are drawn as one.
+const FINEST: f64 = 0.35;
+
+/// Dash lengths of a data line.
+pub(crate) fn dashes(stroke: Stroke) -> Dashes {
+    match stroke {
+        Stroke::Solid => &[],
+        Stroke::Dashed => &[10.0, 6.0],
+        Stroke::Dotted => &[2.6, 4.6],
+    }
+}
+
+/// A data line with its markers.
+pub(super) fn line(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64)], stroke: Stroke, markers: bool) {
+    let look = pen.looks.look(series);
+    let runs = runs(pen, data);
+    for run in &runs {
+        stroke_path(pen, run, DATA_LINE, look.color, dashes(stroke));
+    }
+    for run in runs {
+        // A lone point between gaps has no line to show it.
+        let lone = run.len() == 1;
+        for at in run.into_iter().filter(|_| markers || lone) {
+            if pen.inside(at) {
+                points::marker(pen.scene, look, at, points::MARKER);
+            }
+        }
+    }
+}
+
+/// The placeable stretches of a line: values that an axis cannot show leave gaps.
+fn runs(pen: &Pen<'_>, data: &[(f64, f64)]) -> Vec<Vec<Point>> {
+    let places: Vec<Option<Point>> = data.iter().map(|&(x, y)| pen.place(x, y)).collect();
+    places
+        .split(Option::is_none)
+        .filter(|run| !run.is_empty())
+        .map(|run| run.iter().flatten().copied().collect())
+        .collect()
+}
+
+fn stroke_path(pen: &mut Pen<'_>, run: &[Point], width: f64, color: Color, dashes: Dashes) {
+    for part in clip::path(&thin(run), pen.frame.plot) {
+        for dash in clip::dash(&part, dashes) {
+            pen.scene.path(dash, width, color);
+        }
+    }
+}
+
+/// Leaves out points that fall on the one before; the last stays.
+fn thin(run: &[Point]) -> Vec<Point> {
+    let mut kept: Vec<Point> = Vec::with_capacity(run.len());
+    for (i, &point) in run.iter().enumerate() {
+        let near = kept.last().is_some_and(|last| (point.0 - last.0).hypot(point.1 - last.1) < FINEST);
+        if !near || (i + 1 == run.len() && kept.len() == 1) {
+            kept.push(point);
+        }
+    }
+    kept
+}
+
+/// A translucent band.
+pub(super) fn band(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64)]) {
+    let color = pen.looks.look(series).color.opacity(BAND_OPACITY);
+    let places: Vec<Option<(f64, f64, f64)>> = data
+        .iter()
+        .map(|&(x, low, high)| {
+            let (x, high) = pen.place(x, high)?;
+            Some((x, pen.low(low)?, high))
+        })
+        .collect();
+    for run in places.split(Option::is_none) {
+        let upper = run.iter().flatten().map(|p| (p.0, p.2));
+        let lower = run.iter().rev().flatten().map(|p| (p.0, p.1));
+        let outline = clip::polygon(upper.chain(lower).collect(), pen.frame.plot);
+        pen.scene.polygon(outline, color);
+    }
+}
+
+/// A reference curve.
+pub(super) fn reference(pen: &mut Pen<'_>, label: &str, data: &[(f64, f64)]) {
+    let (color, dashes) = pen.looks.reference(label);
+    for run in runs(pen, data) {
+        stroke_path(pen, &run, REFERENCE_LINE, color, dashes);
+    }
+}
+
+/// A horizontal reference line.
+pub(super) fn horizontal(pen: &mut Pen<'_>, label: &str, y: f64) {
+    let Some(share) = pen.frame.axes.y.place(y) else { return };
+    let (color, dashes) = pen.looks.reference(label);
+    let (y, plot) = (pen.at_y(share), pen.frame.plot);
+    stroke_path(pen, &[(plot.left, y), (plot.right, y)], REFERENCE_LINE, color, dashes);
+}
+
+/// A vertical reference line.
+pub(super) fn vertical(pen: &mut Pen<'_>, label: &str, x: f64) {
+    let Some(share) = pen.frame.axes.x.place(x) else { return };
+    let (color, dashes) = pen.looks.reference(label);
+    let (x, plot) = (pen.at_x(share), pen.frame.plot);
+    stroke_path(pen, &[(x, plot.bottom), (x, plot.top)], REFERENCE_LINE, color, dashes);
+}

@@ -1,0 +1,108 @@
+//! Markers, error bars, clouds of points.
+
+use std::f64::consts::TAU;
+
+use super::Pen;
+use crate::plot::palette::{Color, Look, Marker};
+use crate::plot::scene::{Point, Scene};
+
+/// Radius of a marker.
+pub(crate) const MARKER: f64 = 5.0;
+const WHISKER: f64 = 1.8;
+
+/// A marker with a thin white rim, so that it stands clear of lines under it.
+pub(crate) fn marker(scene: &mut Scene, look: Look, at: Point, radius: f64) {
+    shape(scene, look.marker, at, radius + 1.2, Color::WHITE);
+    shape(scene, look.marker, at, radius, look.color);
+}
+
+/// A marker shape in one colour; all shapes have about the same area.
+fn shape(scene: &mut Scene, marker: Marker, at: Point, radius: f64, color: Color) {
+    let turned = |corners: u32, turn: f64, size: f64| -> Vec<Point> {
+        (0..corners)
+            .map(|i| {
+                let angle = TAU * (f64::from(i) / f64::from(corners) + turn);
+                (at.0 + size * radius * angle.sin(), at.1 - size * radius * angle.cos())
+            })
+            .collect()
+    };
+    match marker {
+        Marker::Circle => scene.disc(at, radius, color),
+        Marker::Square => scene.polygon(turned(4, 0.125, 1.25), color),
+        Marker::Diamond => scene.polygon(turned(4, 0.0, 1.35), color),
+        Marker::Triangle => scene.polygon(turned(3, 0.0, 1.45), color),
+        Marker::TriangleDown => scene.polygon(turned(3, 0.5, 1.45), color),
+        Marker::Pentagon => scene.polygon(turned(5, 0.0, 1.2), color),
+        Marker::Plus => scene.polygon(cross(at, radius, 0.0), color),
+        Marker::Cross => scene.polygon(cross(at, radius, 0.125), color),
+    }
+}
+
+/// The outline of a thick plus sign, turned by a share of a full turn.
+fn cross((x, y): Point, radius: f64, turn: f64) -> Vec<Point> {
+    let (long, short) = (1.3 * radius, 0.45 * radius);
+    let arm = [(-short, -long), (short, -long), (short, -short)];
+    let (sin, cos) = (TAU * turn).sin_cos();
+    (0..4)
+        .flat_map(|quarter| arm.map(|(dx, dy)| (0..quarter).fold((dx, dy), |(a, b), _| (-b, a))))
+        .map(|(dx, dy)| (x + cos * dx - sin * dy, y + sin * dx + cos * dy))
+        .collect()
+}
+
+/// Points with vertical intervals.
+pub(super) fn error_bars(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64, f64)]) {
+    let look = pen.looks.look(series);
+    for &(x, y, low, high) in data {
+        let Some(at) = pen.place(x, y) else { continue };
+        interval(pen, at.0, low, high, look.color);
+        if pen.inside(at) {
+            marker(pen.scene, look, at, MARKER);
+        }
+    }
+}
+
+/// A vertical interval with caps; caps only where the end is in view.
+pub(super) fn interval(pen: &mut Pen<'_>, x: f64, low: f64, high: f64, color: Color) {
+    let plot = pen.frame.plot;
+    if low >= high || x < plot.left - 0.5 || x > plot.right + 0.5 {
+        return;
+    }
+    let (Some(bottom), Some(top)) = (pen.low(low), pen.frame.axes.y.place(high).map(|s| pen.at_y(s))) else { return };
+    if top > plot.bottom || bottom < plot.top {
+        return;
+    }
+    let ends = [(bottom, bottom.min(plot.bottom)), (top, top.max(plot.top))];
+    pen.scene.line((x, ends[0].1), (x, ends[1].1), WHISKER, color);
+    for (wanted, shown) in ends {
+        if (wanted - shown).abs() < 0.5 {
+            pen.scene.line((x - 4.5, shown), (x + 4.5, shown), WHISKER, color);
+        }
+    }
+}
+
+/// A cloud in the series' colour.
+pub(super) fn scatter(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64)]) {
+    let look = pen.looks.look(series);
+    let (radius, opacity) = grain(data.len(), pen.frame.plot.width() * pen.frame.plot.height());
+    for &(x, y) in data {
+        let Some(at) = pen.place(x, y).filter(|at| pen.inside(*at)) else { continue };
+        shape(pen.scene, look.marker, at, radius, look.color.opacity(opacity));
+    }
+}
+
+/// A cloud coloured by a third value.
+pub(super) fn colored(pen: &mut Pen<'_>, data: &[(f64, f64, f64)], value_label: &str) {
+    let Some(scale) = pen.frame.color_scales.iter().find(|scale| scale.label == value_label) else { return };
+    let (radius, opacity) = grain(data.len(), pen.frame.plot.width() * pen.frame.plot.height());
+    for &(x, y, value) in data.iter().filter(|p| p.2.is_finite()) {
+        let Some(at) = pen.place(x, y).filter(|at| pen.inside(*at)) else { continue };
+        pen.scene.disc(at, radius, scale.color(value).opacity(opacity.max(0.55)));
+    }
+}
+
+/// Radius and opacity of a cloud's points: the more points for the area, the smaller and fainter.
+fn grain(count: usize, area: f64) -> (f64, f64) {
+    let room = area / count.max(1) as f64;
+    let radius = (room.sqrt() * 0.22).clamp(2.4, 5.0);
+    (radius, (room / 900.0).clamp(0.18, 0.75))
+}

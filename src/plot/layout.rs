@@ -1,0 +1,290 @@
+//! Where everything goes: the page, the grid of panels, their margins.
+
+use super::axis::Axes;
+use super::chart::{Chart, Panel};
+use super::colorbar::{self, ColorScale};
+use super::scene::Rect;
+use super::text;
+use super::ticks::Tick;
+
+/// Font sizes (em, page units), made to be read at half size.
+pub(crate) const TITLE: f64 = 27.0;
+pub(crate) const SUBTITLE: f64 = 18.5;
+pub(crate) const PANEL_TITLE: f64 = 20.0;
+pub(crate) const LABEL: f64 = 19.0;
+pub(crate) const TICK: f64 = 17.5;
+
+/// Page margin.
+pub(crate) const MARGIN: f64 = 22.0;
+/// From the axis to its tick labels, tick mark included.
+pub(crate) const TICK_GAP: f64 = 10.0;
+const LABEL_GAP: f64 = 8.0;
+const COLUMN_GAP: f64 = 26.0;
+const ROW_GAP: f64 = 26.0;
+const MOST_NAME_WIDTH: f64 = 200.0;
+
+/// A panel with its place and everything about its axes that the page's layout decides.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    /// The data area.
+    pub(crate) plot: Rect,
+    pub(crate) axes: Axes,
+    pub(crate) title: Vec<String>,
+    pub(crate) x_label: Vec<String>,
+    pub(crate) y_label: Vec<String>,
+    /// Baselines' horizontal distance of the y label from the data area.
+    pub(crate) y_label_offset: f64,
+    pub(crate) x_ticks: Vec<Tick>,
+    pub(crate) y_ticks: Vec<Tick>,
+    pub(crate) x_names: Names,
+    pub(crate) y_names: Names,
+    pub(crate) color_scales: Vec<ColorScale>,
+}
+
+/// Category names, broken into lines.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) lines: Vec<Vec<String>>,
+    pub(crate) size: f64,
+    /// Written from bottom to top because they do not fit side by side.
+    pub(crate) upwards: bool,
+}
+
+impl Names {
+    fn depth(&self) -> f64 {
+        if self.upwards {
+            return self.lines.iter().map(|l| text::widest(l, self.size, false)).fold(0.0, f64::max);
+        }
+        self.lines.iter().map(Vec::len).max().unwrap_or(0) as f64 * self.size * text::LINE
+    }
+
+    fn widest(&self) -> f64 {
+        self.lines.iter().map(|l| text::widest(l, self.size, false)).fold(0.0, f64::max)
+    }
+}
+
+/// The page.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) width: f64,
+    pub(crate) title: Vec<String>,
+    pub(crate) subtitle: Vec<String>,
+    pub(crate) frames: Vec<Frame>,
+    /// Where the panels end and the legend begins.
+    pub(crate) bottom: f64,
+}
+
+/// Panels per row.
+pub(crate) fn columns(chart: &Chart) -> usize {
+    let count = chart.panels.len().max(1);
+    let wanted = match (chart.columns, count) {
+        (0, 1..=3) => count,
+        (0, _) => (1..).find(|c| c * c >= count).unwrap_or(1),
+        (fixed, _) => fixed,
+    };
+    wanted.clamp(1, count)
+}
+
+/// Lays the chart out.
+pub(crate) fn layout(chart: &Chart) -> Layout {
+    let columns = columns(chart);
+    let width = (columns as f64 * 290.0).clamp(1200.0, 3000.0);
+    let inner = width - 2.0 * MARGIN;
+    let title = text::wrap(&chart.title, TITLE, true, inner);
+    let subtitle = text::wrap(&chart.subtitle, SUBTITLE, false, inner);
+    let mut top = MARGIN + title.len() as f64 * TITLE * text::LINE + subtitle.len() as f64 * SUBTITLE * text::LINE;
+    if !(title.is_empty() && subtitle.is_empty()) {
+        top += 14.0;
+    }
+    let height = plot_height(inner / columns as f64);
+    let mut frames: Vec<Frame> =
+        chart.panels.iter().enumerate().map(|(i, panel)| sketch(chart, panel, i, columns, height)).collect();
+    for (frame, scales) in frames.iter_mut().zip(colorbar::scales(chart)) {
+        frame.color_scales = scales;
+    }
+    spread_columns(&mut frames, columns, inner);
+    for (i, frame) in frames.iter_mut().enumerate() {
+        finish_horizontal(chart, i, columns, frame);
+    }
+    let bottom = stack_rows(&mut frames, columns, top);
+    Layout { width, title, subtitle, frames, bottom }
+}
+
+/// The height of a data area in a column of this width.
+fn plot_height(column: f64) -> f64 {
+    (column * 0.66 - 30.0).clamp(215.0, 590.0)
+}
+
+/// Everything vertical about a panel; its height is known before its width.
+fn sketch(chart: &Chart, panel: &Panel, index: usize, columns: usize, height: f64) -> Frame {
+    let axes = Axes::of(panel);
+    let height =
+        if axes.y_names.is_empty() { height } else { height.max(axes.y_names.len() as f64 * 38.0).min(1500.0) };
+    let (y_ticks, exponent) = axes.y.ticks((height / 52.0) as usize);
+    let y_ticks = if axes.y_names.is_empty() { y_ticks } else { Vec::new() };
+    let y_names = Names {
+        lines: axes.y_names.iter().map(|n| clip_lines(text::wrap(n, TICK, false, MOST_NAME_WIDTH), 2)).collect(),
+        size: TICK,
+        upwards: false,
+    };
+    let repeated = index % columns > 0 && chart.panels[index - 1].y.label == panel.y.label;
+    let label = if repeated && exponent == 0 { String::new() } else { scaled(&panel.y.label, exponent) };
+    let y_label = text::wrap(&label, LABEL, false, height + 20.0);
+    let tick_width = y_ticks.iter().map(|t| text::width(&t.label, TICK, false)).fold(y_names.widest(), f64::max);
+    Frame {
+        plot: Rect { left: 0.0, top: 0.0, right: 0.0, bottom: height },
+        axes,
+        title: Vec::new(),
+        x_label: Vec::new(),
+        y_label,
+        y_label_offset: TICK_GAP + tick_width + LABEL_GAP,
+        x_ticks: Vec::new(),
+        y_ticks,
+        x_names: Names::default(),
+        y_names,
+        color_scales: Vec::new(),
+    }
+}
+
+/// At most `most` lines; the last one says that it was cut.
+fn clip_lines(mut lines: Vec<String>, most: usize) -> Vec<String> {
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.push('…');
+        }
+    }
+    lines
+}
+
+/// A label with the power of ten that its ticks are counted in.
+fn scaled(label: &str, exponent: i32) -> String {
+    if exponent == 0 { label.to_owned() } else { format!("{label} ×10{}", super::ticks::superscript(exponent)) }
+}
+
+/// Gives every column its margins and all data areas the same width.
+fn spread_columns(frames: &mut [Frame], columns: usize, inner: f64) {
+    let of = |frames: &[Frame], column: usize, margin: fn(&Frame) -> f64| {
+        frames.iter().skip(column).step_by(columns).map(margin).fold(0.0, f64::max)
+    };
+    let left = |f: &Frame| f.y_label_offset + f.y_label.len() as f64 * LABEL * text::LINE;
+    let right = |f: &Frame| f.color_scales.iter().map(ColorScale::width).sum::<f64>().max(16.0);
+    let lefts: Vec<f64> = (0..columns).map(|c| of(frames, c, left)).collect();
+    let rights: Vec<f64> = (0..columns).map(|c| of(frames, c, right)).collect();
+    let gaps = COLUMN_GAP * (columns - 1) as f64;
+    let room = inner - gaps - lefts.iter().sum::<f64>() - rights.iter().sum::<f64>();
+    let plot = (room / columns as f64).max(80.0);
+    let mut at = MARGIN;
+    for column in 0..columns {
+        at += lefts[column];
+        for frame in frames.iter_mut().skip(column).step_by(columns) {
+            frame.plot.left = at;
+            frame.plot.right = at + plot;
+        }
+        at += plot + rights[column] + COLUMN_GAP;
+    }
+}
+
+/// Everything that needs the data area's width: title, x ticks, x label.
+fn finish_horizontal(chart: &Chart, index: usize, columns: usize, frame: &mut Frame) {
+    let panel = &chart.panels[index];
+    let width = frame.plot.width();
+    frame.title = text::wrap(&panel.title, PANEL_TITLE, true, width + 14.0);
+    let mut exponent = 0;
+    if frame.axes.x_names.is_empty() {
+        for most in (2..=(width / 60.0).max(2.0) as usize).rev() {
+            (frame.x_ticks, exponent) = frame.axes.x.ticks(most);
+            if fits(frame, width) {
+                break;
+            }
+        }
+        if !fits(frame, width) {
+            thin_out(frame, width);
+        }
+    } else {
+        frame.x_names = fit_names(&frame.axes.x_names, width);
+    }
+    let below = chart.panels.get(index + columns);
+    let repeated = below.is_some_and(|below| below.x.label == panel.x.label);
+    let label = if repeated && exponent == 0 { String::new() } else { scaled(&panel.x.label, exponent) };
+    frame.x_label = text::wrap(&label, LABEL, false, width + 20.0);
+}
+
+/// Whether no two tick labels of the x axis come too near to each other.
+fn fits(frame: &Frame, width: f64) -> bool {
+    let mut last = f64::NEG_INFINITY;
+    frame.x_ticks.iter().filter(|tick| !tick.label.is_empty()).all(|tick| {
+        let Some(at) = frame.axes.x.place(tick.value) else { return true };
+        let half = text::width(&tick.label, TICK, false) / 2.0;
+        let free = at * width - half >= last + 12.0;
+        last = at * width + half;
+        free
+    })
+}
+
+/// The last resort: drops labels that would touch their left neighbour.
+fn thin_out(frame: &mut Frame, width: f64) {
+    let mut last = f64::NEG_INFINITY;
+    for tick in frame.x_ticks.iter_mut().filter(|tick| !tick.label.is_empty()) {
+        let half = text::width(&tick.label, TICK, false) / 2.0;
+        let at = frame.axes.x.place(tick.value).unwrap_or(0.0) * width;
+        if at - half < last + 12.0 {
+            tick.label.clear();
+        } else {
+            last = at + half;
+        }
+    }
+}
+
+/// Breaks category names so that neighbours do not touch: in lines, then smaller, then upright.
+fn fit_names(names: &[String], width: f64) -> Names {
+    let cell = width / names.len().max(1) as f64 - 8.0;
+    for size in [TICK, TICK - 1.5, TICK - 3.0] {
+        let lines: Vec<Vec<String>> = names.iter().map(|name| text::wrap(name, size, false, cell)).collect();
+        let words_whole = names.iter().flat_map(|n| n.split_whitespace()).all(|w| text::width(w, size, false) <= cell);
+        if words_whole && lines.iter().all(|l| l.len() <= 3) {
+            return Names { lines, size, upwards: false };
+        }
+    }
+    // Upright names stand one line apart; with less room every k-th is written.
+    let stride = ((TICK * text::LINE) / (cell + 8.0)).ceil().max(1.0) as usize;
+    let lines = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| {
+            let line = clip_lines(text::wrap(name, TICK, false, MOST_NAME_WIDTH), 1);
+            if i % stride == 0 { line } else { Vec::new() }
+        })
+        .collect();
+    Names { lines, size: TICK, upwards: true }
+}
+
+/// Puts the rows under each other; returns where they end.
+fn stack_rows(frames: &mut [Frame], columns: usize, top: f64) -> f64 {
+    let mut at = top;
+    for row in frames.chunks_mut(columns) {
+        let title = row.iter().map(|f| f.title.len()).max().unwrap_or(0) as f64 * PANEL_TITLE * text::LINE;
+        let height = row.iter().map(|f| f.plot.height()).fold(0.0, f64::max);
+        let foot = row.iter().map(foot).fold(0.0, f64::max);
+        at += if title > 0.0 { title + 6.0 } else { 6.0 };
+        for frame in row.iter_mut() {
+            frame.plot.top = at;
+            frame.plot.bottom = at + height;
+        }
+        at += height + foot + ROW_GAP;
+    }
+    if frames.is_empty() { at + 200.0 } else { at - ROW_GAP }
+}
+
+/// What hangs under a data area: tick labels and axis label.
+fn foot(frame: &Frame) -> f64 {
+    let ticks = if frame.x_names.lines.is_empty() { TICK * text::LINE } else { frame.x_names.depth() };
+    TICK_GAP + ticks + frame.x_label.len() as f64 * LABEL * text::LINE + 4.0
+}
+
+impl Frame {
+    /// How far the x label's first line is below the data area.
+    pub(crate) fn x_label_offset(&self) -> f64 {
+        foot(self) - 4.0 - self.x_label.len() as f64 * LABEL * text::LINE
+    }
+}

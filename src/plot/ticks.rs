@@ -1,0 +1,173 @@
+//! Where an axis has its ticks and what they are called.
+
+/// A tick at a value; unlabelled ticks are minor.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tick {
+    /// The value (not its logarithm).
+    pub(crate) value: f64,
+    /// What stands beside it; empty for a minor tick.
+    pub(crate) label: String,
+}
+
+/// Ticks of a linear axis, and the power of ten that its labels are to be multiplied by (0 for none).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LinearTicks {
+    pub(crate) ticks: Vec<Tick>,
+    pub(crate) exponent: i32,
+}
+
+/// A step of 1, 2 or 5 times a power of ten, that cuts `span` into at most `most` pieces.
+pub(crate) fn nice_step(span: f64, most: usize) -> f64 {
+    let raw = span / most.max(1) as f64;
+    let power = 10_f64.powf(raw.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= raw * (1.0 - 1e-9));
+    step.unwrap_or(power * 10.0)
+}
+
+/// Ticks at round values within [low, high], at most `most` pieces; empty when the range is empty or not finite.
+pub(crate) fn linear(low: f64, high: f64, most: usize) -> LinearTicks {
+    let span = high - low;
+    let step = nice_step(span, most);
+    let largest = low.abs().max(high.abs());
+    let usable = span.is_finite() && span > 0.0 && step.is_finite() && step > largest * 1e-13;
+    if !usable {
+        return LinearTicks { ticks: Vec::new(), exponent: 0 };
+    }
+    let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
+    // Plain figures from 0.0001 to 999 999; beyond, one power of ten for the whole axis.
+    let shown = first.abs().max(last.abs()) * step;
+    let exponent = if shown >= 1e6 || step < 0.99e-4 { power_below(shown) } else { 0 };
+    let decimals = (-(power_below(step) - exponent)).clamp(0, 17) as usize;
+    let unit = 10_f64.powi(exponent);
+    let count = (last - first + 1.0).clamp(0.0, most.max(1) as f64 + 2.0) as usize;
+    let ticks = (0..count)
+        .map(|i| {
+            let value = (first + i as f64) * step;
+            Tick { value, label: fixed(value / unit, decimals) }
+        })
+        .collect();
+    LinearTicks { ticks, exponent }
+}
+
+/// The exponent of the largest power of ten not above `value`.
+fn power_below(value: f64) -> i32 {
+    (value.log10() + 1e-9).floor() as i32
+}
+
+/// A number with a true minus sign, no negative zero, and thin spaces between thousands from 10 000 on.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    let plain = format!("{:.decimals$}", value.abs());
+    let negative = value < 0.0 && plain.bytes().any(|b| (b'1'..=b'9').contains(&b));
+    let (whole, fraction) = plain.split_once('.').map_or((plain.as_str(), None), |(w, f)| (w, Some(f)));
+    let mut out = String::from(if negative { "−" } else { "" });
+    for (i, digit) in whole.chars().enumerate() {
+        if whole.len() > 4 && i > 0 && (whole.len() - i) % 3 == 0 {
+            out.push('\u{2009}');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// A number to about `digits` significant figures, for printing on its own.
+pub(crate) fn short(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return String::from("–");
+    }
+    if value == 0.0 {
+        return String::from("0");
+    }
+    let power = value.abs().log10().floor() as i32;
+    if (-3..6).contains(&power) {
+        return fixed(value, (digits as i32 - 1 - power).clamp(0, 9) as usize);
+    }
+    let mantissa = value / 10_f64.powi(power);
+    format!("{}{}", times(&fixed(mantissa, digits.saturating_sub(2))), superscript(power))
+}
+
+fn times(mantissa: &str) -> String {
+    if mantissa == "1" { String::from("10") } else { format!("{mantissa}·10") }
+}
+
+/// An exponent in superscript figures.
+pub(crate) fn superscript(exponent: i32) -> String {
+    exponent
+        .to_string()
+        .chars()
+        .map(|c| match c {
+            '-' => '⁻',
+            '1' => '¹',
+            '2' => '²',
+            '3' => '³',
+            digit => char::from_u32(0x2070 + digit.to_digit(10).unwrap_or(0)).unwrap_or(digit),
+        })
+        .collect()
+}
+
+/// Ticks of a logarithmic axis from 10^`low` to 10^`high`, with at most `most` labels.
+///
+/// Two powers of ten or more in view: labels at powers of ten (every k-th if there are many), minor ticks at 2 to 9
+/// times each. Fewer: labels at 1, 2, 5 times a power of ten, or at round values.
+pub(crate) fn log(low: f64, high: f64, most: usize) -> Vec<Tick> {
+    if !(low.is_finite() && high.is_finite() && high > low) {
+        return Vec::new();
+    }
+    let most = most.max(2);
+    let (first, last) = ((low - 1e-9).ceil() as i32, (high + 1e-9).floor() as i32);
+    if last <= first {
+        return narrow(low, high, most);
+    }
+    let stride = usize::try_from(last - first).unwrap_or(0) / most + 1;
+    let stride = i32::try_from(stride).unwrap_or(1);
+    let plain = first >= -3 && last <= 4;
+    let mut ticks = Vec::new();
+    for power in first - 1..=last {
+        let labelled = power.rem_euclid(stride) == 0;
+        let label = match (labelled, plain) {
+            (false, _) => String::new(),
+            (true, true) => fixed(10_f64.powi(power), (-power).max(0) as usize),
+            (true, false) => format!("10{}", superscript(power)),
+        };
+        if power >= first {
+            ticks.push(Tick { value: 10_f64.powi(power), label });
+        }
+        if stride == 1 {
+            ticks.extend((2..=9).map(|m| Tick { value: f64::from(m) * 10_f64.powi(power), label: String::new() }));
+        }
+    }
+    ticks.retain(|tick| tick.value > 0.0 && within(tick.value, low, high));
+    ticks
+}
+
+fn within(value: f64, low: f64, high: f64) -> bool {
+    let log = value.log10();
+    log >= low - 1e-9 && log <= high + 1e-9
+}
+
+/// Less than two powers of ten in view.
+fn narrow(low: f64, high: f64, most: usize) -> Vec<Tick> {
+    let powers = low.floor() as i32..=high.ceil() as i32;
+    for multiples in [&[1.0, 2.0, 5.0][..], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]] {
+        let values: Vec<f64> = powers
+            .clone()
+            .flat_map(|power| multiples.iter().map(move |m| m * 10_f64.powi(power)))
+            .filter(|value| *value > 0.0 && within(*value, low, high))
+            .collect();
+        if values.len() >= 3 && values.len() <= most {
+            return values.into_iter().map(|value| Tick { value, label: short(value, 1) }).collect();
+        }
+    }
+    let (bottom, top) = (10_f64.powf(low), 10_f64.powf(high));
+    let round = linear(bottom, top, most);
+    let suffix = if round.exponent == 0 { String::new() } else { format!("·10{}", superscript(round.exponent)) };
+    let mut ticks = round.ticks;
+    for tick in &mut ticks {
+        tick.label.push_str(&suffix);
+    }
+    ticks.retain(|tick| tick.value > 0.0);
+    ticks
+}
