@@ -11,6 +11,7 @@ use std::process::ExitCode;
 /// Every experiment, in the order in which they are listed and judged.
 fn registry() -> Vec<Box<dyn Runnable>> {
     vec![
+        entry::<vanishing_gradients::theorem1::Theorem1>(),
         entry::<vanishing_gradients::separation::Separation>(),
         entry::<vanishing_gradients::controlled::Controlled>(),
         entry::<vanishing_gradients::scatter::Scatter>(),

@@ -7,9 +7,11 @@ pub(crate) mod controlled;
 pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;
+pub(crate) mod theorem1;
 
 // shared set-up
 mod factored;
+mod families;
 mod finetune;
 mod reward_models;
 mod softmax_linear;
