@@ -1,5 +1,6 @@
 //! Razin et al., *Vanishing Gradients in Reinforcement Finetuning of Language Models*, arXiv:2310.20703.
 
+pub(crate) mod correlation;
 pub(crate) mod factored;
 pub(crate) mod finetune;
 pub(crate) mod scatter;
