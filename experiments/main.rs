@@ -15,6 +15,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::separation::Separation>(),
         entry::<vanishing_gradients::controlled::Controlled>(),
         entry::<vanishing_gradients::scatter::Scatter>(),
+        entry::<vanishing_gradients::correlation::Correlation>(),
         entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
     ]
 }

@@ -4,6 +4,7 @@
 
 // figures
 pub(crate) mod controlled;
+pub(crate) mod correlation;
 pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;
