@@ -1,2 +1,21 @@
-//! x
-fn main() {}
+//! The binary: the registry of experiments, and nothing else.
+
+#[cfg(test)]
+mod tests;
+mod vanishing_gradients;
+
+use rewardlab::experiment::{Runnable, entry};
+use std::process::ExitCode;
+
+/// Every experiment, in the order in which they are listed and judged.
+#[rustfmt::skip]
+fn registry() -> Vec<Box<dyn Runnable>> {
+    vec![
+        entry::<vanishing_gradients::separation::Separation>(),
+        entry::<vanishing_gradients::scatter::Scatter>(),
+    ]
+}
+
+fn main() -> ExitCode {
+    rewardlab::cli::main(&registry())
+}

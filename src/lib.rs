@@ -15,7 +15,7 @@
 //! | log π_θ(y given x) | `log_prob` | natural logarithm; all information is in nats |
 //! | r(x, y) | `reward` | ground-truth reward |
 //! | V(x; θ) | `value` | expected reward of a prompt under the policy |
-//! | STD[r] | `reward_std` | standard deviation of the reward over the policy's outputs to one prompt |
+//! | `STD[r]` | `reward_std` | standard deviation of the reward over the policy's outputs to one prompt |
 //! | γ(x; θ) | `jacobian_norm` | largest spectral norm of the logits' Jacobian over the prompt's contexts |
 //! | β | `beta` | strength of the KL regularisation |
 //! | `*_loss`, `*_objective` | | a loss is minimised, an objective is maximised |

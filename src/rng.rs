@@ -2,7 +2,8 @@
 //!
 //! A stream is a function of its name alone — usually (experiment, cell, seed, purpose) — so a unit of work draws
 //! the same numbers whatever the thread count, the shard or the order of work. The name is hashed with SHA-256
-//! (each part behind its length, so `["ab", "c"]` differs from `["a", "bc"]`) into the key of a ChaCha8 generator.
+//! (each part behind its length, so `["ab", "c"]` differs from `["a", "bc"]`) into the key of a `ChaCha8`
+//! generator.
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng, TryRng};
@@ -44,7 +45,9 @@ impl Stream {
 
     /// Fills the slice with independent normals of standard deviation `scale`.
     pub fn fill_normal(&mut self, scale: f64, out: &mut [f64]) {
-        out.iter_mut().for_each(|v| *v = scale * self.normal());
+        for value in out {
+            *value = scale * self.normal();
+        }
     }
 
     /// A random permutation of `0..n`.
@@ -84,5 +87,119 @@ impl TryRng for Stream {
     fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
         self.0.fill_bytes(dst);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        Stream::named(&["test", "stability"])
+    }
+
+    fn first<const N: usize, T>(mut draw: impl FnMut(&mut Stream) -> T) -> [T; N] {
+        let mut stream = stream();
+        std::array::from_fn(|_| draw(&mut stream))
+    }
+
+    /// Pearson's χ² of `draws` indices against their probabilities.
+    fn chi_squared(probs: &[f64], draws: usize, mut draw: impl FnMut() -> usize) -> f64 {
+        let mut counts = vec![0.0; probs.len()];
+        (0..draws).for_each(|_| counts[draw()] += 1.0);
+        let expected = probs.iter().map(|p| p * draws as f64);
+        counts.iter().zip(expected).map(|(c, e)| (c - e).powi(2) / e).sum()
+    }
+
+    // The generator's words from nothing but the definition, in Python:
+    //   def words(*parts):
+    //       text = b"".join(struct.pack("<Q", len(p)) + p for p in parts)
+    //       key = struct.unpack("<8I", hashlib.sha256(text).digest())
+    //       start = [0x61707865, 0x3320646E, 0x79622D32, 0x6B206574, *key, 0, 0, 0, 0]
+    //       s = start[:]
+    //       for quarters in 4 * [range(4), [4, 5, 6, 7]]:
+    //           for q in quarters:
+    //               a, b, c, d = (4 * i + (q + i * (q // 4)) % 4 for i in range(4))
+    //               for x, y, z, n in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+    //                   s[x] = (s[x] + s[y]) % 2**32
+    //                   r = s[z] ^ s[x]
+    //                   s[z] = (r << n | r >> (32 - n)) % 2**32
+    //       return [(x + y) % 2**32 for x, y in zip(s, start)]
+    //   w = words(b"test", b"stability")
+    //   print([hex(v) for v in w[:4]], [((w[i] | w[i + 1] << 32) >> 11) / 2**53 for i in (0, 2, 4, 6)])
+    #[test]
+    fn a_stream_is_chacha8_keyed_by_the_hash_of_its_name() {
+        let mut words = stream();
+        let Ok(word) = words.try_next_u32();
+        let Ok(pair) = words.try_next_u64();
+        assert_eq!((word, pair), (0x3e69_4db8, 0xf5d4_403b_cd05_334a));
+        let mut bytes = [0; 5];
+        let Ok(()) = stream().try_fill_bytes(&mut bytes);
+        assert_eq!(bytes, [0xb8, 0x4d, 0x69, 0x3e, 0x4a]);
+        let uniform =
+            [0.800_860_601_068_426_4, 0.586_288_231_182_906_3, 0.525_469_904_013_749_5, 0.502_340_974_918_536_7];
+        assert_eq!(first(Stream::uniform).map(f64::to_bits), uniform.map(f64::to_bits));
+    }
+
+    // Recorded from the first version: rand, rand_distr or this file may not change them unannounced.
+    #[test]
+    fn values_are_stable() {
+        let normal = [0.694_736_138_273_033_9, 0.357_842_517_486_211_3, 0.045_430_926_091_174_13];
+        assert_eq!(first(Stream::normal).map(f64::to_bits), normal.map(f64::to_bits));
+        let mut filled = [0.0; 3];
+        stream().fill_normal(0.5, &mut filled);
+        assert_eq!(filled.map(f64::to_bits), normal.map(|v| (0.5 * v).to_bits()));
+        let mut bounds = [2, 10, 1_000, 1 << 40, 1, 10].into_iter();
+        assert_eq!(first(|s| s.below(bounds.next().unwrap())), [1, 5, 525, 552_329_743_031, 0, 8]);
+        assert_eq!(stream().permutation(10), [2, 9, 7, 0, 4, 1, 3, 8, 5, 6]);
+        let probs = [0.1, 0.0, 0.5, 0.4];
+        assert_eq!(first(|s| s.categorical(&probs)), [3, 2, 2, 2, 0, 3, 2, 2, 3, 3]);
+    }
+
+    #[test]
+    fn names_are_not_concatenated() {
+        let first = |parts: &[&str]| Stream::named(parts).uniform().to_bits();
+        let names: [&[&str]; 7] = [&[], &[""], &["abc"], &["ab", "c"], &["a", "bc"], &["abc", ""], &["", "abc"]];
+        let mut values = names.map(first);
+        values.sort_unstable();
+        assert!(values.windows(2).all(|w| w[0] != w[1]));
+    }
+
+    #[test]
+    fn edges_of_below_and_permutation() {
+        let mut stream = stream();
+        assert!((0..100).all(|_| stream.below(1) == 0));
+        assert!((0..100).all(|_| stream.below(3) < 3));
+        assert!(stream.permutation(0).is_empty());
+        assert_eq!(stream.permutation(1), [0]);
+    }
+
+    #[test]
+    fn categorical_draws_only_what_has_probability() {
+        let mut stream = stream();
+        for _ in 0..1_000 {
+            assert_eq!(stream.categorical(&[0.0, 1.0, 0.0]), 1);
+            assert!([1, 3].contains(&stream.categorical(&[0.0, 0.5, 0.0, 0.5, 0.0])));
+            // rounding leaves a sum below 1: the remainder belongs to the last possible index
+            assert_eq!(stream.categorical(&[0.0, 1e-3, 0.0]), 1);
+        }
+    }
+
+    // n = 60,000 draws each; χ² with 5 degrees of freedom, alpha = 0.001: critical value 20.515.
+    #[test]
+    fn indices_have_their_probabilities() {
+        let mut stream = Stream::named(&["test", "indices"]);
+        let even = [1.0 / 6.0; 6];
+        let uneven = [0.02, 0.4, 0.08, 0.3, 0.15, 0.05];
+        let permutations = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        let below = chi_squared(&even, 60_000, || stream.below(6));
+        let categorical = chi_squared(&uneven, 60_000, || stream.categorical(&uneven));
+        let permutation = chi_squared(&even, 60_000, || {
+            let drawn = stream.permutation(3);
+            permutations.iter().position(|p| drawn == p).unwrap()
+        });
+        for statistic in [below, categorical, permutation] {
+            assert!(statistic < 20.515, "{statistic}");
+        }
     }
 }

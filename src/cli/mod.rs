@@ -1,1 +1,97 @@
-//! cli
+//! The command line: one file per command. Results go to stdout, progress and errors to stderr.
+
+mod diff;
+mod judge;
+mod list;
+mod merge;
+mod report;
+mod run;
+mod verify;
+
+use crate::error::Error;
+use crate::experiment::Runnable;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+const FIRST_STEPS: &str = "\
+rewardlab: a laboratory for the theory of language-model alignment.
+
+Three things to try first:
+  rewardlab run                                     every reproduction in smoke: verdicts, figures, a report page
+  rewardlab list                                    what there is, which paper item it is, how long it takes
+  rewardlab run vanishing_gradients/theorem1 --profile paper --set length_max=3
+                                                    one experiment at full size with one thing changed
+
+`rewardlab --help` shows every command, `rewardlab COMMAND --help` its options.
+";
+
+#[derive(Debug, Parser)]
+#[command(name = "rewardlab", version, about = "A laboratory for the theory of language-model alignment")]
+#[command(
+    after_help = "Exit codes: 0 all claims reproduced (or the command did what was asked), 1 a claim refuted (or a \
+difference found), 3 none refuted but some inconclusive, 2 usage or input error, 130 interrupted."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the experiments: id, paper item, claim, expected times
+    List(list::Args),
+    /// Run experiments, judge them, draw their figures and write the report
+    Run(run::Args),
+    /// Merge the shards of a run into one result
+    Merge(merge::Args),
+    /// Redraw figures, judge again and rewrite the report, from the CSV files alone
+    Report(report::Args),
+    /// Show the first row and column in which two results differ
+    Diff(diff::Args),
+    /// Run committed results afresh and compare them byte for byte
+    Verify(verify::Args),
+}
+
+/// The whole program, given its experiments; the binary's `main` is this call.
+pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
+    let outcome = match Cli::parse().command {
+        None => {
+            out(FIRST_STEPS);
+            Ok(0)
+        }
+        Some(Command::List(args)) => list::execute(&args, registry),
+        Some(Command::Run(args)) => run::execute(&args, registry),
+        Some(Command::Merge(args)) => merge::execute(&args, registry),
+        Some(Command::Report(args)) => report::execute(&args, registry),
+        Some(Command::Diff(args)) => diff::execute(&args),
+        Some(Command::Verify(args)) => verify::execute(&args, registry),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            fail(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints to stdout; a reader that went away (`| head`) is no error.
+fn out(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Prints one line to stderr.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn fail(error: &Error) {
+    note(&format!("rewardlab: {}", error.to_string().replace('\n', " ")));
+}
+
+/// Width of the terminal, or 120 where there is none.
+fn width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|c| *c >= 60).unwrap_or(120)
+}

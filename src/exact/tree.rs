@@ -127,8 +127,57 @@ impl Engine {
         stats
     }
 
+    /// Writes A(s, a) = Q(s, a) − V(s) for the prompt of the last [`Engine::stats`] or [`Engine::policy_gradient`];
+    /// finite also where the policy never goes.
+    ///
+    /// # Shapes
+    /// `out`: `prefixes × vocab`, row-major.
+    pub fn advantages(&self, world: &World, prompt: usize, out: &mut [f64]) {
+        let (vocab, prefixes, rewards) = (self.tree.vocab, self.tree.prefixes(), world.rewards(prompt));
+        assert_eq!(out.len(), prefixes * vocab, "one advantage per context and token");
+        for (s, row) in out.chunks_exact_mut(vocab).enumerate() {
+            // the numbering by level makes 1 + s · vocab the first child of s; outputs follow the last context
+            for (a, advantage) in row.iter_mut().enumerate() {
+                let child = 1 + s * vocab + a;
+                let q = if child < prefixes { self.value[child] } else { rewards[child - prefixes] };
+                *advantage = q - self.value[s];
+            }
+        }
+    }
+
+    /// log π(a|s) of every context of the prompt that was seen last, `prefixes × vocab`.
+    pub fn log_probs(&self) -> &[f64] {
+        &self.log_probs
+    }
+
+    /// P(s), the probability of reaching each context of the prompt that [`Engine::policy_gradient`] saw last.
+    pub fn reach(&self) -> &[f64] {
+        &self.reach
+    }
+
     /// γ(x; θ): the largest Jacobian norm over the prompt's contexts.
     pub fn jacobian_norm(&self, policy: &mut impl Policy, prompt: usize) -> f64 {
         self.tree.contexts_of(prompt).map(|c| policy.jacobian_norm(c)).fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Tabular;
+
+    #[test]
+    fn advantages_and_reach_by_hand() {
+        // two tokens, two steps, uniform policy: V(root) = (0 + 1 + 2 + 5)/4 = 2, V(0) = 1/2, V(1) = 7/2
+        let tree = Tree { prompts: 1, vocab: 2, length: 2 };
+        let world = World::new(tree, vec![0.0, 1.0, 2.0, 5.0]).expect("legal");
+        let mut engine = Engine::new(tree);
+        let mut policy = Tabular::uniform(3, 2);
+        engine.policy_gradient(&mut policy, &world, 0, 1.0, &mut [0.0; 6]);
+        let mut advantages = [0.0; 6];
+        engine.advantages(&world, 0, &mut advantages);
+        assert_eq!(advantages, [-1.5, 1.5, -0.5, 0.5, -1.5, 1.5]);
+        assert_eq!(engine.reach(), [1.0, 0.5, 0.5]);
+        assert!(engine.log_probs().iter().all(|lp| (lp + 2.0_f64.ln()).abs() < 1e-15));
     }
 }

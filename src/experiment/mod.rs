@@ -1,10 +1,21 @@
 //! What an experiment is, and how it is run.
 
 mod context;
+mod folder;
+mod journal;
+mod merge;
+pub mod params;
+mod registry;
+mod runner;
 mod stage;
 
 pub use crate::report::{Check, Criterion, Kind, PaperNumber, Verdict};
 pub use context::{Context, Record};
+pub use folder::{Manifest, RunFolder};
+pub use merge::merge;
+pub use registry::{Plan, Runnable, entry, select};
+pub use runner::{Job, Progress, Request, run};
+pub use stage::StageStore;
 
 use crate::error::Result;
 use crate::plot::Chart;
@@ -19,6 +30,16 @@ pub enum Profile {
     Smoke,
     /// The paper's protocol at our scale.
     Paper,
+}
+
+impl Profile {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Paper => "paper",
+        }
+    }
 }
 
 /// One figure or table of a paper, reproduced. Read top to bottom, its file says what is claimed, with what

@@ -1,6 +1,7 @@
 //! Shared work, computed once per run and kept under a hash of everything that it depends on.
 
 use crate::error::{Error, Result};
+use crate::record::{sha256, write_atomically};
 use crate::rng::Stream;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -13,14 +14,14 @@ type Slot = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 
 /// Stages by content hash, in memory and (when a folder is given) on disk, so that a resumed run finds them.
 #[derive(Debug, Default)]
-pub(crate) struct StageStore {
+pub struct StageStore {
     folder: Option<PathBuf>,
     slots: Mutex<HashMap<String, Slot>>,
 }
 
 impl StageStore {
     /// A store that also writes to `folder`.
-    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+    pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder, slots: Mutex::default() }
     }
 
@@ -37,7 +38,7 @@ impl StageStore {
         let key = serde_json::to_string(key).map_err(|e| Error::Numeric(format!("stage {name}: {e}")))?;
         let seed = seed.to_string();
         let id = [experiment, "stage", name, &key, &seed];
-        let hash = hash_of(&id);
+        let hash = sha256(id.join("\n").as_bytes());
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             slots.entry(hash.clone()).or_default().clone()
@@ -62,15 +63,6 @@ impl StageStore {
     }
 }
 
-fn hash_of(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    crate::record::hex(&hash.finalize())
-}
-
 /// A stage file is a SHA-256 of the content, then the content; anything else is not there.
 fn load<T: DeserializeOwned>(path: &std::path::Path) -> Option<T> {
     let bytes = std::fs::read(path).ok()?;
@@ -85,5 +77,5 @@ fn save<T: Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
     let body = postcard::to_stdvec(value).map_err(|e| Error::Numeric(format!("{}: {e}", path.display())))?;
     let mut bytes = Sha256::digest(&body).to_vec();
     bytes.extend_from_slice(&body);
-    crate::record::write_atomically(path, &bytes)
+    write_atomically(path, &bytes)
 }

@@ -7,11 +7,17 @@
 
 mod entropy;
 mod expected_reward;
+mod group;
 mod nll;
+mod ppo;
 
 pub use entropy::entropy_objective;
 pub use expected_reward::expected_reward_objective;
+pub use group::{
+    dr_grpo_advantages, grpo_advantages, policy_gradient_objective, reinforce_advantages, rloo_advantages,
+};
 pub use nll::{nll_loss, soft_cross_entropy_loss};
+pub use ppo::{expected_ppo_clip_objective, ppo_clip_objective};
 
 #[cfg(test)]
 mod testing;

@@ -1,13 +1,18 @@
 //! Rows to CSV and back, bit-exact; files that are either whole or not there.
 
+mod table;
+
+pub use table::Table;
+
 use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+/// SHA-256 of some bytes, lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Writes to a temporary name in the same folder, flushes to disk, renames: the file is whole or absent.

@@ -1,4 +1,23 @@
 //! Estimates with intervals. Randomness (bootstrap) comes from named streams, so an interval is reproducible.
+//!
+//! Whatever the data leave undefined is NaN, and a verdict on a NaN is inconclusive; nothing here fails at run time
+//! on any values. Samples of unequal length where pairs are asked for are a mistake in the calling code and panic.
+
+mod bootstrap;
+mod correlation;
+mod ks;
+mod line;
+mod proportion;
+mod summary;
+
+pub use bootstrap::{
+    RESAMPLES, bootstrap, bootstrap_iqm, bootstrap_mean, paired_difference, ratio, stratified_bootstrap,
+};
+pub use correlation::{pearson, spearman};
+pub use ks::{KsTest, ks_one_sample, ks_two_sample};
+pub use line::{LineFit, fit_line};
+pub use proportion::wilson;
+pub use summary::{iqm, mean, median, quantile, std_dev};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,130 @@
+//! What must hold for every registered experiment: no dead parameter, sane checks, a figure.
+
+use rewardlab::experiment::{Kind, Plan, Profile, Runnable, StageStore};
+use rewardlab::record::Table;
+use std::collections::HashSet;
+use std::path::Path;
+use toml::Value;
+
+/// Rows of every cell at one seed.
+fn measure(plan: &dyn Plan, seed: u64) -> Vec<Table> {
+    let stages = StageStore::default();
+    (0..plan.cells().len()).map(|c| plan.measure(c, seed, &stages).expect("smoke parameters measure")).collect()
+}
+
+/// Dotted paths of all leaves.
+fn leaves(table: &toml::Table, prefix: &str, out: &mut Vec<String>) {
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => leaves(inner, &format!("{prefix}{key}."), out),
+            _ => out.push(format!("{prefix}{key}")),
+        }
+    }
+}
+
+fn leaf<'a>(table: &'a mut toml::Table, path: &str) -> &'a mut Value {
+    match path.split_once('.') {
+        None => table.get_mut(path).expect("a leaf"),
+        Some((head, rest)) => leaf(table[head].as_table_mut().expect("a table"), rest),
+    }
+}
+
+/// Other values for a parameter, tried in turn.
+fn perturbed(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Integer(i) => vec![Value::Integer(i + 1), Value::Integer(i * 2 + 1), Value::Integer(i - 1)],
+        Value::Float(f) => vec![Value::Float(f * 1.5 + f64::from(*f == 0.0)), Value::Float(f * 0.5)],
+        Value::Boolean(b) => vec![Value::Boolean(!b)],
+        Value::String(s) => vec![Value::String(format!("{s}-other"))],
+        Value::Array(items) => {
+            let mut other = items.clone();
+            let mut options = Vec::new();
+            if let Some(first) = items.first() {
+                options.extend(perturbed(first).into_iter().map(|v| {
+                    other[0] = v;
+                    Value::Array(other.clone())
+                }));
+            }
+            options.push(Value::Array(items[..items.len().saturating_sub(1)].to_vec()));
+            options
+        }
+        Value::Table(_) | Value::Datetime(_) => unreachable!("not a leaf"),
+    }
+}
+
+/// Whether a changed plan gives other rows (or other cells) than the base; stops at the first difference.
+fn differs(base: &dyn Plan, rows: &[Table], plan: &dyn Plan, seed: u64) -> bool {
+    let stages = StageStore::default();
+    base.cells() != plan.cells()
+        || (0..rows.len()).any(|c| plan.measure(c, seed, &stages).ok().as_ref() != Some(&rows[c]))
+}
+
+#[test]
+fn no_parameter_is_dead() {
+    let mut dead = Vec::new();
+    for experiment in super::registry() {
+        let defaults = experiment.params(Profile::Smoke).expect("TOML");
+        let base = experiment.plan(&defaults).expect("legal defaults");
+        let rows = measure(base.as_ref(), 0);
+        let mut names = Vec::new();
+        leaves(&defaults, "", &mut names);
+        for name in names {
+            let options = perturbed(leaf(&mut defaults.clone(), &name)).into_iter();
+            let plans: Vec<_> = options
+                .filter_map(|value| {
+                    let mut table = defaults.clone();
+                    *leaf(&mut table, &name) = value;
+                    experiment.plan(&table).ok()
+                })
+                .collect();
+            // alive: some legal change shows in the rows, or every change is refused
+            if !plans.is_empty() && !plans.iter().any(|plan| differs(base.as_ref(), &rows, plan.as_ref(), 0)) {
+                dead.push(format!("{}: {name}", experiment.id()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "parameters that change nothing:\n{}", dead.join("\n"));
+}
+
+#[test]
+fn every_experiment_has_claims_controls_a_figure_and_tidy_rows() {
+    for experiment in super::registry() {
+        let id = experiment.id();
+        let plan = experiment.plan(&experiment.params(Profile::Smoke).expect("TOML")).expect("legal defaults");
+        let mut whole = Table::default();
+        for seed in experiment.seeds(Profile::Smoke) {
+            for table in measure(plan.as_ref(), seed) {
+                if whole.header.is_empty() {
+                    whole.header.clone_from(&table.header);
+                }
+                assert!(table.rows.is_empty() || table.header == whole.header, "{id}: cells differ in columns");
+                whole.rows.extend(table.rows);
+            }
+        }
+        let (checks, chart) = experiment.judge(Path::new(id), &whole).expect("judged");
+        for kind in [Kind::Claim, Kind::Control] {
+            assert!(checks.iter().any(|c| c.kind == kind), "{id}: no {}", kind.name());
+        }
+        let ids: HashSet<_> = checks.iter().map(|c| &c.id).collect();
+        assert_eq!(ids.len(), checks.len(), "{id}: a check's id appears twice");
+        assert!(checks.iter().all(|c| !c.statement.is_empty() && !c.source.is_empty() && !c.statistic.is_empty()));
+        assert!(!chart.title.is_empty() && !chart.panels.is_empty(), "{id}: no figure");
+        for panel in &chart.panels {
+            assert!(!panel.x.label.is_empty() && !panel.y.label.is_empty(), "{id}: an axis without a label");
+            assert!(!panel.layers.is_empty(), "{id}: an empty panel");
+        }
+    }
+}
+
+#[test]
+fn both_profiles_plan_and_have_enough_seeds() {
+    for experiment in super::registry() {
+        for profile in [Profile::Smoke, Profile::Paper] {
+            let params = experiment.params(profile).expect("TOML");
+            let plan = experiment.plan(&params).expect("legal defaults");
+            assert!(plan.cells().iter().all(|c| !c.contains([',', '\n', '"'])), "{}: cell names", experiment.id());
+        }
+        assert!(experiment.seeds(Profile::Paper).len() >= 5, "{}: at least 5 seeds", experiment.id());
+        assert!(experiment.seconds(Profile::Smoke) > 0.0 && experiment.seconds(Profile::Paper) > 0.0);
+    }
+}

@@ -1,0 +1,78 @@
+//! From rows to statistics and curves: what several figures of this paper form per seed, and over exact draws.
+
+use rewardlab::experiment::Record;
+use rewardlab::plot::{Axis, Scale};
+use rewardlab::stats::{Estimate, fit_line, mean, quantile};
+use std::collections::BTreeSet;
+
+/// The statistic of each seed's rows, in the order of seeds; seeds without a row are left out.
+pub(crate) fn by_seed<'a, R: 'a>(
+    rows: impl IntoIterator<Item = &'a Record<R>>,
+    statistic: impl Fn(&[&'a Record<R>]) -> f64,
+) -> Vec<f64> {
+    let rows: Vec<_> = rows.into_iter().collect();
+    let seeds: BTreeSet<u64> = rows.iter().map(|r| r.seed).collect();
+    let of_seed = |seed: u64| rows.iter().copied().filter(|r| r.seed == seed).collect::<Vec<_>>();
+    seeds.into_iter().map(|seed| statistic(&of_seed(seed))).collect()
+}
+
+/// The least-squares slope of log y on log x.
+pub(crate) fn log_slope(points: impl IntoIterator<Item = (f64, f64)>) -> f64 {
+    let (x, y): (Vec<f64>, Vec<f64>) = points.into_iter().map(|(x, y)| (x.ln(), y.ln())).unzip();
+    fit_line(&x, &y).slope.value
+}
+
+/// The largest of quantities that were computed, not sampled; NaN when there is none or one is NaN.
+pub(crate) fn largest(values: impl IntoIterator<Item = f64>) -> Estimate {
+    extreme(values, |a, b| a > b)
+}
+
+/// The smallest of quantities that were computed, not sampled; NaN when there is none or one is NaN.
+pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> Estimate {
+    extreme(values, |a, b| a < b)
+}
+
+fn extreme(values: impl IntoIterator<Item = f64>, beats: impl Fn(f64, f64) -> bool) -> Estimate {
+    let values: Vec<f64> = values.into_iter().collect();
+    let best = values.iter().copied().reduce(|a, b| if b.is_nan() || beats(b, a) { b } else { a });
+    Estimate::exact(best.unwrap_or(f64::NAN), values.len())
+}
+
+/// Mean, lowest and highest y at each x, in the order of x.
+pub(crate) fn summary(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64, f64, f64)> {
+    let mut points: Vec<(f64, f64)> = points.into_iter().collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|chunk| {
+            let y: Vec<f64> = chunk.iter().map(|p| p.1).collect();
+            (chunk[0].0, mean(&y), quantile(&y, 0.0), quantile(&y, 1.0))
+        })
+        .collect()
+}
+
+/// The means of a summary.
+pub(crate) fn means(summary: &[(f64, f64, f64, f64)]) -> Vec<(f64, f64)> {
+    summary.iter().map(|s| (s.0, s.1)).collect()
+}
+
+/// A logarithmic axis.
+pub(crate) fn log_axis(label: &str) -> Axis {
+    Axis { label: label.into(), scale: Scale::Log, ..Axis::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_and_nan_are_nan() {
+        assert!(largest([]).value.is_nan() && smallest([1.0, f64::NAN, 0.5]).value.is_nan());
+        assert_eq!((largest([1.0, 3.0, 2.0]).value, smallest([1.0, 3.0, 2.0]).n), (3.0, 3));
+    }
+
+    #[test]
+    fn slopes_of_power_laws() {
+        assert!((log_slope([1.0, 2.0, 5.0].map(|x: f64| (x, 3.0 * x.powi(-2)))) + 2.0).abs() < 1e-12);
+    }
+}

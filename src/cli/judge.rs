@@ -1,0 +1,42 @@
+//! What `run`, `merge` and `report` share: rows → checks.csv, figures, REPORT.md, index.html.
+
+use crate::error::Result;
+use crate::experiment::{RunFolder, Runnable};
+use crate::plot;
+use crate::record::write_atomically;
+use crate::report::{self, Judged};
+use std::path::Path;
+
+/// Judges one experiment from its CSV, writes `checks.csv`, `figure.png` and `figure.svg` beside it.
+pub(super) fn judge(experiment: &dyn Runnable, folder: &RunFolder) -> Result<(Judged, Vec<u8>)> {
+    let rows = folder.file("rows.csv");
+    let (checks, chart) = experiment.judge(&rows, &folder.rows()?)?;
+    write_atomically(&folder.file("checks.csv"), &report::checks_table(&checks)?.to_csv()?)?;
+    let png = plot::png(&chart)?;
+    write_atomically(&folder.file("figure.png"), &png)?;
+    write_atomically(&folder.file("figure.svg"), plot::svg(&chart)?.as_bytes())?;
+    let judged = Judged {
+        id: experiment.id().to_owned(),
+        paper: experiment.paper().to_owned(),
+        claim: experiment.claim().to_owned(),
+        command: folder.manifest().ok().map(|m| m.command),
+        checks,
+    };
+    Ok((judged, png))
+}
+
+/// Judges everything finished under `out` and writes REPORT.md and index.html there.
+pub(super) fn judge_all(registry: &[Box<dyn Runnable>], out: &Path) -> Result<Vec<Judged>> {
+    let (mut judged, mut pictures) = (Vec::new(), Vec::new());
+    for experiment in registry {
+        let folder = RunFolder::new(out, experiment.id(), (1, 1));
+        if folder.file("rows.csv").exists() {
+            let (j, picture) = judge(experiment.as_ref(), &folder)?;
+            judged.push(j);
+            pictures.push(picture);
+        }
+    }
+    write_atomically(&out.join("REPORT.md"), report::markdown(&judged).as_bytes())?;
+    write_atomically(&out.join("index.html"), report::html(&judged, &pictures).as_bytes())?;
+    Ok(judged)
+}

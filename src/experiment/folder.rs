@@ -1,0 +1,184 @@
+//! The folder of one experiment's run: which files it holds, and what state it is in.
+
+use super::journal::{Identity, Journal};
+use crate::error::{Error, Result};
+use crate::record::{Table, sha256, write_atomically};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// What a finished run says about itself, `manifest.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Experiment id.
+    pub experiment: String,
+    /// Citation.
+    pub paper: String,
+    /// Version of the program that ran.
+    pub version: String,
+    /// The profile that the parameters started from.
+    pub profile: String,
+    /// The command that makes the same rows.
+    pub command: String,
+    /// Seeds, in row order within a cell.
+    pub seeds: Vec<u64>,
+    /// Shard [K, N], counted from 1; [1, 1] for a whole run.
+    pub shard: (usize, usize),
+    /// Number of rows.
+    pub rows: usize,
+    /// SHA-256 of params.toml.
+    pub params_sha256: String,
+    /// SHA-256 of rows.csv.
+    pub rows_sha256: String,
+    /// Sum over units of their wall seconds, in the process that finished the run (not those it resumed from).
+    pub unit_seconds: f64,
+    /// Threads of that process.
+    pub threads: usize,
+}
+
+/// The folder `<out>/<paper>/<figure>` (or a shard's below it).
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// What a run folder holds.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Nothing of a run.
+    Empty,
+    /// A journal of this identity (`None`: killed before its first line was whole).
+    Interrupted(Option<Identity>),
+    /// A finished run.
+    Complete(Box<Manifest>),
+}
+
+impl RunFolder {
+    /// The folder of `id` under `out`; a shard has its own, so that shards may share `out`.
+    pub fn new(out: &Path, id: &str, shard: (usize, usize)) -> Self {
+        let mut path = out.join(id);
+        if shard.1 > 1 {
+            path = path.join("shards").join(format!("{}-of-{}", shard.0, shard.1));
+        }
+        Self { path }
+    }
+
+    /// An existing folder, as given.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub(crate) fn journal_path(&self) -> PathBuf {
+        self.file("journal.jsonl")
+    }
+
+    /// Where stages are kept while the run is unfinished.
+    pub(crate) fn stages_path(&self) -> PathBuf {
+        self.file("stages")
+    }
+
+    /// Makes the folder and takes its lock, so that two processes never write to one run. The lock goes with the
+    /// process, however it ends.
+    pub(crate) fn lock(&self) -> Result<File> {
+        std::fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        let path = self.file(".lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|e| Error::io(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Error::Usage(format!(
+                "{}: another process is writing to this run; wait for it or give another --out",
+                self.path.display()
+            ))),
+            Err(TryLockError::Error(e)) => Err(Error::io(&path, e)),
+        }
+    }
+
+    pub(crate) fn state(&self) -> Result<State> {
+        if self.file("manifest.toml").exists() {
+            return Ok(State::Complete(Box::new(self.manifest()?)));
+        }
+        let journal = self.journal_path();
+        if journal.exists() { Ok(State::Interrupted(Journal::identity(&journal)?)) } else { Ok(State::Empty) }
+    }
+
+    /// Reads `manifest.toml`.
+    ///
+    /// # Errors
+    /// No such file, or not a manifest.
+    pub fn manifest(&self) -> Result<Manifest> {
+        let path = self.file("manifest.toml");
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        toml::from_str(&text).map_err(|e| Error::content(&path, "manifest", e.message().to_owned()))
+    }
+
+    /// Reads `rows.csv`; where a manifest stands beside it, checks that the rows are the ones it was written for.
+    ///
+    /// # Errors
+    /// A missing, malformed, truncated or edited file.
+    pub fn rows(&self) -> Result<Table> {
+        let path = self.file("rows.csv");
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        let table = Table::parse(&path, &bytes)?;
+        if self.file("manifest.toml").exists() {
+            let manifest = self.manifest()?;
+            if manifest.rows_sha256 != sha256(&bytes) {
+                let message = format!(
+                    "{} rows, but manifest.toml was written for {} rows of another content (truncated or edited?)",
+                    table.rows.len(),
+                    manifest.rows
+                );
+                return Err(Error::content(&path, "checksum", message));
+            }
+        }
+        Ok(table)
+    }
+
+    /// Reads `params.toml`.
+    ///
+    /// # Errors
+    /// No such file, or not TOML.
+    pub fn params(&self) -> Result<toml::Table> {
+        let path = self.file("params.toml");
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        text.parse().map_err(|e: toml::de::Error| Error::content(&path, "TOML", e.message().to_owned()))
+    }
+
+    /// Writes a finished run: rows first, the manifest last, so that a manifest means that all is there.
+    pub(crate) fn complete(&self, params: &str, rows: &[u8], manifest: &Manifest) -> Result<()> {
+        write_atomically(&self.file("params.toml"), params.as_bytes())?;
+        write_atomically(&self.file("rows.csv"), rows)?;
+        let text = toml::to_string(manifest).map_err(|e| Error::Usage(e.to_string()))?;
+        write_atomically(&self.file("manifest.toml"), text.as_bytes())?;
+        // the journal and the stages are only needed to resume
+        let _ = std::fs::remove_file(self.journal_path());
+        let _ = std::fs::remove_dir_all(self.stages_path());
+        Ok(())
+    }
+
+    /// Forgets an earlier run (`--force`): the manifest first, so that a kill in between never leaves a manifest
+    /// beside other rows.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let names =
+            ["manifest.toml", "journal.jsonl", "rows.csv", "params.toml", "checks.csv", "figure.png", "figure.svg"];
+        for name in names {
+            let path = self.file(name);
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path, e)),
+                _ => {}
+            }
+        }
+        let _ = std::fs::remove_dir_all(self.stages_path());
+        Ok(())
+    }
+}

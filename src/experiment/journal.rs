@@ -1,0 +1,156 @@
+//! The journal of a run: one line per finished unit, appended as soon as it is done. Whatever happens to the
+//! process, every whole line stays valid and the units that it names are never computed again.
+
+use crate::error::{Error, Result};
+use crate::record::{Table, sha256};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// What a journal belongs to; a run resumes only onto its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// Experiment id.
+    pub(crate) experiment: String,
+    /// Version of the program.
+    pub(crate) version: String,
+    /// SHA-256 of the resolved parameters' TOML.
+    pub(crate) params_sha256: String,
+    /// Seeds of the run.
+    pub(crate) seeds: Vec<u64>,
+    /// Shard (K, N), counted from 1; (1, 1) for a whole run.
+    pub(crate) shard: (usize, usize),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    unit: usize,
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    sum: String,
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    done: BTreeMap<usize, Table>,
+}
+
+impl Journal {
+    /// Starts a new journal.
+    pub(crate) fn create(path: &Path, identity: &Identity) -> Result<Self> {
+        let mut file = File::create(path).map_err(|e| Error::io(path, e))?;
+        let first = serde_json::to_string(identity).map_err(|e| Error::Usage(e.to_string()))?;
+        writeln!(file, "{first}").and_then(|()| file.sync_all()).map_err(|e| Error::io(path, e))?;
+        Ok(Self { path: path.to_owned(), file, done: BTreeMap::new() })
+    }
+
+    /// The identity of an existing journal; `None` if its first line never got whole.
+    pub(crate) fn identity(path: &Path) -> Result<Option<Identity>> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let first = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        Ok(serde_json::from_slice(first).ok())
+    }
+
+    /// Opens an existing journal, keeps its whole lines and cuts off what a killed process left after them.
+    pub(crate) fn resume(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let mut done = BTreeMap::new();
+        let mut valid = 0;
+        for (i, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
+            if !line.ends_with(b"\n") {
+                break;
+            }
+            if i > 0 {
+                match serde_json::from_slice::<Line>(line) {
+                    Ok(l) if l.sum == checksum(l.unit, &l.header, &l.rows) => {
+                        done.insert(l.unit, Table { header: l.header, rows: l.rows });
+                    }
+                    _ => break,
+                }
+            }
+            valid += line.len() as u64;
+        }
+        let mut file = OpenOptions::new().write(true).open(path).map_err(|e| Error::io(path, e))?;
+        file.set_len(valid).and_then(|()| file.seek(SeekFrom::End(0))).map_err(|e| Error::io(path, e))?;
+        Ok(Self { path: path.to_owned(), file, done })
+    }
+
+    /// Adds a finished unit and waits until it is on disk.
+    pub(crate) fn add(&mut self, unit: usize, table: Table) -> Result<()> {
+        let sum = checksum(unit, &table.header, &table.rows);
+        let line = Line { unit, header: table.header, rows: table.rows, sum };
+        let mut bytes = serde_json::to_vec(&line).map_err(|e| Error::Usage(e.to_string()))?;
+        bytes.push(b'\n');
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        written.map_err(|e| Error::io(&self.path, e))?;
+        self.done.insert(line.unit, Table { header: line.header, rows: line.rows });
+        Ok(())
+    }
+
+    /// The finished units and their rows, in unit order.
+    pub(crate) fn done(&self) -> &BTreeMap<usize, Table> {
+        &self.done
+    }
+}
+
+fn checksum(unit: usize, header: &[String], rows: &[Vec<String>]) -> String {
+    let content = serde_json::to_vec(&(unit, header, rows)).unwrap_or_default();
+    sha256(&content)[..16].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            experiment: "a/b".into(),
+            version: "0".into(),
+            params_sha256: "p".into(),
+            seeds: vec![0, 1],
+            shard: (1, 1),
+        }
+    }
+
+    fn table(x: &str) -> Table {
+        Table { header: vec!["x".into()], rows: vec![vec![x.into()]] }
+    }
+
+    /// Cut anywhere, a journal gives back exactly its whole lines, and goes on from there.
+    #[test]
+    fn every_truncation_resumes() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::create(&path, &identity()).expect("created");
+        let mut ends = vec![std::fs::metadata(&path).expect("there").len() as usize];
+        for unit in 0..3 {
+            journal.add(unit, table(&format!("value {unit}"))).expect("added");
+            ends.push(std::fs::metadata(&path).expect("there").len() as usize);
+        }
+        let whole = std::fs::read(&path).expect("read");
+        for cut in ends[0]..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).expect("cut");
+            let mut resumed = Journal::resume(&path).expect("resumed");
+            let kept = ends.iter().filter(|end| **end <= cut).count() - 1;
+            assert_eq!(resumed.done().len(), kept, "cut at {cut}");
+            resumed.add(7, table("new")).expect("added");
+            assert_eq!(Journal::resume(&path).expect("again").done().len(), kept + 1);
+        }
+        assert_eq!(Journal::identity(&path).expect("read"), Some(identity()));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_not_trusted() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("journal.jsonl");
+        Journal::create(&path, &identity()).and_then(|mut j| j.add(0, table("0.125"))).expect("written");
+        let text = std::fs::read_to_string(&path).expect("read").replace("0.125", "0.126");
+        std::fs::write(&path, text).expect("written");
+        assert_eq!(Journal::resume(&path).expect("resumed").done().len(), 0);
+    }
+}

@@ -1,0 +1,162 @@
+//! Whatever a stranger gets wrong ends in one clear line and the right exit code, and nothing is lost.
+
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{QUICK, assert_one_clear_line, call, rows};
+use std::fs;
+use std::process::Command;
+
+fn smoke(out: &str) -> (i32, String, String) {
+    call(&["run", QUICK, "--seeds", "0", "--out", out])
+}
+
+#[test]
+fn a_typo_in_an_id_or_a_parameter_names_the_nearest() {
+    assert_one_clear_line(&["run", "vanishing_gradients/theorm1"], &["did you mean `vanishing_gradients/theorem1`"]);
+    assert_one_clear_line(&["run", "theorem1"], &["did you mean `vanishing_gradients/theorem1`"]);
+    assert_one_clear_line(&["run", "vanishing_gradient"], &["did you mean `vanishing_gradients`"]);
+    assert_one_clear_line(
+        &["run", "vanishing_gradients/theorem1", "--set", "drawz=3"],
+        &["unknown parameter `drawz`", "did you mean `draws`"],
+    );
+    assert_one_clear_line(&["run", "vanishing_gradients/theorem1", "--set", "draws=many"], &["draws", "whole number"]);
+    assert_one_clear_line(&["run", "vanishing_gradients/theorem1", "--set", "draws"], &["key=value"]);
+    assert_one_clear_line(&["run", QUICK, "--device", "cuda:0"], &["--device", "cuda:0"]);
+    assert_one_clear_line(&["run", QUICK, "--threads", "0"], &["--threads", "between"]);
+}
+
+#[test]
+fn clap_refuses_with_code_2() {
+    for arguments in [
+        &["rnu"][..],
+        &["run", "--profil", "smoke"],
+        &["run", "--seeds", "5..1"],
+        &["run", "--seeds", "x"],
+        &["run", "--shard", "4/3"],
+        &["run", "--resume", "--force"],
+    ] {
+        assert_eq!(call(arguments).0, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn without_arguments_it_says_what_to_try() {
+    let (code, stdout, _) = call(&[]);
+    assert_eq!(code, 0);
+    assert_eq!(stdout.matches("  rewardlab ").count(), 3, "three things to try: {stdout}");
+}
+
+#[test]
+fn a_complete_run_is_judged_not_computed_and_never_overwritten() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let out = folder.path().to_str().expect("UTF-8");
+    let (code, _, _) = smoke(out);
+    assert!([0, 1, 3].contains(&code));
+    let before = rows(folder.path(), QUICK);
+    let (again, stdout, stderr) = smoke(out);
+    assert!(again == code && stderr.contains("not computed again") && stdout.contains("index.html"), "{stderr}");
+    let other = ["run", QUICK, "--seeds", "1", "--out", out];
+    assert_one_clear_line(&other, &["--force", "--out"]);
+    assert_one_clear_line(&[&other[..], &["--resume"]].concat(), &["--force", "--out"]);
+    assert!(before == rows(folder.path(), QUICK), "rows were touched");
+    let (code, _, _) = call(&[&other[..], &["--force"]].concat());
+    assert!([0, 1, 3].contains(&code) && before != rows(folder.path(), QUICK));
+}
+
+#[test]
+fn parameters_written_by_a_run_are_taken_back() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    smoke(a.to_str().expect("UTF-8"));
+    let params = a.join(QUICK).join("params.toml");
+    let params = params.to_str().expect("UTF-8");
+    call(&["run", QUICK, "--seeds", "0", "--params", params, "--out", b.to_str().expect("UTF-8")]);
+    assert!(rows(&a, QUICK) == rows(&b, QUICK));
+    let broken = folder.path().join("broken.toml");
+    fs::write(&broken, "x = \n").expect("written");
+    let broken = broken.to_str().expect("UTF-8");
+    assert_one_clear_line(&["run", QUICK, "--params", broken], &["broken.toml", "line 1"]);
+    assert_one_clear_line(&["run", QUICK, "--params", "/nowhere.toml"], &["/nowhere.toml"]);
+    assert_one_clear_line(&["run", "all", "--params", broken], &["--params", "one experiment"]);
+}
+
+#[test]
+fn a_damaged_csv_is_named() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let out = folder.path().to_str().expect("UTF-8");
+    smoke(out);
+    let path = folder.path().join(QUICK).join("rows.csv");
+    let whole = fs::read(&path).expect("rows");
+    fs::write(&path, &whole[..whole.len() - 7]).expect("written");
+    assert_one_clear_line(&["report", out], &["rows.csv", "truncated"]);
+    // cut at a line's end: only the manifest knows
+    let cut = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').expect("lines") + 1;
+    fs::write(&path, &whole[..cut]).expect("written");
+    assert_one_clear_line(&["report", out], &["rows.csv", "manifest"]);
+    // without a manifest, a value that is no number
+    fs::remove_file(path.with_file_name("manifest.toml")).expect("removed");
+    let text = String::from_utf8(whole).expect("UTF-8").replacen(",0,", ",zero,", 1);
+    fs::write(&path, text).expect("written");
+    assert_one_clear_line(&["report", out], &["rows.csv", "line 2"]);
+    assert_one_clear_line(&["diff", out, "/nowhere"], &["rows.csv"]);
+}
+
+#[test]
+fn report_needs_nothing_but_the_csv() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let out = folder.path().to_str().expect("UTF-8");
+    let (code, _, _) = smoke(out);
+    let run = folder.path().join(QUICK);
+    let picture = fs::read(run.join("figure.png")).expect("figure");
+    for name in ["manifest.toml", "params.toml", "checks.csv", "figure.png", "figure.svg"] {
+        fs::remove_file(run.join(name)).expect(name);
+    }
+    assert_eq!(call(&["report", out]).0, code);
+    assert!(picture == fs::read(run.join("figure.png")).expect("figure"), "the figure came out different");
+    assert!(fs::read_to_string(folder.path().join("index.html")).expect("page").contains("data:image/png;base64,"));
+    assert!(fs::read_to_string(folder.path().join("REPORT.md")).expect("report").contains(QUICK));
+    assert_one_clear_line(&["report", "/nowhere"], &["/nowhere"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let file = tempfile::NamedTempFile::new().expect("temporary file");
+    let under = format!("{}/runs", file.path().display());
+    assert_one_clear_line(&["run", QUICK, "--out", &under], &[&under]);
+}
+
+/// A file system with room for the lock but not for the run; needs the right to mount.
+#[test]
+fn a_full_disk_keeps_what_was_journalled() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mount = ["-t", "tmpfs", "-o", "size=16k", "tmpfs"];
+    let mounted = Command::new("mount").args(mount).arg(folder.path()).output();
+    if !mounted.is_ok_and(|o| o.status.success()) {
+        eprintln!("skipped: this machine does not let the test mount a small tmpfs");
+        return;
+    }
+    let out = folder.path().join("runs");
+    let (code, _, stderr) = call(&["run", QUICK, "--seeds", "0..9", "--out", out.to_str().expect("UTF-8")]);
+    let journal = out.join(QUICK).join("journal.jsonl");
+    let kept = fs::read(&journal).map(|bytes| bytes.iter().filter(|b| **b == b'\n').count());
+    let _ = Command::new("umount").arg(folder.path()).status();
+    assert_eq!(code, 2, "{stderr}");
+    let last = stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("No space left on device") && last.contains(QUICK), "{stderr}");
+    assert!(kept.is_ok_and(|lines| lines >= 1), "the journal is gone");
+}
+
+#[test]
+fn two_writers_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let run = folder.path().join(QUICK);
+    fs::create_dir_all(&run).expect("made");
+    let lock = fs::File::create(run.join(".lock")).expect("made");
+    lock.lock().expect("locked");
+    assert_one_clear_line(
+        &["run", QUICK, "--out", folder.path().to_str().expect("UTF-8")],
+        &["another process", QUICK],
+    );
+}
