@@ -1,8 +1,9 @@
-//! Random policies of three families, random rewards of four kinds, and the shapes that they are drawn on: what
+//! Random policies of three families, random rewards of four kinds, the shapes that they are drawn on: what
 //! `theorem1` and `ppo_bound` share.
 
-use rewardlab::env::Tree;
+use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
+use rewardlab::exact::{Engine, PromptStats};
 use rewardlab::policy::{Activation, Init, LogLinear, Mlp, Policy, Tabular};
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -171,7 +172,8 @@ impl fmt::Display for Reward {
 pub(crate) struct Model {
     /// The policy.
     pub(crate) policy: Box<dyn Policy>,
-    family: Family,
+    /// Its family.
+    pub(crate) family: Family,
     tree: Tree,
     /// Log-linear only: `contexts × vocab × (features + 1)`; the last feature marks token 0.
     features: Vec<f64>,
@@ -245,6 +247,87 @@ impl Model {
             self.policy = Box::new(LogLinear::new(self.tree.vocab, self.features.clone(), params));
             self.constant_norm = None;
         }
+    }
+}
+
+/// Rounding of a gradient component per unit of γ · L · max|r|: a component is a sum of terms whose Q − V carries the
+/// rounding of V. Gradients are compared with a bound plus this much.
+pub(crate) const ROUNDING: f64 = 1e-14;
+
+/// One shape with a policy and rewards on it, and the buffers for its exact gradient.
+pub(crate) struct Bench {
+    /// The shape.
+    pub(crate) tree: Tree,
+    /// The policy.
+    pub(crate) model: Model,
+    /// Reward of every output.
+    pub(crate) rewards: Vec<f64>,
+    /// The engine; what it says is of the policy that was observed last.
+    pub(crate) engine: Engine,
+    /// ∇V of the policy that was observed last.
+    pub(crate) grad: Vec<f64>,
+    world: World,
+}
+
+impl Bench {
+    /// A policy with all parameters zero, all rewards zero.
+    pub(crate) fn new(family: Family, tree: Tree, params: &DrawParams, rng: &mut Stream) -> Result<Self> {
+        let model = Model::new(family, tree, params, rng);
+        let rewards = vec![0.0; tree.outputs()];
+        let world = World::new(tree, rewards.clone())?;
+        let grad = vec![0.0; model.policy.params().len()];
+        Ok(Self { tree, model, rewards, engine: Engine::new(tree), grad, world })
+    }
+
+    /// Value, reward std and entropy of the policy as it stands, for the rewards as they stand.
+    pub(crate) fn stats(&mut self) -> Result<PromptStats> {
+        self.world.set_rewards(0, &self.rewards)?;
+        Ok(self.engine.stats(&mut self.model.policy, &self.world, 0))
+    }
+
+    /// The same, and the exact gradient.
+    pub(crate) fn policy_gradient(&mut self) -> Result<PromptStats> {
+        self.world.set_rewards(0, &self.rewards)?;
+        self.grad.fill(0.0);
+        Ok(self.engine.policy_gradient(&mut self.model.policy, &self.world, 0, 1.0, &mut self.grad))
+    }
+
+    /// A(s, a) under the policy that was observed last, for the rewards that it was observed with.
+    pub(crate) fn advantages(&self, out: &mut [f64]) {
+        self.engine.advantages(&self.world, 0, out);
+    }
+
+    /// The output that begins with token 0 and goes on with the likeliest other tokens of the policy that was observed
+    /// last, and its log-probability under that policy.
+    pub(crate) fn output_through_first_token(&self) -> (usize, f64) {
+        let Tree { vocab, length, .. } = self.tree;
+        let (mut node, mut log_prob) = (0, 0.0);
+        for step in 0..length {
+            let row = &self.engine.log_probs()[node * vocab..][..vocab];
+            let likeliest = (2..vocab).fold(1, |best, a| if row[a] > row[best] { a } else { best });
+            let token = if step == 0 { 0 } else { likeliest };
+            log_prob += row[token];
+            node = 1 + node * vocab + token; // the tree's numbering: the first child of s is 1 + s · vocab
+        }
+        (node - self.tree.prefixes(), log_prob)
+    }
+
+    /// Shifts token 0 until that output has this probability, and returns the output. Token 0 must be rare to begin
+    /// with, so that the logarithm of the probability follows the shift.
+    ///
+    /// # Errors
+    /// A probability that no shift gives.
+    pub(crate) fn make_rare(&mut self, probability: f64) -> Result<usize> {
+        for _ in 0..100 {
+            self.stats()?;
+            let (output, log_prob) = self.output_through_first_token();
+            let missing = probability.ln() - log_prob;
+            if missing.abs() < 1e-9 {
+                return Ok(output);
+            }
+            self.model.shift_first_token(missing);
+        }
+        Err(Error::Numeric(format!("no shift of token 0 gives an output the probability {probability}")))
     }
 }
 

@@ -18,24 +18,20 @@
 //! Rounding: a component of the gradient is a sum of terms whose Q − V carries the rounding of V. What is compared
 //! with a bound is therefore ‖∇V‖ / (bound + 1e-14 · γ · L · max|r|).
 
-use super::families::{DrawParams, Family, Model, Reward, log_spaced};
-use rewardlab::env::{Tree, World};
+mod figure;
+mod worlds;
+
+use super::families::{DrawParams, Family, ROUNDING, Reward};
+use rewardlab::env::Tree;
 use rewardlab::error::{Error, Result};
-use rewardlab::exact::{Engine, PromptStats, sharp_bound, sharp_tabular_bound, theorem1_bound};
+use rewardlab::exact::{PromptStats, sharp_bound, sharp_tabular_bound, theorem1_bound};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
-use rewardlab::num::norm;
-use rewardlab::plot::{Axis, Chart, Layer, Panel, Scale, Stroke};
-use rewardlab::rng::Stream;
-use rewardlab::stats::{Estimate, bootstrap_mean, fit_line, median};
+use rewardlab::plot::Chart;
+use rewardlab::stats::{Estimate, bootstrap_mean, fit_line};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::SQRT_2;
 use std::fmt;
 use std::ops::Range;
-
-/// See the head of the file.
-const ROUNDING: f64 = 1e-14;
-/// Added to the logit of token 0 where it must never be drawn: e^−10⁶ is zero in f64.
-const NEVER: f64 = -1e6;
 
 pub(crate) struct Theorem1;
 
@@ -190,234 +186,6 @@ impl Summaries {
     }
 }
 
-/// One shape with a policy of a family on it, and the buffers to observe it.
-struct Bench {
-    family: Family,
-    tree: Tree,
-    model: Model,
-    world: World,
-    engine: Engine,
-    rewards: Vec<f64>,
-    grad: Vec<f64>,
-}
-
-impl Bench {
-    fn new(family: Family, tree: Tree, params: &DrawParams, rng: &mut Stream) -> Result<Self> {
-        let model = Model::new(family, tree, params, rng);
-        let rewards = vec![0.0; tree.outputs()];
-        let world = World::new(tree, rewards.clone())?;
-        let grad = vec![0.0; model.policy.params().len()];
-        Ok(Self { family, tree, model, world, engine: Engine::new(tree), rewards, grad })
-    }
-
-    /// The exact gradient of the policy as it stands, for the rewards as they stand.
-    fn observe(&mut self, reward: Reward) -> Result<Row> {
-        self.world.set_rewards(0, &self.rewards)?;
-        self.grad.fill(0.0);
-        let stats = self.engine.policy_gradient(&mut self.model.policy, &self.world, 0, 1.0, &mut self.grad);
-        let norms = [norm(&self.grad), self.model.jacobian_norm()];
-        Ok(Row::draw(self.family, reward, self.tree, stats, norms, &self.rewards))
-    }
-
-    /// The output that begins with token 0 and goes on with the likeliest other tokens of the policy that was observed
-    /// last, and its log-probability under that policy.
-    fn output_through_first_token(&self) -> (usize, f64) {
-        let Tree { vocab, length, .. } = self.tree;
-        let (mut node, mut log_prob) = (0, 0.0);
-        for step in 0..length {
-            let row = &self.engine.log_probs()[node * vocab..][..vocab];
-            let likeliest = (2..vocab).fold(1, |best, a| if row[a] > row[best] { a } else { best });
-            let token = if step == 0 { 0 } else { likeliest };
-            log_prob += row[token];
-            node = 1 + node * vocab + token; // the tree's numbering: the first child of s is 1 + s · vocab
-        }
-        (node - self.tree.prefixes(), log_prob)
-    }
-
-    /// Shifts token 0 until that output has this probability (small enough for its logarithm to follow the shift).
-    fn make_rare(&mut self, probability: f64) -> Result<usize> {
-        for _ in 0..100 {
-            self.engine.stats(&mut self.model.policy, &self.world, 0);
-            let (output, log_prob) = self.output_through_first_token();
-            let missing = probability.ln() - log_prob;
-            if missing.abs() < 1e-9 {
-                return Ok(output);
-            }
-            self.model.shift_first_token(missing);
-        }
-        Err(Error::Numeric(format!("no shift of token 0 makes an output's probability {probability}")))
-    }
-}
-
-/// Random policies, random rewards.
-fn sweep(p: &Params, family: Family, reward: Reward, rng: &mut Stream) -> Result<Vec<Row>> {
-    let trees = p.draw.trees();
-    let keep_every = p.draws.div_ceil(p.points);
-    let mut summaries = Summaries::new(Part::Summary, p.draw.length_max);
-    let (mut kept, mut done) = (Vec::new(), 0);
-    for (i, &tree) in trees.iter().enumerate() {
-        let mut bench = Bench::new(family, tree, &p.draw, rng)?;
-        for d in 0..p.draws / trees.len() + usize::from(i < p.draws % trees.len()) {
-            if family == Family::LogLinear && d > 0 && d % p.per_feature_map == 0 {
-                bench.model = Model::new(family, tree, &p.draw, rng);
-            }
-            bench.model.redraw(p.draw.scale(rng), rng);
-            reward.draw(&p.draw, rng, &mut bench.rewards);
-            let draw = bench.observe(reward)?;
-            summaries.absorb(&draw);
-            if done % keep_every == 0 {
-                kept.push(draw);
-            }
-            done += 1;
-        }
-    }
-    kept.extend(summaries.into_rows());
-    Ok(kept)
-}
-
-/// Climbs the ratio of the gradient to a bound over parameters, features and rewards: (1 + 1) evolution with the 1/5th
-/// success rule, one search per shape of two or three tokens.
-fn search(p: &Params, family: Family, part: Part, rng: &mut Stream) -> Result<Vec<Row>> {
-    let height = |row: &Row| if part == Part::SearchPaper { row.paper_ratio } else { row.sharp_ratio };
-    let mut summaries = Summaries::new(part, p.draw.length_max);
-    for tree in p.draw.trees().into_iter().filter(|t| t.vocab <= 3) {
-        let mut bench = Bench::new(family, tree, &p.draw, rng)?;
-        bench.model.redraw(1.0, rng);
-        Reward::Random.draw(&p.draw, rng, &mut bench.rewards);
-        let mut best = bench.observe(Reward::Random)?;
-        summaries.absorb(&best);
-        let mut point = [bench.model.policy.params(), bench.model.features(), &bench.rewards].map(<[f64]>::to_vec);
-        let mut step = 0.5;
-        for _ in 1..p.search_steps {
-            // move about one coordinate in `sparsity`, so that single coordinates can settle too
-            let sparsity = 1 + rng.below(8);
-            let mut trial = point.clone();
-            for x in trial.iter_mut().flatten() {
-                if rng.below(sparsity) == 0 {
-                    *x += step * rng.normal();
-                }
-            }
-            trial[2].iter_mut().for_each(|r| *r = r.clamp(-1.0, 1.0));
-            bench.model.policy.params_mut().copy_from_slice(&trial[0]);
-            bench.model.set_features(&trial[1]);
-            bench.rewards.copy_from_slice(&trial[2]);
-            let row = bench.observe(Reward::Random)?;
-            summaries.absorb(&row);
-            if height(&row) > height(&best) {
-                (best, point) = (row, trial);
-                step = (step * 1.5).min(10.0);
-            } else {
-                step *= 1.5_f64.powf(-0.25);
-            }
-        }
-    }
-    Ok(summaries.into_rows().collect())
-}
-
-/// Two tokens, each of probability 1/2 everywhere. Tabular: the reward is that of the first token, ±1. Shared
-/// parameters: the reward is the mean of the tokens' ±1, and every context has the same Jacobian, the identity (for the
-/// MLP with all weights zero that is the Jacobian of the last biases), so that the steps' gradients add up in line.
-fn construction(p: &Params, family: Family, rng: &mut Stream) -> Result<Vec<Row>> {
-    let attained = |length| {
-        let tree = Tree { prompts: 1, vocab: 2, length };
-        let mut bench = Bench::new(family, tree, &p.draw, rng)?;
-        let mut features = vec![0.0; bench.model.features().len()];
-        for (row, phi) in features.chunks_exact_mut(p.draw.features + 1).enumerate() {
-            phi[row % 2] = 1.0;
-        }
-        bench.model.set_features(&features);
-        for (output, reward) in bench.rewards.iter_mut().enumerate() {
-            let signs = tree.tokens(length, output).into_iter().map(|token| 1.0 - 2.0 * token as f64);
-            let counted = if family == Family::Tabular { 1 } else { length };
-            *reward = signs.take(counted).sum::<f64>() / counted as f64;
-        }
-        Ok(Row { part: Part::Construction, ..bench.observe(Reward::Random)? })
-    };
-    (1..=p.draw.length_max).map(attained).collect()
-}
-
-/// Parameters of this standard deviation give policies that are neither uniform nor close to deterministic.
-const MODERATE: f64 = 0.5;
-
-/// Two paths to small std on one random world each: rewards times ε, and one good output that becomes rare.
-fn paths(p: &Params, family: Family, rng: &mut Stream) -> Result<Vec<Row>> {
-    let trees = p.draw.trees();
-    let tree = trees[rng.below(trees.len())];
-    let mut bench = Bench::new(family, tree, &p.draw, rng)?;
-    bench.model.redraw(MODERATE, rng);
-    let mut rows = Vec::new();
-    Reward::Random.draw(&p.draw, rng, &mut bench.rewards);
-    let base = bench.rewards.clone();
-    for epsilon in log_spaced(p.draw.epsilon_min, 1.0, p.path_points) {
-        bench.rewards.iter_mut().zip(&base).for_each(|(r, b)| *r = epsilon * b);
-        rows.push(Row { part: Part::Path, ..bench.observe(Reward::Rescaled)? });
-    }
-    // from far below, so that token 0 is rare in every context when the search for the right shift begins
-    bench.model.shift_first_token(p.rare_min.ln());
-    for probability in log_spaced(p.rare_min, p.rare_max, p.path_points) {
-        let good = bench.make_rare(probability)?;
-        bench.rewards.fill(-1.0);
-        bench.rewards[good] = 1.0;
-        rows.push(Row { part: Part::Path, ..bench.observe(Reward::RareSuccess)? });
-    }
-    Ok(rows)
-}
-
-/// One good output that is out of reach, all others equal (0 or −1, in turn): zero std far from the best. Then the
-/// same with the good output within reach.
-fn zero_std(p: &Params, family: Family, rng: &mut Stream) -> Result<Vec<Row>> {
-    let trees = p.draw.trees();
-    let (mut zero, mut reach): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
-    for i in 0..p.zero_draws {
-        let mut bench = Bench::new(family, trees[i % trees.len()], &p.draw, rng)?;
-        bench.model.redraw(MODERATE, rng);
-        bench.engine.stats(&mut bench.model.policy, &bench.world, 0);
-        let (good, _) = bench.output_through_first_token();
-        bench.rewards.fill(-((i / trees.len() % 2) as f64));
-        bench.rewards[good] = 1.0;
-        reach.push(bench.observe(Reward::RareSuccess)?);
-        bench.model.shift_first_token(NEVER);
-        zero.push(bench.observe(Reward::RareSuccess)?);
-    }
-    let gather = |part, rows: &[Row], with: fn(&[f64]) -> f64| {
-        let over = |column: fn(&Row) -> f64| with(&rows.iter().map(column).collect::<Vec<_>>());
-        let mut all = rows[0];
-        rows[1..].iter().for_each(|row| all.absorb(row));
-        let shortfall = rows.iter().map(|r| r.shortfall).fold(f64::INFINITY, f64::min);
-        let [reward_std, grad_norm, entropy] = [over(|r| r.reward_std), over(|r| r.grad_norm), over(|r| r.entropy)];
-        Row { part, reward_std, grad_norm, entropy, shortfall, ..all }
-    };
-    let largest = |x: &[f64]| x.iter().copied().fold(0.0, f64::max);
-    Ok(vec![gather(Part::ZeroStd, &zero, largest), gather(Part::WithinReach, &reach, median)])
-}
-
-/// V(θ) = Σ_y θ(y) r(y) with θ itself as the "probabilities": ∇V = r whatever the STD, and γ = 1.
-fn unnormalised(p: &Params, rng: &mut Stream) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for reward in [Reward::Random, Reward::Rescaled, Reward::RareSuccess] {
-        let mut summaries = Summaries::new(Part::Unnormalised, 1);
-        let trees: Vec<Tree> = p.draw.trees().into_iter().filter(|t| t.length == 1).collect();
-        for i in 0..p.zero_draws {
-            // a softmax only to have a θ that is a distribution, and its exact STD
-            let mut bench = Bench::new(Family::Tabular, trees[i % trees.len()], &p.draw, rng)?;
-            bench.model.redraw(p.draw.scale(rng), rng);
-            reward.draw(&p.draw, rng, &mut bench.rewards);
-            let stats = bench.engine.stats(
-                &mut bench.model.policy,
-                {
-                    bench.world.set_rewards(0, &bench.rewards)?;
-                    &bench.world
-                },
-                0,
-            );
-            let norms = [norm(&bench.rewards), 1.0];
-            summaries.absorb(&Row::draw(Family::Tabular, reward, bench.tree, stats, norms, &bench.rewards));
-        }
-        rows.extend(summaries.into_rows());
-    }
-    Ok(rows)
-}
-
 /// A setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
@@ -512,12 +280,12 @@ impl Experiment for Theorem1 {
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let rng = &mut ctx.stream("draws");
         match *cell {
-            Cell::Sweep(family, reward) => sweep(p, family, reward, rng),
-            Cell::Search(family, part) => search(p, family, part, rng),
-            Cell::Construction(family) => construction(p, family, rng),
-            Cell::Paths(family) => paths(p, family, rng),
-            Cell::ZeroStd(family) => zero_std(p, family, rng),
-            Cell::Unnormalised => unnormalised(p, rng),
+            Cell::Sweep(family, reward) => worlds::sweep(p, family, reward, rng),
+            Cell::Search(family, part) => worlds::search(p, family, part, rng),
+            Cell::Construction(family) => worlds::construction(p, family, rng),
+            Cell::Paths(family) => worlds::paths(p, family, rng),
+            Cell::ZeroStd(family) => worlds::zero_std(p, family, rng),
+            Cell::Unnormalised => worlds::unnormalised(p, rng),
         }
     }
 
@@ -537,17 +305,7 @@ impl Experiment for Theorem1 {
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {
-        let clouds = Family::ALL.map(|family| cloud(rows, family));
-        let bars = Family::ALL.map(|family| tightness_bars(rows, family));
-        let draws = total(rows, |r| r.part == Part::Summary, |r| r.draws);
-        Chart {
-            title: "Theorem 1: the policy gradient against the reward's standard deviation".into(),
-            subtitle: format!(
-                "Exact gradients; {draws} random draws in all, a thinned sample is shown. L = output length, γ = Jacobian norm"
-            ),
-            panels: clouds.into_iter().chain(bars).collect(),
-            columns: 3,
-        }
+        figure::chart(rows)
     }
 }
 
@@ -727,78 +485,4 @@ fn unnormalised_breaks(rows: &[Record<Row>]) -> Check {
         over_draws(total(rows, wanted, |r| r.paper_violations) as f64, draws),
         Criterion::AtLeast(1.0),
     )
-}
-
-/// The range of STD that is drawn; below it rounding shows.
-const SHOWN: (f64, f64) = (1e-9, 2.0);
-
-fn cloud(rows: &[Record<Row>], family: Family) -> Panel {
-    let of_family = |r: &&Record<Row>| r.family == family && r.reward_std >= SHOWN.0 && r.grad_norm > 0.0;
-    let per_gamma = |r: &Row| (r.reward_std, r.grad_norm / (r.jacobian_norm * r.length as f64));
-    let mut layers: Vec<Layer> = SWEPT
-        .into_iter()
-        .map(|reward| Layer::Scatter {
-            series: format!("{reward} rewards"),
-            points: rows
-                .iter()
-                .filter(of_family)
-                .filter(|r| r.part == Part::Draw && r.reward == reward)
-                .map(|r| per_gamma(r))
-                .collect(),
-        })
-        .collect();
-    let first = rows.iter().map(|r| r.seed).min();
-    for (reward, series) in
-        [(Reward::Rescaled, "one world, rewards × ε"), (Reward::RareSuccess, "one world, p(success) → 0")]
-    {
-        let of_path = |r: &&Record<Row>| r.part == Part::Path && r.reward == reward && Some(r.seed) == first;
-        let points = rows.iter().filter(of_family).filter(of_path).map(|r| per_gamma(r)).collect();
-        layers.push(Layer::Line { series: series.into(), points, stroke: Stroke::Solid, markers: false });
-    }
-    let curve = |bound: fn(f64) -> f64| log_spaced(SHOWN.0, SHOWN.1, 60).map(|s| (s, bound(s))).collect();
-    layers.push(Layer::Reference {
-        label: "6 STD^(2/3), the paper's".into(),
-        points: curve(|s| theorem1_bound(1, 1.0, s)),
-    });
-    layers.push(Layer::Reference { label: "STD/√2, sharper".into(), points: curve(sharp_tabular_bound) });
-    Panel {
-        title: family.to_string(),
-        x: Axis { label: "STD of the reward".into(), scale: Scale::Log, range: Some(SHOWN), ..Axis::default() },
-        y: Axis {
-            label: "‖∇V‖ / (γ L)".into(), scale: Scale::Log, range: Some((1e-14, 10.0)), ..Axis::default()
-        },
-        layers,
-    }
-}
-
-fn tightness_bars(rows: &[Record<Row>], family: Family) -> Panel {
-    let length_max = rows.iter().map(|r| r.length).max().unwrap_or(1);
-    let bars = |part, column: fn(&Row) -> f64| {
-        let height = |length| largest(rows, |r| r.family == family && r.part == part && r.length == length, column);
-        (1..=length_max).map(|l| (l - 1, height(l))).filter(|b| b.1.is_finite()).map(|(x, h)| (x, h, h, h)).collect()
-    };
-    let paper: fn(&Row) -> f64 = |r| r.paper_ratio;
-    let sharp: fn(&Row) -> f64 = |r| r.sharp_ratio;
-    let series = [
-        ("paper's bound, random draws", Part::Summary, paper),
-        ("paper's bound, search", Part::SearchPaper, paper),
-        ("sharper bound, random draws", Part::Summary, sharp),
-        ("sharper bound, search", Part::SearchSharp, sharp),
-    ];
-    let mut layers: Vec<Layer> = series
-        .into_iter()
-        .map(|(name, part, column)| Layer::Bars { series: name.into(), bars: bars(part, column) })
-        .collect();
-    layers.push(Layer::Horizontal { label: "attained".into(), y: 1.0 });
-    layers.push(Layer::Horizontal { label: "1/(6√2)".into(), y: 1.0 / (6.0 * SQRT_2) });
-    Panel {
-        title: format!("{family}: how tight"),
-        x: Axis {
-            label: "output length L (tokens)".into(),
-            categories: (1..=length_max).map(|l| l.to_string()).collect(),
-            ..Axis::default()
-        },
-        y: Axis { label: "largest ‖∇V‖ / bound".into(), range: Some((0.0, 1.1)), ..Axis::default() },
-        layers,
-    }
 }
