@@ -12,6 +12,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
     vec![
         entry::<vanishing_gradients::separation::Separation>(),
         entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
+        entry::<vanishing_gradients::group_normalisation::GroupNormalisation>(),
     ]
 }
 
