@@ -61,9 +61,7 @@ pub(super) fn quantile_of_sorted(sorted: &[f64], q: f64) -> f64 {
     if low >= high {
         return low; // also keeps ∞ − ∞ out
     }
-    let value = low + (high - low) * (position - below as f64);
-    // rounding may step over the upper neighbour, which would break monotonicity in q
-    if value > high { high } else { value }
+    low + (high - low) * (position - below as f64)
 }
 
 #[cfg(test)]
