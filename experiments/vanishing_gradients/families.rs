@@ -254,6 +254,9 @@ impl Model {
 /// rounding of V. Gradients are compared with a bound plus this much.
 pub(crate) const ROUNDING: f64 = 1e-14;
 
+/// Parameters of this standard deviation give policies that are neither uniform nor close to deterministic.
+pub(crate) const MODERATE: f64 = 0.5;
+
 /// One shape with a policy and rewards on it, and the buffers for its exact gradient.
 pub(crate) struct Bench {
     /// The shape.

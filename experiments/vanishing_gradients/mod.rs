@@ -3,6 +3,7 @@
 //! One file per figure, table or theorem; beside them the set-up that at least two of them share.
 
 // figures
+pub(crate) mod ppo_bound;
 pub(crate) mod scatter;
 pub(crate) mod separation;
 pub(crate) mod theorem1;

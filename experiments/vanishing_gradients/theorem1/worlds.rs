@@ -1,7 +1,7 @@
 //! The worlds of the Theorem 1 experiment, one function per part, each a pure function of parameters and a stream.
 
 use super::{Params, Part, Row, SWEPT, Summaries};
-use crate::vanishing_gradients::families::{Bench, Family, Model, Reward, log_spaced};
+use crate::vanishing_gradients::families::{Bench, Family, MODERATE, Model, Reward, log_spaced};
 use rewardlab::env::Tree;
 use rewardlab::error::Result;
 use rewardlab::num::norm;
@@ -126,9 +126,6 @@ pub(super) fn construction(p: &Params, family: Family, rng: &mut Stream) -> Resu
     };
     (1..=p.draw.length_max).map(attained).collect()
 }
-
-/// Parameters of this standard deviation give policies that are neither uniform nor close to deterministic.
-const MODERATE: f64 = 0.5;
 
 /// Two paths to small std on one random world each: rewards times ε, and one good output that becomes rare.
 pub(super) fn paths(p: &Params, family: Family, rng: &mut Stream) -> Result<Vec<Row>> {
