@@ -424,6 +424,24 @@ mod tests {
     }
 
     #[test]
+    fn the_rare_output_begins_with_token_0_alone_and_gets_its_probability() {
+        let mut rng = Stream::named(&["families", "rare"]);
+        for family in Family::ALL {
+            let tree = Tree { prompts: 1, vocab: 3, length: 3 };
+            let mut bench = Bench::new(family, tree, &DrawParams::standard(), &mut rng).expect("legal");
+            bench.model.redraw(MODERATE, &mut rng);
+            bench.model.shift_first_token(-20.0);
+            let rare = bench.make_rare(1e-7).expect("reachable");
+            let tokens = tree.tokens(3, rare);
+            assert!(tokens[0] == 0 && tokens[1..].iter().all(|&t| t != 0), "{tokens:?}");
+            // with reward 1 for that output alone, the value is its probability
+            bench.rewards[rare] = 1.0;
+            let probability = bench.stats().expect("finite").value;
+            assert!((probability / 1e-7 - 1.0).abs() < 1e-8, "{family}: {probability}");
+        }
+    }
+
+    #[test]
     fn illegal_parameters_are_named() {
         let refused = |change: fn(&mut DrawParams), name: &str| {
             let mut params = DrawParams::standard();

@@ -214,3 +214,83 @@ fn reward_rare_output(lab: &mut Laboratory, probability: f64) -> Result<()> {
     lab.bench.rewards[rare] = sign;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vanishing_gradients::families::DrawParams;
+    use rewardlab::env::Tree;
+
+    fn laboratory(family: Family, rng: &mut Stream) -> Laboratory {
+        let tree = Tree { prompts: 1, vocab: 3, length: 2 };
+        let params = DrawParams::standard();
+        let mut lab = Laboratory::new(Bench::new(family, tree, &params, rng).expect("legal"), Reward::Random);
+        lab.bench.model.redraw(1.0, rng);
+        Reward::Random.draw(&params, rng, &mut lab.bench.rewards);
+        lab.sample(0.2).expect("finite");
+        lab
+    }
+
+    /// Σ over sampled outputs, written out: P_old(y) Σ_l min(ρ_l A_l, clip(ρ_l) A_l).
+    fn value(lab: &mut Laboratory, clip: f64) -> f64 {
+        lab.bench.model.policy.log_probs(&lab.contexts, &mut lab.log_probs);
+        let tree = lab.bench.tree;
+        let mut total = 0.0;
+        for output in 0..tree.outputs() {
+            let tokens = tree.tokens(tree.length, output);
+            let (mut node, mut probability, mut surrogate) = (0, 1.0, 0.0);
+            for token in tokens {
+                let cell = node * tree.vocab + token;
+                let ratio = (lab.log_probs[cell] - lab.old_log_probs[cell]).exp();
+                let advantage = lab.advantages[cell];
+                surrogate += (ratio * advantage).min(ratio.clamp(1.0 - clip, 1.0 + clip) * advantage);
+                probability *= lab.old_log_probs[cell].exp();
+                node = 1 + node * tree.vocab + token;
+            }
+            total += probability * surrogate;
+        }
+        total
+    }
+
+    #[test]
+    fn gradient_is_that_of_the_mean_over_sampled_outputs() {
+        let mut rng = Stream::named(&["ppo_bound", "gradient"]);
+        for family in Family::ALL {
+            let mut lab = laboratory(family, &mut rng);
+            lab.bench.model.policy.params_mut().iter_mut().for_each(|x| *x += 0.4 * rng.normal());
+            lab.surrogate_gradient(0.2);
+            let (grad, h) = (lab.grad.clone(), 1e-6);
+            for (i, &g) in grad.iter().enumerate() {
+                let mut at = |by: f64| {
+                    lab.bench.model.policy.params_mut()[i] += by;
+                    let value = value(&mut lab, 0.2);
+                    lab.bench.model.policy.params_mut()[i] -= by;
+                    value
+                };
+                let difference = (at(h) - at(-h)) / (2.0 * h);
+                assert!((g - difference).abs() < 1e-8, "{family}, parameter {i}: {g}, difference {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_moved_is_the_policy_gradient_and_the_moves_size_is_counted_once_per_step() {
+        let mut rng = Stream::named(&["ppo_bound", "moved"]);
+        for family in Family::ALL {
+            let mut lab = laboratory(family, &mut rng);
+            assert!(lab.error_at_old < 1e-14, "{family}: {}", lab.error_at_old);
+            let (unmoved, inside) = lab.moved(0.2);
+            assert!(unmoved.total_variation == 0.0 && inside);
+            // Σ_l E A_l² is the variance of the reward
+            let second: f64 = (0..lab.advantages.len())
+                .map(|c| lab.reach[c / 3] * lab.old_log_probs[c].exp() * lab.advantages[c].powi(2))
+                .sum();
+            assert!((second.sqrt() - lab.reward_std).abs() < 1e-14);
+            // all mass on token 0, far from the policy that sampled: TV per step is at most 1
+            lab.bench.model.shift_first_token(50.0);
+            lab.surrogate_gradient(0.2);
+            let (moved, inside) = lab.moved(0.2);
+            assert!(moved.total_variation > 0.2 && moved.total_variation <= 2.0 && !inside);
+        }
+    }
+}
