@@ -12,6 +12,7 @@ use std::process::ExitCode;
 fn registry() -> Vec<Box<dyn Runnable>> {
     vec![
         entry::<vanishing_gradients::theorem1::Theorem1>(),
+        entry::<vanishing_gradients::ppo_bound::PpoBound>(),
         entry::<vanishing_gradients::separation::Separation>(),
         entry::<vanishing_gradients::controlled::Controlled>(),
         entry::<vanishing_gradients::scatter::Scatter>(),

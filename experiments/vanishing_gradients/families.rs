@@ -254,6 +254,9 @@ impl Model {
 /// rounding of V. Gradients are compared with a bound plus this much.
 pub(crate) const ROUNDING: f64 = 1e-14;
 
+/// Parameters of this standard deviation give policies that are neither uniform nor close to deterministic.
+pub(crate) const MODERATE: f64 = 0.5;
+
 /// One shape with a policy and rewards on it, and the buffers for its exact gradient.
 pub(crate) struct Bench {
     /// The shape.
@@ -418,6 +421,24 @@ mod tests {
             w = image.iter().map(|x| x / rewardlab::num::norm(&image)).collect();
         }
         eigenvalue.sqrt()
+    }
+
+    #[test]
+    fn the_rare_output_begins_with_token_0_alone_and_gets_its_probability() {
+        let mut rng = Stream::named(&["families", "rare"]);
+        for family in Family::ALL {
+            let tree = Tree { prompts: 1, vocab: 3, length: 3 };
+            let mut bench = Bench::new(family, tree, &DrawParams::standard(), &mut rng).expect("legal");
+            bench.model.redraw(MODERATE, &mut rng);
+            bench.model.shift_first_token(-20.0);
+            let rare = bench.make_rare(1e-7).expect("reachable");
+            let tokens = tree.tokens(3, rare);
+            assert!(tokens[0] == 0 && tokens[1..].iter().all(|&t| t != 0), "{tokens:?}");
+            // with reward 1 for that output alone, the value is its probability
+            bench.rewards[rare] = 1.0;
+            let probability = bench.stats().expect("finite").value;
+            assert!((probability / 1e-7 - 1.0).abs() < 1e-8, "{family}: {probability}");
+        }
     }
 
     #[test]

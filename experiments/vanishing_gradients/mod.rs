@@ -6,6 +6,7 @@
 pub(crate) mod controlled;
 pub(crate) mod correlation;
 pub(crate) mod group_normalisation;
+pub(crate) mod ppo_bound;
 pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;

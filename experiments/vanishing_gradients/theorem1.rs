@@ -486,3 +486,40 @@ fn unnormalised_breaks(rows: &[Record<Row>]) -> Check {
         Criterion::AtLeast(1.0),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A draw of two tokens and rewards ±1 whose gradient has this norm.
+    fn two_tokens(family: Family, length: usize, grad_norm: f64) -> Row {
+        let tree = Tree { prompts: 1, vocab: 2, length };
+        let stats = PromptStats { value: 0.0, reward_std: 1.0, entropy: 2.0_f64.ln() };
+        Row::draw(family, Reward::Random, tree, stats, [grad_norm, 1.0], &[1.0, -1.0])
+    }
+
+    #[test]
+    fn ratios_and_violations_by_hand() {
+        let tight = two_tokens(Family::Tabular, 1, 0.5_f64.sqrt());
+        assert!((tight.sharp_ratio - 1.0).abs() < 1e-13 && (tight.paper_ratio - 1.0 / 72.0_f64.sqrt()).abs() < 1e-13);
+        assert!(tight.sharp_violations == 0 && (tight.shortfall - 1.0).abs() < 1e-15);
+        let above = two_tokens(Family::Tabular, 1, 0.5_f64.sqrt() + 1e-9);
+        assert!(above.sharp_violations == 1 && above.paper_violations == 0);
+        assert_eq!(two_tokens(Family::Mlp, 1, 6.1).paper_violations, 1);
+        // shared parameters are allowed √L more, tabular ones are not
+        let [shared, tabular] = [Family::LogLinear, Family::Tabular].map(|f| two_tokens(f, 4, 1.0).sharp_violations);
+        assert_eq!([shared, tabular], [0, 1]);
+    }
+
+    #[test]
+    fn summaries_add_counts_and_keep_extremes_by_length() {
+        let mut summaries = Summaries::new(Part::Summary, 2);
+        for (length, grad_norm) in [(1, 0.3), (2, 0.1), (1, 7.0), (1, 0.5)] {
+            summaries.absorb(&two_tokens(Family::Tabular, length, grad_norm));
+        }
+        let rows: Vec<Row> = summaries.into_rows().collect();
+        assert_eq!(rows.iter().map(|r| (r.length, r.draws)).collect::<Vec<_>>(), [(1, 3), (2, 1)]);
+        assert_eq!((rows[0].paper_violations, rows[0].sharp_violations, rows[1].sharp_violations), (1, 1, 0));
+        assert!(rows[0].grad_norm == 7.0 && rows[0].part == Part::Summary);
+    }
+}

@@ -1,7 +1,7 @@
 //! The worlds of the Theorem 1 experiment, one function per part, each a pure function of parameters and a stream.
 
 use super::{Params, Part, Row, SWEPT, Summaries};
-use crate::vanishing_gradients::families::{Bench, Family, Model, Reward, log_spaced};
+use crate::vanishing_gradients::families::{Bench, Family, MODERATE, Model, Reward, log_spaced};
 use rewardlab::env::Tree;
 use rewardlab::error::Result;
 use rewardlab::num::norm;
@@ -127,9 +127,6 @@ pub(super) fn construction(p: &Params, family: Family, rng: &mut Stream) -> Resu
     (1..=p.draw.length_max).map(attained).collect()
 }
 
-/// Parameters of this standard deviation give policies that are neither uniform nor close to deterministic.
-const MODERATE: f64 = 0.5;
-
 /// Two paths to small std on one random world each: rewards times ε, and one good output that becomes rare.
 pub(super) fn paths(p: &Params, family: Family, rng: &mut Stream) -> Result<Vec<Row>> {
     let trees = p.draw.trees();
@@ -203,4 +200,46 @@ pub(super) fn unnormalised(p: &Params, rng: &mut Stream) -> Result<Vec<Row>> {
         rows.extend(summaries.into_rows());
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rewardlab::experiment::{Experiment, Profile};
+
+    fn rng() -> Stream {
+        Stream::named(&["theorem1", "worlds"])
+    }
+
+    #[test]
+    fn constructions_attain_the_bound_and_the_mean_of_tokens_has_std_one_over_root_length() {
+        let params = super::super::Theorem1::params(Profile::Smoke);
+        for family in Family::ALL {
+            for row in construction(&params, family, &mut rng()).expect("finite") {
+                let std = if family == Family::Tabular { 1.0 } else { 1.0 / (row.length as f64).sqrt() };
+                assert!((row.reward_std - std).abs() < 1e-14, "{family} {}: {}", row.length, row.reward_std);
+                assert!((row.jacobian_norm - 1.0).abs() < 1e-14 && (row.sharp_ratio - 1.0).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn out_of_reach_is_exactly_zero_for_rewards_of_zero() {
+        let one = Params { zero_draws: 1, ..super::super::Theorem1::params(Profile::Smoke) };
+        for family in Family::ALL {
+            let rows = zero_std(&one, family, &mut rng()).expect("finite");
+            assert!(rows[0].reward_std == 0.0 && rows[0].grad_norm == 0.0 && rows[0].shortfall == 1.0);
+            assert!(rows[1].reward_std > 0.0 && rows[1].grad_norm > 0.0);
+        }
+    }
+
+    #[test]
+    fn the_search_climbs() {
+        let quick = |search_steps| Params { search_steps, ..super::super::Theorem1::params(Profile::Smoke) };
+        let top = |steps| {
+            let rows = search(&quick(steps), Family::LogLinear, Part::SearchSharp, &mut rng()).expect("finite");
+            rows.iter().map(|r| r.sharp_ratio).fold(0.0, f64::max)
+        };
+        assert!(top(1) < 0.99 && top(400) > 0.99, "{} then {}", top(1), top(400));
+    }
 }
