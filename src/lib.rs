@@ -15,7 +15,7 @@
 //! | log π_θ(y given x) | `log_prob` | natural logarithm; all information is in nats |
 //! | r(x, y) | `reward` | ground-truth reward |
 //! | V(x; θ) | `value` | expected reward of a prompt under the policy |
-//! | STD[r] | `reward_std` | standard deviation of the reward over the policy's outputs to one prompt |
+//! | `STD[r]` | `reward_std` | standard deviation of the reward over the policy's outputs to one prompt |
 //! | γ(x; θ) | `jacobian_norm` | largest spectral norm of the logits' Jacobian over the prompt's contexts |
 //! | β | `beta` | strength of the KL regularisation |
 //! | `*_loss`, `*_objective` | | a loss is minimised, an objective is maximised |
@@ -31,6 +31,10 @@
 //! | 2 | [`algorithm`], [`exact`] (neither sees the other: each is the other's oracle) |
 //! | 1 | [`policy`], [`env`], [`objective`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod algorithm;
 pub mod cli;

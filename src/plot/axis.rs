@@ -31,11 +31,6 @@ impl Span {
         if self.scale == Scale::Log && value <= 0.0 { Some(-1e5) } else { self.place(value) }
     }
 
-    /// The value at the low end.
-    pub(crate) fn low(&self) -> f64 {
-        if self.scale == Scale::Log { 10_f64.powf(self.low) } else { self.low }
-    }
-
     /// Ticks with at most `most` labels, and the power of ten to multiply linear labels by.
     pub(crate) fn ticks(&self, most: usize) -> (Vec<Tick>, i32) {
         match self.scale {

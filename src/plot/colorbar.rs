@@ -10,6 +10,7 @@ use super::ticks;
 const GAP: f64 = 18.0;
 const BAR: f64 = 18.0;
 const TICK_GAP: f64 = 7.0;
+const STEPS: u32 = 96;
 
 /// What a colour means: shared by all layers of the figure with the same label.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,9 +38,8 @@ impl ColorScale {
         let left = plot.right + offset + GAP;
         let height = plot.height().min(420.0);
         let top = plot.top + (plot.height() - height) / 2.0;
-        let steps = 128;
-        for i in 0..steps {
-            let (from, to) = (f64::from(i) / f64::from(steps), f64::from(i + 1) / f64::from(steps));
+        for i in 0..STEPS {
+            let (from, to) = (f64::from(i) / f64::from(STEPS), f64::from(i + 1) / f64::from(STEPS));
             let area =
                 Rect { left, top: top + height * (1.0 - to), right: left + BAR, bottom: top + height * (1.0 - from) };
             scene.block(area, palette::sequential(f64::midpoint(from, to)));

@@ -1,18 +1,20 @@
 //! PNG bytes from pixels: indexed by a palette of at most 256 colours, so that figures stay small; deterministic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::render::Raster;
 use crate::error::{Error, Result};
 
 type Rgb = [u8; 3];
 
-/// Colours that stay exactly as they are: the most frequent ones (page, grid, plain strokes).
-const EXACT: usize = 48;
 const PALETTE: usize = 256;
+/// How many colours at most stay exactly as they are.
+const EXACT: usize = 160;
+/// How many of them because they are frequent.
+const FREQUENT: usize = 24;
 
-/// Encodes a raster as an indexed PNG. Up to 256 colours it is lossless; beyond, the frequent colours stay exact and
-/// the rest (edge blends, colour gradients) are merged by median cut.
+/// Encodes a raster as an indexed PNG. Up to 256 colours it is lossless; beyond, the frequent colours and those of
+/// opaque marks stay exact and the rest (edge blends, colour gradients) are merged where that shows least.
 ///
 /// # Errors
 /// When the encoder fails; it writes to memory.
@@ -21,7 +23,7 @@ pub(crate) fn png(raster: &Raster) -> Result<Vec<u8>> {
     for pixel in raster.rgb.chunks_exact(3) {
         *counts.entry([pixel[0], pixel[1], pixel[2]]).or_default() += 1;
     }
-    let palette = palette(&counts);
+    let palette = palette(&counts, &raster.solid);
     let index: BTreeMap<Rgb, u8> = counts.keys().map(|&color| (color, nearest(&palette, color))).collect();
     let pixels: Vec<u8> =
         raster.rgb.chunks_exact(3).map(|p| index.get(&[p[0], p[1], p[2]]).copied().unwrap_or(0)).collect();
@@ -39,73 +41,60 @@ pub(crate) fn png(raster: &Raster) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn palette(counts: &BTreeMap<Rgb, u64>) -> Vec<Rgb> {
+fn palette(counts: &BTreeMap<Rgb, u64>, solid: &BTreeSet<Rgb>) -> Vec<Rgb> {
     if counts.len() <= PALETTE {
         return counts.keys().copied().collect();
     }
     let mut by_count: Vec<(Rgb, u64)> = counts.iter().map(|(&color, &count)| (color, count)).collect();
     by_count.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    let rest = by_count.split_off(EXACT);
-    let mut palette: Vec<Rgb> = by_count.into_iter().map(|(color, _)| color).collect();
-    palette.extend(median_cut(rest, PALETTE - EXACT));
+    let kept = |rank: usize, color: &Rgb| rank < FREQUENT || solid.contains(color);
+    let (exact, rest): (Vec<_>, Vec<_>) = by_count.into_iter().enumerate().partition(|(rank, (c, _))| kept(*rank, c));
+    let mut palette: Vec<Rgb> = exact.iter().map(|(_, (color, _))| *color).take(EXACT).collect();
+    let spare = exact.into_iter().skip(EXACT).chain(rest).map(|(_, counted)| counted).collect();
+    palette.extend(split_boxes(spare, PALETTE - palette.len()));
     palette
 }
 
-/// Splits the colours into `wanted` boxes, always the box with the largest spread × root weight, and takes each box's
-/// weighted mean.
-fn median_cut(colors: Vec<(Rgb, u64)>, wanted: usize) -> Vec<Rgb> {
-    let mut boxes = vec![colors];
+/// Splits the colours into `wanted` boxes, always the box with the largest squared error and at the mean of its most
+/// varied channel, and takes each box's mean.
+fn split_boxes(colors: Vec<(Rgb, u64)>, wanted: usize) -> Vec<Rgb> {
+    let (channel, error) = worst_channel(&colors);
+    let mut boxes = vec![(colors, channel, error)];
     while boxes.len() < wanted {
-        let score = |cell: &Vec<(Rgb, u64)>| {
-            let weight: u64 = cell.iter().map(|(_, count)| count).sum();
-            f64::from(spread(cell).1) * (weight as f64).powf(0.25)
-        };
-        let Some((widest, best)) =
-            boxes.iter().map(score).enumerate().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
-        else {
-            break;
-        };
-        if best <= 0.0 {
+        let largest = |(_, a): &(usize, f64), (_, b): &(usize, f64)| a.total_cmp(b);
+        let Some((index, error)) = boxes.iter().map(|b| b.2).enumerate().max_by(largest) else { break };
+        if error <= 0.0 {
             break;
         }
-        let mut cell = boxes.swap_remove(widest);
-        let (channel, _) = spread(&cell);
-        cell.sort_by_key(|&(color, _)| (color[channel], color));
-        let half: u64 = cell.iter().map(|(_, count)| count).sum::<u64>() / 2;
-        let mut sum = 0;
-        let cut = cell
-            .iter()
-            .take_while(|(_, count)| {
-                sum += count;
-                sum <= half
-            })
-            .count()
-            .clamp(1, cell.len() - 1);
-        let upper = cell.split_off(cut);
-        boxes.push(cell);
-        boxes.push(upper);
-    }
-    boxes.iter().filter(|cell| !cell.is_empty()).map(|cell| mean(cell)).collect()
-}
-
-/// The channel with the largest range, and that range.
-fn spread(cell: &[(Rgb, u64)]) -> (usize, u8) {
-    let mut best = (0, 0);
-    for channel in 0..3 {
-        let low = cell.iter().map(|(color, _)| color[channel]).min().unwrap_or(0);
-        let high = cell.iter().map(|(color, _)| color[channel]).max().unwrap_or(0);
-        if high - low > best.1 {
-            best = (channel, high - low);
+        let (cell, channel, _) = boxes.swap_remove(index);
+        let middle = mean(&cell)[channel];
+        // The error is positive, so the channel has at least two values, and its mean is below the largest.
+        let (lower, upper): (Vec<_>, Vec<_>) =
+            cell.into_iter().partition(|(color, _)| f64::from(color[channel]) <= middle);
+        for half in [lower, upper] {
+            let (channel, error) = worst_channel(&half);
+            boxes.push((half, channel, error));
         }
     }
-    best
+    boxes.iter().filter(|b| !b.0.is_empty()).map(|b| mean(&b.0).map(|channel| channel.round() as u8)).collect()
 }
 
-fn mean(cell: &[(Rgb, u64)]) -> Rgb {
-    let weight: u64 = cell.iter().map(|(_, count)| count).sum::<u64>().max(1);
+/// The channel with the largest squared deviation from the mean, and that deviation, summed over the pixels.
+fn worst_channel(cell: &[(Rgb, u64)]) -> (usize, f64) {
+    let mean = mean(cell);
+    let error = |channel: usize| -> f64 {
+        cell.iter().map(|(color, count)| *count as f64 * (f64::from(color[channel]) - mean[channel]).powi(2)).sum()
+    };
+    (0..3)
+        .map(|channel| (channel, error(channel)))
+        .fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best })
+}
+
+fn mean(cell: &[(Rgb, u64)]) -> [f64; 3] {
+    let weight: u64 = cell.iter().map(|(_, count)| count).sum();
     [0, 1, 2].map(|channel| {
         let sum: u64 = cell.iter().map(|(color, count)| u64::from(color[channel]) * count).sum();
-        ((sum + weight / 2) / weight) as u8
+        sum as f64 / weight.max(1) as f64
     })
 }
 

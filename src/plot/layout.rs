@@ -19,6 +19,9 @@ pub(crate) const MARGIN: f64 = 22.0;
 /// From the axis to its tick labels, tick mark included.
 pub(crate) const TICK_GAP: f64 = 10.0;
 const LABEL_GAP: f64 = 8.0;
+const X_LABEL_GAP: f64 = 4.0;
+/// Between title and subtitle.
+pub(crate) const HEADLINE_GAP: f64 = 4.0;
 const COLUMN_GAP: f64 = 26.0;
 const ROW_GAP: f64 = 26.0;
 const MOST_NAME_WIDTH: f64 = 200.0;
@@ -38,7 +41,12 @@ pub(crate) struct Frame {
     pub(crate) y_ticks: Vec<Tick>,
     pub(crate) x_names: Names,
     pub(crate) y_names: Names,
+    /// Powers of ten that the tick labels are to be multiplied by.
+    x_exponent: i32,
+    y_exponent: i32,
     pub(crate) color_scales: Vec<ColorScale>,
+    /// Whether the colour scales are explained beside this panel (else by the panel to its right).
+    pub(crate) color_bars: bool,
 }
 
 /// Category names, broken into lines.
@@ -92,20 +100,20 @@ pub(crate) fn layout(chart: &Chart) -> Layout {
     let inner = width - 2.0 * MARGIN;
     let title = text::wrap(&chart.title, TITLE, true, inner);
     let subtitle = text::wrap(&chart.subtitle, SUBTITLE, false, inner);
-    let mut top = MARGIN + title.len() as f64 * TITLE * text::LINE + subtitle.len() as f64 * SUBTITLE * text::LINE;
+    let lines = |lines: &[String], size: f64| lines.len() as f64 * size * text::LINE;
+    let mut top = MARGIN + lines(&title, TITLE) + lines(&subtitle, SUBTITLE);
     if !(title.is_empty() && subtitle.is_empty()) {
-        top += 14.0;
+        top += HEADLINE_GAP + 14.0;
     }
     let height = plot_height(inner / columns as f64);
-    let mut frames: Vec<Frame> =
-        chart.panels.iter().enumerate().map(|(i, panel)| sketch(chart, panel, i, columns, height)).collect();
-    for (frame, scales) in frames.iter_mut().zip(colorbar::scales(chart)) {
-        frame.color_scales = scales;
-    }
+    let mut frames: Vec<Frame> = chart.panels.iter().map(|panel| sketch(panel, height)).collect();
+    color_bars(chart, &mut frames, columns);
+    y_labels(chart, &mut frames, columns);
     spread_columns(&mut frames, columns, inner);
-    for (i, frame) in frames.iter_mut().enumerate() {
-        finish_horizontal(chart, i, columns, frame);
+    for (panel, frame) in chart.panels.iter().zip(&mut frames) {
+        finish_horizontal(panel, frame);
     }
+    x_labels(chart, &mut frames, columns);
     let bottom = stack_rows(&mut frames, columns, top);
     Layout { width, title, subtitle, frames, bottom }
 }
@@ -116,7 +124,7 @@ fn plot_height(column: f64) -> f64 {
 }
 
 /// Everything vertical about a panel; its height is known before its width.
-fn sketch(chart: &Chart, panel: &Panel, index: usize, columns: usize, height: f64) -> Frame {
+fn sketch(panel: &Panel, height: f64) -> Frame {
     let axes = Axes::of(panel);
     let height =
         if axes.y_names.is_empty() { height } else { height.max(axes.y_names.len() as f64 * 38.0).min(1500.0) };
@@ -127,22 +135,56 @@ fn sketch(chart: &Chart, panel: &Panel, index: usize, columns: usize, height: f6
         size: TICK,
         upwards: false,
     };
-    let repeated = index % columns > 0 && chart.panels[index - 1].y.label == panel.y.label;
-    let label = if repeated && exponent == 0 { String::new() } else { scaled(&panel.y.label, exponent) };
-    let y_label = text::wrap(&label, LABEL, false, height + 20.0);
     let tick_width = y_ticks.iter().map(|t| text::width(&t.label, TICK, false)).fold(y_names.widest(), f64::max);
     Frame {
         plot: Rect { left: 0.0, top: 0.0, right: 0.0, bottom: height },
         axes,
         title: Vec::new(),
         x_label: Vec::new(),
-        y_label,
+        y_label: Vec::new(),
         y_label_offset: TICK_GAP + tick_width + LABEL_GAP,
         x_ticks: Vec::new(),
         y_ticks,
         x_names: Names::default(),
         y_names,
+        x_exponent: 0,
+        y_exponent: exponent,
         color_scales: Vec::new(),
+        color_bars: true,
+    }
+}
+
+/// Neighbours in a row that share all their colour scales share the bars, at the right.
+fn color_bars(chart: &Chart, frames: &mut [Frame], columns: usize) {
+    for (frame, scales) in frames.iter_mut().zip(colorbar::scales(chart)) {
+        frame.color_scales = scales;
+    }
+    for row in frames.chunks_mut(columns) {
+        for i in 1..row.len() {
+            row[i - 1].color_bars = row[i - 1].color_scales != row[i].color_scales;
+        }
+    }
+}
+
+/// Vertical labels; neighbours in a row that share one write it once, at the left.
+fn y_labels(chart: &Chart, frames: &mut [Frame], columns: usize) {
+    let labels: Vec<String> =
+        chart.panels.iter().zip(&*frames).map(|(panel, f)| scaled(&panel.y.label, f.y_exponent)).collect();
+    for (i, frame) in frames.iter_mut().enumerate() {
+        if i % columns == 0 || labels[i] != labels[i - 1] {
+            frame.y_label = text::wrap(&labels[i], LABEL, false, frame.plot.height() + 20.0);
+        }
+    }
+}
+
+/// Horizontal labels; neighbours in a column that share one write it once, at the bottom.
+fn x_labels(chart: &Chart, frames: &mut [Frame], columns: usize) {
+    let labels: Vec<String> =
+        chart.panels.iter().zip(&*frames).map(|(panel, f)| scaled(&panel.x.label, f.x_exponent)).collect();
+    for (i, frame) in frames.iter_mut().enumerate() {
+        if labels.get(i + columns) != Some(&labels[i]) {
+            frame.x_label = text::wrap(&labels[i], LABEL, false, frame.plot.width() + 20.0);
+        }
     }
 }
 
@@ -168,7 +210,10 @@ fn spread_columns(frames: &mut [Frame], columns: usize, inner: f64) {
         frames.iter().skip(column).step_by(columns).map(margin).fold(0.0, f64::max)
     };
     let left = |f: &Frame| f.y_label_offset + f.y_label.len() as f64 * LABEL * text::LINE;
-    let right = |f: &Frame| f.color_scales.iter().map(ColorScale::width).sum::<f64>().max(16.0);
+    let right = |f: &Frame| {
+        let bars = f.color_scales.iter().filter(|_| f.color_bars).map(ColorScale::width).sum::<f64>();
+        bars.max(16.0)
+    };
     let lefts: Vec<f64> = (0..columns).map(|c| of(frames, c, left)).collect();
     let rights: Vec<f64> = (0..columns).map(|c| of(frames, c, right)).collect();
     let gaps = COLUMN_GAP * (columns - 1) as f64;
@@ -185,29 +230,21 @@ fn spread_columns(frames: &mut [Frame], columns: usize, inner: f64) {
     }
 }
 
-/// Everything that needs the data area's width: title, x ticks, x label.
-fn finish_horizontal(chart: &Chart, index: usize, columns: usize, frame: &mut Frame) {
-    let panel = &chart.panels[index];
+/// Everything that needs the data area's width: title and x ticks.
+fn finish_horizontal(panel: &Panel, frame: &mut Frame) {
     let width = frame.plot.width();
     frame.title = text::wrap(&panel.title, PANEL_TITLE, true, width + 14.0);
-    let mut exponent = 0;
-    if frame.axes.x_names.is_empty() {
-        for most in (2..=(width / 60.0).max(2.0) as usize).rev() {
-            (frame.x_ticks, exponent) = frame.axes.x.ticks(most);
-            if fits(frame, width) {
-                break;
-            }
-        }
-        if !fits(frame, width) {
-            thin_out(frame, width);
-        }
-    } else {
+    if !frame.axes.x_names.is_empty() {
         frame.x_names = fit_names(&frame.axes.x_names, width);
+        return;
     }
-    let below = chart.panels.get(index + columns);
-    let repeated = below.is_some_and(|below| below.x.label == panel.x.label);
-    let label = if repeated && exponent == 0 { String::new() } else { scaled(&panel.x.label, exponent) };
-    frame.x_label = text::wrap(&label, LABEL, false, width + 20.0);
+    for most in (2..=(width / 60.0).clamp(3.0, 9.0) as usize).rev() {
+        (frame.x_ticks, frame.x_exponent) = frame.axes.x.ticks(most);
+        if fits(frame, width) {
+            return;
+        }
+    }
+    thin_out(frame, width);
 }
 
 /// Whether no two tick labels of the x axis come too near to each other.
@@ -279,12 +316,12 @@ fn stack_rows(frames: &mut [Frame], columns: usize, top: f64) -> f64 {
 /// What hangs under a data area: tick labels and axis label.
 fn foot(frame: &Frame) -> f64 {
     let ticks = if frame.x_names.lines.is_empty() { TICK * text::LINE } else { frame.x_names.depth() };
-    TICK_GAP + ticks + frame.x_label.len() as f64 * LABEL * text::LINE + 4.0
+    TICK_GAP + ticks + X_LABEL_GAP + frame.x_label.len() as f64 * LABEL * text::LINE
 }
 
 impl Frame {
     /// How far the x label's first line is below the data area.
     pub(crate) fn x_label_offset(&self) -> f64 {
-        foot(self) - 4.0 - self.x_label.len() as f64 * LABEL * text::LINE
+        foot(self) - self.x_label.len() as f64 * LABEL * text::LINE
     }
 }

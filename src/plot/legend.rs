@@ -54,7 +54,7 @@ pub(crate) fn entries(chart: &Chart, looks: &Looks) -> Vec<Entry> {
         match layer {
             Layer::Line { stroke, markers, .. } => {
                 shows.line.get_or_insert(*stroke);
-                shows.marker |= markers;
+                shows.marker |= *markers || looks.sparse_markers(series, *stroke);
             }
             Layer::Band { .. } => shows.band = true,
             Layer::ErrorBars { .. } => (shows.whisker, shows.marker) = (true, true),
@@ -83,7 +83,11 @@ pub(crate) fn arrange(entries: &[Entry], width: f64) -> Legend {
         (0..count).map(|c| widths.iter().skip(c).step_by(count).copied().fold(0.0, f64::max)).collect()
     };
     let total = |columns: &[f64]| columns.iter().sum::<f64>() + ENTRY_GAP * (columns.len().max(1) - 1) as f64;
-    let count = (1..=entries.len()).rev().find(|c| total(&columns_of(*c)) <= width).unwrap_or(1);
+    let most = (1..=entries.len()).rev().find(|c| total(&columns_of(*c)) <= width).unwrap_or(1);
+    // As many rows as that needs, but no row much shorter than the others.
+    let rows = entries.len().div_ceil(most).max(1);
+    let balanced = (1..=most).find(|c| entries.len().div_ceil(*c) <= rows && total(&columns_of(*c)) <= width);
+    let count = balanced.unwrap_or(most);
     let columns = columns_of(count);
     let start = MARGIN + ((width - total(&columns)) / 2.0).max(0.0);
     let mut placed = Vec::new();
@@ -151,9 +155,12 @@ fn swatch(scene: &mut Scene, looks: &Looks, entry: &Entry, x: f64, y: f64) {
         }
     }
     if shows.whisker {
-        scene.line((middle.0, y - 10.0), (middle.0, y + 10.0), 1.8, look.color);
-    }
-    if shows.marker || shows.cloud {
+        scene.line((middle.0, y - 11.0), (middle.0, y + 11.0), points::WHISKER, look.color);
+        for end in [y - 11.0, y + 11.0] {
+            scene.line((middle.0 - points::CAP, end), (middle.0 + points::CAP, end), points::WHISKER, look.color);
+        }
+        points::shape(scene, look.marker, middle, points::MARKER, look.color);
+    } else if shows.marker || shows.cloud {
         points::marker(scene, look, middle, points::MARKER);
     }
 }

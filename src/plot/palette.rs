@@ -1,6 +1,6 @@
 //! Colours and marker shapes: which series gets which, and the sequential colour map.
 
-use super::chart::{Chart, Layer};
+use super::chart::{Chart, Layer, Stroke};
 
 /// An sRGB colour with opacity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,7 +65,7 @@ const OKABE_ITO: [Color; 7] = [
 ];
 
 /// Greys of the reference lines, in order of first appearance.
-const REFERENCE_INKS: [Color; 3] = [Color::hex(0x26_26_26), Color::hex(0x80_80_80), Color::hex(0x59_59_59)];
+const REFERENCE_INKS: [Color; 3] = [Color::hex(0x26_26_26), Color::hex(0x73_73_73), Color::hex(0x4d_4d_4d)];
 
 /// Anchors of the viridis map at equal steps (S. van der Walt and N. Smith, CC0); linear between them.
 const VIRIDIS: [Color; 11] = [
@@ -131,6 +131,8 @@ pub(crate) struct Look {
 pub(crate) struct Looks {
     series: Vec<String>,
     references: Vec<String>,
+    /// (series, stroke) of every line that asks for no markers.
+    bare: Vec<(String, Stroke)>,
 }
 
 impl Looks {
@@ -152,8 +154,19 @@ impl Looks {
             if !names.contains(name) {
                 names.push(name.clone());
             }
+            if let Layer::Line { series, stroke, markers: false, .. } = layer {
+                let bare = (series.clone(), *stroke);
+                if !looks.bare.contains(&bare) {
+                    looks.bare.push(bare);
+                }
+            }
         }
         looks
+    }
+
+    /// Whether a line without markers gets a few all the same: when only colour would tell it from another line.
+    pub(crate) fn sparse_markers(&self, series: &str, stroke: Stroke) -> bool {
+        self.bare.iter().any(|(other, its)| other != series && *its == stroke)
     }
 
     /// All series, in order.

@@ -3,6 +3,8 @@
 //! Backends take whole pixels. So the raster is drawn [`ZOOM`] times too large and averaged down, which also smooths
 //! every edge, and the SVG is drawn in tenths of a page unit under a `viewBox`.
 
+use std::collections::BTreeSet;
+
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle};
@@ -24,6 +26,8 @@ pub(crate) struct Raster {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) rgb: Vec<u8>,
+    /// The opaque colours that something was drawn in: blends may be merged by the encoder, these not.
+    pub(crate) solid: BTreeSet<[u8; 3]>,
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
@@ -137,34 +141,60 @@ pub(crate) fn raster(scene: &Scene) -> Result<Raster> {
     }
     backend.present().map_err(failed)?;
     drop(backend);
-    Ok(Raster { width, height, rgb: average(&fine, width, height) })
+    Ok(Raster { width, height, rgb: average(&fine, width, height), solid: solid(scene) })
+}
+
+fn solid(scene: &Scene) -> BTreeSet<[u8; 3]> {
+    let colors = scene.marks.iter().map(|mark| match mark {
+        Mark::Path { color, .. }
+        | Mark::Polygon { color, .. }
+        | Mark::Block { color, .. }
+        | Mark::Disc { color, .. }
+        | Mark::Text(Text { color, .. }) => *color,
+    });
+    colors.filter(|color| color.alpha >= 1.0).map(|color| [color.red, color.green, color.blue]).collect()
 }
 
 /// A wide polyline: one quadrilateral per piece, a disc at each joint. (plotters' own wide polyline spikes at sharp
 /// turns.)
 fn raster_path<B: DrawingBackend>(backend: &mut B, points: &[Point], width: f64, color: Color) -> Result<()> {
+    let style = style(color, 1);
+    if let [from, to] = *points
+        && (from.0 == to.0 || from.1 == to.1)
+    {
+        let (low, high) = whole_pixels(from, to, width);
+        return backend.draw_rect(low, high, &style, true).map_err(failed);
+    }
     let zoom = ZOOM as f64;
     let half = width * zoom / 2.0;
-    let style = style(color, 1);
     for (index, pair) in points.windows(2).enumerate() {
         let [(x0, y0), (x1, y1)] = [pair[0], pair[1]].map(|(x, y)| (x * zoom, y * zoom));
         let length = (x1 - x0).hypot(y1 - y0);
         if length > 0.0 {
             let (nx, ny) = (-(y1 - y0) / length * half, (x1 - x0) / length * half);
             let corners = [(x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny), (x0 - nx, y0 - ny)];
-            if nx == 0.0 || ny == 0.0 {
-                let low = corners.iter().fold((f64::MAX, f64::MAX), |a, b| (a.0.min(b.0), a.1.min(b.1)));
-                let high = corners.iter().fold((f64::MIN, f64::MIN), |a, b| (a.0.max(b.0), a.1.max(b.1)));
-                backend.draw_rect(place(low, 1.0), place(high, 1.0), &style, true).map_err(failed)?;
-            } else {
-                backend.fill_polygon(corners.map(|p| place(p, 1.0)), &style).map_err(failed)?;
-            }
+            backend.fill_polygon(corners.map(|p| place(p, 1.0)), &style).map_err(failed)?;
         }
         if index > 0 && half >= 1.5 {
             backend.draw_circle(place((x0, y0), 1.0), half.round() as u32, &style, true).map_err(failed)?;
         }
     }
     Ok(())
+}
+
+/// The samples of an upright or level line, moved to whole pixels across its direction so that it is crisp.
+fn whole_pixels(from: Point, to: Point, width: f64) -> ((i32, i32), (i32, i32)) {
+    let zoom = ZOOM as i32;
+    let thick = (width.round() as i32).max(1);
+    let across = |center: f64| {
+        let first = (center - f64::from(thick) / 2.0).round() as i32;
+        (first * zoom, (first + thick) * zoom)
+    };
+    let along =
+        |a: f64, b: f64| ((a.min(b) * f64::from(zoom)).round() as i32, (a.max(b) * f64::from(zoom)).round() as i32);
+    let (x, y) =
+        if from.0 == to.0 { (across(from.0), along(from.1, to.1)) } else { (along(from.0, to.0), across(from.1)) };
+    ((x.0, y.0), (x.1, y.1))
 }
 
 /// The mean of each block of `ZOOM` × `ZOOM` samples.

@@ -89,6 +89,21 @@ pub(crate) fn short(value: f64, digits: usize) -> String {
     format!("{}{}", times(&fixed(mantissa, digits.saturating_sub(2))), superscript(power))
 }
 
+/// Finite values printed side by side: with the same decimals, two figures or three of the largest value, unless they span so much
+/// that this would hide many of them; then each with two figures of its own.
+pub(crate) fn alike(values: &[f64]) -> Vec<String> {
+    let largest = values.iter().fold(0.0_f64, |a, v| a.max(v.abs()));
+    if largest > 0.0 {
+        let power = power_below(largest);
+        let decimals = if power < 0 { 1 - power } else { (2 - power).max(0) };
+        let hidden = values.iter().filter(|v| **v != 0.0 && v.abs() < 0.5 * 10_f64.powi(-decimals)).count();
+        if largest < 1e6 && decimals <= 5 && hidden * 3 <= values.len() {
+            return values.iter().map(|v| fixed(*v, decimals as usize)).collect();
+        }
+    }
+    values.iter().map(|v| short(*v, 2)).collect()
+}
+
 fn times(mantissa: &str) -> String {
     if mantissa == "1" { String::from("10") } else { format!("{mantissa}·10") }
 }
@@ -121,12 +136,16 @@ pub(crate) fn log(low: f64, high: f64, most: usize) -> Vec<Tick> {
     if last <= first {
         return narrow(low, high, most);
     }
-    let stride = usize::try_from(last - first).unwrap_or(0) / most + 1;
-    let stride = i32::try_from(stride).unwrap_or(1);
+    let powers = (last - first) as usize + 1;
+    let stride = [1, 2, 3, 5, 10, 20, 50].into_iter().find(|stride| powers.div_ceil(*stride) <= most).unwrap_or(100);
+    let stride = i32::try_from(stride).unwrap_or(100);
     let plain = first >= -3 && last <= 4;
     let mut ticks = Vec::new();
     for power in first - 1..=last {
         let labelled = power.rem_euclid(stride) == 0;
+        if !labelled && stride > 10 {
+            continue;
+        }
         let label = match (labelled, plain) {
             (false, _) => String::new(),
             (true, true) => fixed(10_f64.powi(power), (-power).max(0) as usize),

@@ -49,7 +49,8 @@ pub(super) fn heat(pen: &mut Pen<'_>, cells: &[(usize, usize, f64)], value_label
     let (wide, high) = (pen.frame.plot.width() / columns.max(1) as f64, pen.frame.plot.height() / rows.max(1) as f64);
     let shown = cells.iter().filter(|c| c.0 < columns.min(MOST_CATEGORIES) && c.1 < rows.min(MOST_CATEGORIES));
     let shown: Vec<_> = shown.filter(|c| c.2.is_finite()).collect();
-    let labels: Vec<String> = shown.iter().map(|c| ticks::short(c.2, 2)).collect();
+    let values: Vec<f64> = shown.iter().map(|c| c.2).collect();
+    let labels = ticks::alike(&values);
     let widest = text::widest(&labels, 1.0, false);
     let size = (0.86 * wide / widest.max(0.1)).min(0.6 * high).min(17.0);
     for ((x, y, value), content) in shown.iter().zip(labels) {

@@ -14,7 +14,7 @@ pub(super) fn backdrop(scene: &mut Scene, panel: &Panel, frame: &Frame) {
     title(scene, frame);
     axis_labels(scene, frame);
     let mut offset = 0.0;
-    for scale in &frame.color_scales {
+    for scale in frame.color_scales.iter().filter(|_| frame.color_bars) {
         scale.draw(scene, frame.plot, offset);
         offset += scale.width();
     }

@@ -1,16 +1,20 @@
 //! Lines, bands, reference curves.
 
 use super::{Pen, clip, points};
-use crate::plot::chart::Stroke;
+use crate::plot::chart::{Layer, Stroke};
 use crate::plot::palette::{Color, Dashes};
 use crate::plot::scene::Point;
 
 /// Width of a data line.
 pub(crate) const DATA_LINE: f64 = 2.4;
 /// Width of a reference line.
-pub(crate) const REFERENCE_LINE: f64 = 1.8;
+pub(crate) const REFERENCE_LINE: f64 = 2.0;
 /// Opacity of a band.
 pub(crate) const BAND_OPACITY: f64 = 0.2;
+/// A line that gets only a few markers gets about this many across a panel.
+const MARKED_STRETCHES: f64 = 5.0;
+/// How far the white edge of a reference line stands out on each side.
+const HALO: f64 = 1.5;
 /// Points of a line nearer to each other than this are drawn as one.
 const FINEST: f64 = 0.35;
 
@@ -32,13 +36,43 @@ pub(super) fn line(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64)], stroke:
     }
     for run in runs {
         // A lone point between gaps has no line to show it.
-        let lone = run.len() == 1;
-        for at in run.into_iter().filter(|_| markers || lone) {
-            if pen.inside(at) {
-                points::marker(pen.scene, look, at, points::MARKER);
-            }
+        let all = markers || run.len() == 1;
+        let chosen = match (all, pen.looks.sparse_markers(series, stroke)) {
+            (true, _) => run,
+            (false, true) => every_stretch(&run, pen.frame.plot.width() / MARKED_STRETCHES, pen.looks.index(series)),
+            (false, false) => continue,
+        };
+        let seen: Vec<Point> = chosen.into_iter().filter(|at| pen.inside(*at)).collect();
+        let radius = if all { roomy(&seen) } else { points::MARKER };
+        for at in seen {
+            points::marker(pen.scene, look, at, radius);
         }
     }
+}
+
+/// Some of a line's points, about `stretch` apart along it; lines of different rank start at different distances, so
+/// that their markers do not pile up.
+fn every_stretch(run: &[Point], stretch: f64, rank: usize) -> Vec<Point> {
+    let mut next = stretch * (0.3 + 0.37 * rank as f64).fract();
+    let mut walked = 0.0;
+    let mut chosen = Vec::new();
+    for (i, &point) in run.iter().enumerate() {
+        if i > 0 {
+            walked += (point.0 - run[i - 1].0).hypot(point.1 - run[i - 1].1);
+        }
+        if walked >= next {
+            chosen.push(point);
+            next = walked + stretch;
+        }
+    }
+    chosen
+}
+
+/// The marker radius at which neighbours rarely overlap: from the median distance along the line.
+fn roomy(points: &[Point]) -> f64 {
+    let mut steps: Vec<f64> = points.windows(2).map(|p| (p[1].0 - p[0].0).hypot(p[1].1 - p[0].1)).collect();
+    steps.sort_by(f64::total_cmp);
+    steps.get(steps.len() / 2).map_or(points::MARKER, |step| (step * 0.45).clamp(3.2, points::MARKER))
 }
 
 /// The placeable stretches of a line: values that an axis cannot show leave gaps.
@@ -91,24 +125,31 @@ pub(super) fn band(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64)]) {
 
 /// A reference curve.
 pub(super) fn reference(pen: &mut Pen<'_>, label: &str, data: &[(f64, f64)]) {
-    let (color, dashes) = pen.looks.reference(label);
     for run in runs(pen, data) {
-        stroke_path(pen, &run, REFERENCE_LINE, color, dashes);
+        reference_path(pen, label, &run);
     }
+}
+
+/// Dashes; on clouds of points with a white edge, without which they drown.
+fn reference_path(pen: &mut Pen<'_>, label: &str, run: &[Point]) {
+    let (color, dashes) = pen.looks.reference(label);
+    let cloud = |layer: &Layer| matches!(layer, Layer::Scatter { .. } | Layer::ColoredScatter { .. });
+    if pen.panel.layers.iter().any(cloud) {
+        stroke_path(pen, run, REFERENCE_LINE + 2.0 * HALO, Color::WHITE, dashes);
+    }
+    stroke_path(pen, run, REFERENCE_LINE, color, dashes);
 }
 
 /// A horizontal reference line.
 pub(super) fn horizontal(pen: &mut Pen<'_>, label: &str, y: f64) {
     let Some(share) = pen.frame.axes.y.place(y) else { return };
-    let (color, dashes) = pen.looks.reference(label);
     let (y, plot) = (pen.at_y(share), pen.frame.plot);
-    stroke_path(pen, &[(plot.left, y), (plot.right, y)], REFERENCE_LINE, color, dashes);
+    reference_path(pen, label, &[(plot.left, y), (plot.right, y)]);
 }
 
 /// A vertical reference line.
 pub(super) fn vertical(pen: &mut Pen<'_>, label: &str, x: f64) {
     let Some(share) = pen.frame.axes.x.place(x) else { return };
-    let (color, dashes) = pen.looks.reference(label);
     let (x, plot) = (pen.at_x(share), pen.frame.plot);
-    stroke_path(pen, &[(x, plot.bottom), (x, plot.top)], REFERENCE_LINE, color, dashes);
+    reference_path(pen, label, &[(x, plot.bottom), (x, plot.top)]);
 }

@@ -7,7 +7,7 @@ pub(crate) mod lines;
 pub(crate) mod points;
 
 use super::chart::{Chart, Layer, Panel};
-use super::layout::{self, Frame, Layout, MARGIN, SUBTITLE, TITLE};
+use super::layout::{self, Frame, HEADLINE_GAP, Layout, MARGIN, SUBTITLE, TITLE};
 use super::legend;
 use super::palette::{Color, Looks};
 use super::scene::{Align, Point, Scene, Text};
@@ -99,5 +99,6 @@ fn headline(scene: &mut Scene, layout: &Layout) {
             scene.text(Text { at, content, size, bold, align: Align::Start, upwards: false, color });
             y += size * LINE;
         }
+        y += HEADLINE_GAP;
     }
 }

@@ -3,21 +3,27 @@
 use std::f64::consts::TAU;
 
 use super::Pen;
+use crate::plot::chart::Layer;
 use crate::plot::palette::{Color, Look, Marker};
 use crate::plot::scene::{Point, Scene};
 
 /// Radius of a marker.
 pub(crate) const MARKER: f64 = 5.0;
-const WHISKER: f64 = 1.8;
+/// Width of an interval's line.
+pub(crate) const WHISKER: f64 = 1.8;
+/// Half the width of its caps.
+pub(crate) const CAP: f64 = 4.5;
 
-/// A marker with a thin white rim, so that it stands clear of lines under it.
+/// A marker; unless it is small it has a thin white rim, so that it stands clear of lines under it.
 pub(crate) fn marker(scene: &mut Scene, look: Look, at: Point, radius: f64) {
-    shape(scene, look.marker, at, radius + 1.2, Color::WHITE);
+    if radius >= MARKER {
+        shape(scene, look.marker, at, radius + 1.0, Color::WHITE);
+    }
     shape(scene, look.marker, at, radius, look.color);
 }
 
 /// A marker shape in one colour; all shapes have about the same area.
-fn shape(scene: &mut Scene, marker: Marker, at: Point, radius: f64, color: Color) {
+pub(crate) fn shape(scene: &mut Scene, marker: Marker, at: Point, radius: f64, color: Color) {
     let turned = |corners: u32, turn: f64, size: f64| -> Vec<Point> {
         (0..corners)
             .map(|i| {
@@ -52,13 +58,40 @@ fn cross((x, y): Point, radius: f64, turn: f64) -> Vec<Point> {
 /// Points with vertical intervals.
 pub(super) fn error_bars(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64, f64)]) {
     let look = pen.looks.look(series);
+    let shift = side_step(pen, series);
     for &(x, y, low, high) in data {
-        let Some(at) = pen.place(x, y) else { continue };
+        let Some(at) = pen.place(x + shift, y) else { continue };
         interval(pen, at.0, low, high, look.color);
         if pen.inside(at) {
-            marker(pen.scene, look, at, MARKER);
+            shape(pen.scene, look.marker, at, MARKER, look.color);
         }
     }
+}
+
+/// On a category axis error bars of several series at the same categories stand side by side, as bars do; this is a
+/// series' shift, in categories. None if lines or bars are to be met, or if the author placed the points.
+fn side_step(pen: &Pen<'_>, series: &str) -> f64 {
+    let mut group: Vec<&str> = Vec::new();
+    for layer in &pen.panel.layers {
+        match layer {
+            Layer::ErrorBars { series, points } => {
+                if points.iter().any(|p| p.0.fract() != 0.0) {
+                    return 0.0;
+                }
+                if !group.contains(&series.as_str()) {
+                    group.push(series);
+                }
+            }
+            Layer::Line { .. } | Layer::Bars { .. } => return 0.0,
+            _ => {}
+        }
+    }
+    if pen.frame.axes.x_names.is_empty() {
+        return 0.0;
+    }
+    let rank = group.iter().position(|name| *name == series).unwrap_or(0) as f64;
+    let slot = (0.6 / group.len().max(1) as f64).min(0.16);
+    (rank - (group.len().max(1) - 1) as f64 / 2.0) * slot
 }
 
 /// A vertical interval with caps; caps only where the end is in view.
@@ -75,7 +108,7 @@ pub(super) fn interval(pen: &mut Pen<'_>, x: f64, low: f64, high: f64, color: Co
     pen.scene.line((x, ends[0].1), (x, ends[1].1), WHISKER, color);
     for (wanted, shown) in ends {
         if (wanted - shown).abs() < 0.5 {
-            pen.scene.line((x - 4.5, shown), (x + 4.5, shown), WHISKER, color);
+            pen.scene.line((x - CAP, shown), (x + CAP, shown), WHISKER, color);
         }
     }
 }

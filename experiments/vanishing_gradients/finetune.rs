@@ -1,0 +1,167 @@
+//! Pretraining and finetuning of a policy on a [`TaskWorld`], with exact full-batch gradients: no sampling noise, so
+//! what does not move does not move for want of gradient, not of exploration.
+
+use super::factored::Factored;
+use super::tasks::{Setup, Task, TaskWorld};
+use rewardlab::algorithm::{Adam, Learner, Optimizer};
+use rewardlab::error::Result;
+use rewardlab::exact::{Engine, PromptStats};
+use rewardlab::experiment::{Context, Record};
+use rewardlab::objective::{expected_reward_objective, nll_loss, soft_cross_entropy_loss};
+use rewardlab::policy::Policy;
+use rewardlab::stats::mean;
+use std::collections::BTreeMap;
+
+/// A task drawn at the context's seed, the same for all cells of an experiment, with its pretrained policy (a stage).
+///
+/// # Errors
+/// Pretraining that diverges; a stage folder that cannot be used.
+pub(crate) fn shared_task(setup: &Setup, task: &Task, ctx: &Context) -> Result<(TaskWorld, Factored)> {
+    let world = TaskWorld::draw(setup, task, 0, &mut ctx.shared_stream("task"))?;
+    let params = ctx.stage("pretrained", &(setup, task), |_| Ok(pretrain(setup, &world)?.params().to_vec()))?;
+    let policy = world.blank_policy().at(&params);
+    Ok((world, policy))
+}
+
+/// Fits the pretraining distributions of all prompts, test prompts included (they carry no label), by Adam on the
+/// exact cross-entropy. The learning rate falls linearly to zero, so that the fit is settled when it stops.
+///
+/// # Errors
+/// Training that diverges.
+pub(crate) fn pretrain(setup: &Setup, world: &TaskWorld) -> Result<Factored> {
+    let policy = world.blank_policy();
+    let contexts: Vec<usize> = (0..policy.contexts()).collect();
+    let optimizer = Adam::new(setup.pretrain_learning_rate, policy.params().len())?;
+    let mut learner = Learner::new(policy, optimizer);
+    for step in 0..setup.pretrain_steps {
+        let left = 1.0 - step as f64 / setup.pretrain_steps as f64;
+        learner.optimizer.learning_rate = setup.pretrain_learning_rate * left;
+        learner.step(&contexts, |c, log_probs, weights| {
+            -soft_cross_entropy_loss(log_probs, world.prior(c), -1.0, weights)
+        })?;
+    }
+    Ok(learner.policy)
+}
+
+/// Supervised finetuning: `steps` of descent on the mean NLL of the labelled outputs of `prompts`.
+///
+/// # Errors
+/// Training that diverges.
+pub(crate) fn sft<P: Policy, O: Optimizer>(
+    policy: P,
+    optimizer: O,
+    world: &TaskWorld,
+    prompts: &[usize],
+    steps: usize,
+) -> Result<P> {
+    let mut learner = Learner::new(policy, optimizer);
+    for _ in 0..if prompts.is_empty() { 0 } else { steps } {
+        learner.step(prompts, |c, log_probs, weights| -nll_loss(log_probs, world.labels[c], -1.0, weights))?;
+    }
+    Ok(learner.policy)
+}
+
+/// Reinforcement finetuning: `steps` of ascent on the exact mean expected reward of the training prompts.
+///
+/// # Errors
+/// Training that diverges.
+pub(crate) fn rft<P: Policy, O: Optimizer>(policy: P, optimizer: O, world: &TaskWorld, steps: usize) -> Result<P> {
+    let prompts = world.training();
+    let mut learner = Learner::new(policy, optimizer);
+    for _ in 0..steps {
+        learner.step(&prompts, |c, log_probs, weights| {
+            expected_reward_objective(log_probs, world.world.rewards(c), 1.0, weights)
+        })?;
+    }
+    Ok(learner.policy)
+}
+
+/// A fresh Adam for this policy.
+///
+/// # Errors
+/// A learning rate that is not positive.
+pub(crate) fn adam(learning_rate: f64, policy: &impl Policy) -> Result<Adam> {
+    Adam::new(learning_rate, policy.params().len())
+}
+
+/// Exact mean and standard deviation of the reward of each of `prompts`.
+pub(crate) fn stats_of(
+    policy: &mut impl Policy,
+    world: &TaskWorld,
+    prompts: impl IntoIterator<Item = usize>,
+) -> Vec<PromptStats> {
+    let mut engine = Engine::new(world.world.tree());
+    prompts.into_iter().map(|x| engine.stats(policy, &world.world, x)).collect()
+}
+
+/// Below this, a pretrained reward standard deviation counts as small (rewards lie in [0, 1]).
+const SMALL_STD: f64 = 0.05;
+
+/// Whether an input has a small pretrained reward std although its mean is low: much to gain, little gradient.
+pub(crate) fn is_blind(pretrained: &PromptStats) -> bool {
+    pretrained.reward_std <= SMALL_STD && pretrained.value < 0.5
+}
+
+/// The mean of a quantity over inputs; NaN when there are none.
+pub(crate) fn mean_over(inputs: impl IntoIterator<Item = usize>, quantity: impl Fn(usize) -> f64) -> f64 {
+    mean(&inputs.into_iter().map(quantity).collect::<Vec<_>>())
+}
+
+/// One statistic per seed, in the order of seeds; `statistic` sees that seed's rows.
+pub(crate) fn per_seed<'a, R: 'a>(
+    rows: impl IntoIterator<Item = &'a Record<R>>,
+    statistic: impl Fn(&[&'a Record<R>]) -> f64,
+) -> Vec<f64> {
+    let mut seeds: BTreeMap<u64, Vec<&Record<R>>> = BTreeMap::new();
+    rows.into_iter().for_each(|r| seeds.entry(r.seed).or_default().push(r));
+    seeds.values().map(|rows| statistic(rows)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rewardlab::rng::Stream;
+    use rewardlab::stats::quantile;
+
+    #[test]
+    fn probe() {
+        for (d, var, steps, lr) in [
+            (32, 0.5, 1500, 0.05),
+            (32, 0.5, 6000, 0.05),
+            (48, 0.5, 1500, 0.05),
+            (32, 0.5, 1500, 0.2),
+            (32, 0.5, 6000, 0.2),
+            (32, 1.0, 1500, 0.2),
+        ] {
+            let task = Task::small_std();
+            let mut setup = Setup::of(500);
+            setup.features = d;
+            setup.variation = var;
+            setup.pretrain_steps = steps;
+            setup.pretrain_learning_rate = lr;
+            println!("d {d} var {var} steps {steps} lr {lr}");
+            let world = TaskWorld::draw(&setup, &task, 0, &mut Stream::named(&["probe"])).expect("w");
+            let mut policy = pretrain(&setup, &world).expect("p");
+            let stats = stats_of(&mut policy, &world, world.training());
+            let mut lp = vec![0.0; 40];
+            for kind in ["plain", "rare"] {
+                let ids: Vec<usize> = world.training().into_iter().filter(|&x| world.kinds[x].name() == kind).collect();
+                let col = |f: &dyn Fn(usize) -> f64| ids.iter().map(|&x| f(x)).collect::<Vec<_>>();
+                let pc: Vec<f64> = ids
+                    .iter()
+                    .map(|&x| {
+                        policy.log_probs(&[x], &mut lp);
+                        lp[world.labels[x]].exp()
+                    })
+                    .collect();
+                for (what, v) in [("p", pc), ("std", col(&|x| stats[x].reward_std))] {
+                    println!(
+                        "{kind} {} {what}: {:?}",
+                        ids.len(),
+                        [0.0, 0.1, 0.5, 0.9, 1.0].map(|q| format!("{:.1e}", quantile(&v, q)))
+                    );
+                }
+            }
+        }
+    }
+}
