@@ -19,7 +19,7 @@ fn main() {
     let mut rng = Stream::named(&["x"]);
     let mut world = World::new(tree, vec![0.0; tree.outputs()]).unwrap();
     let mut r = vec![0.0; tree.outputs()];
-    time("uniform", 1000, || r.iter_mut().for_each(|r| *r = 2.0 * rng.uniform() - 1.0));
+    if false { time("uniform", 1000, || r.iter_mut().for_each(|r| *r = 2.0 * rng.uniform() - 1.0)); }
     time("set_rewards", 1000, || world.set_rewards(0, &r).unwrap());
     let mut policy = Tabular::uniform(tree.contexts(), 5);
     time("normal", 1000, || rng.fill_normal(1.0, policy.params_mut()));
@@ -36,7 +36,7 @@ fn main() {
         policy.log_probs(&contexts, &mut x);
     });
     time("exp", 1000, || rewardlab::num::exp_into(&x, &mut p));
-    time("stats", 1000, || {
+    time("stats", 20000, || {
         engine.stats(&mut policy, &world, 0);
     });
     time("gradient", 1000, || {

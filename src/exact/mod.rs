@@ -5,6 +5,8 @@ pub mod bandit;
 mod bounds;
 mod flow;
 mod logit_gradient;
+mod packed;
+mod rows;
 mod tree;
 
 pub use bounds::{Surrogate, sharp_bound, sharp_tabular_bound, theorem1_bound};

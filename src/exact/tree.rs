@@ -1,7 +1,8 @@
 //! Values, moments and policy gradients on the tree of outputs, by one backward pass.
 
+use super::packed::{Packed, VOCAB_MAX};
+use super::rows::Rows;
 use crate::env::{Tree, World};
-use crate::num::softmax_rows;
 use crate::policy::Policy;
 
 /// What is known exactly about one prompt under one policy.
@@ -15,25 +16,55 @@ pub struct PromptStats {
     pub entropy: f64,
 }
 
+/// What is known of every context, in one of two layouts.
+#[derive(Clone, Debug)]
+enum Nodes {
+    Packed(Packed),
+    Rows(Rows),
+}
+
+impl Nodes {
+    fn new(tree: Tree) -> Self {
+        if tree.vocab <= VOCAB_MAX {
+            Self::Packed(Packed::new(tree.vocab, tree.length))
+        } else {
+            Self::Rows(Rows::new(tree.vocab, tree.prefixes(), tree.outputs()))
+        }
+    }
+
+    fn roll_up(&mut self, rows: &mut [f64], rewards: &[f64], origin: f64) -> [f64; 3] {
+        match self {
+            Self::Packed(nodes) => nodes.roll_up(rows, rewards, origin),
+            Self::Rows(nodes) => nodes.roll_up(rows, rewards, origin),
+        }
+    }
+
+    fn descend(&self, scale: f64, reach: &mut [f64], weights: &mut [f64]) {
+        match self {
+            Self::Packed(nodes) => nodes.descend(scale, reach, weights),
+            Self::Rows(nodes) => nodes.descend(scale, reach, weights),
+        }
+    }
+
+    fn value(&self, s: usize) -> f64 {
+        match self {
+            Self::Packed(nodes) => nodes.value(s),
+            Self::Rows(nodes) => nodes.value(s),
+        }
+    }
+}
+
 /// Reusable buffers for exact computations on trees of one shape.
-///
-/// Contexts are numbered by level, so the children of context s (contexts, or outputs behind the last context) are
-/// the numbers 1 + s · vocab …: every pass over the tree is one loop over s, upwards or downwards.
 #[derive(Clone, Debug)]
 pub struct Engine {
     tree: Tree,
     contexts: Vec<usize>,
-    /// Log-probabilities and probabilities of every context of the current prompt, `prefixes × vocab`.
+    /// Logits of every context of the current prompt, then their log-probabilities, `prefixes × vocab`.
     log_probs: Vec<f64>,
-    probs: Vec<f64>,
-    /// Expected reward below each context, then the reward of each output, less `origin`.
-    value: Vec<f64>,
-    /// The reward of the output that the policy reaches greedily. Rewards are measured from it, so that r − V keeps
-    /// its digits when nearly all the mass has the same reward.
+    nodes: Nodes,
+    /// The reward of the output that the policy reaches greedily. Values in `nodes` are measured from it, so that
+    /// r − V keeps its digits when nearly all the mass has the same reward.
     origin: f64,
-    /// Variance of the reward below each context, and entropy of what follows it.
-    variance: Vec<f64>,
-    entropy: Vec<f64>,
     reach: Vec<f64>,
     weights: Vec<f64>,
 }
@@ -41,18 +72,15 @@ pub struct Engine {
 impl Engine {
     /// Buffers for this shape.
     pub fn new(tree: Tree) -> Self {
-        let (p, v) = (tree.prefixes(), tree.vocab);
+        let (prefixes, vocab) = (tree.prefixes(), tree.vocab);
         Self {
             tree,
-            contexts: Vec::with_capacity(p),
-            log_probs: vec![0.0; p * v],
-            probs: vec![0.0; p * v],
-            value: vec![0.0; p + tree.outputs()],
+            contexts: Vec::with_capacity(prefixes),
+            log_probs: vec![0.0; prefixes * vocab],
+            nodes: Nodes::new(tree),
             origin: 0.0,
-            variance: vec![0.0; p],
-            entropy: vec![0.0; p],
-            reach: vec![0.0; p],
-            weights: vec![0.0; p * v],
+            reach: vec![0.0; prefixes],
+            weights: vec![0.0; prefixes * vocab],
         }
     }
 
@@ -61,48 +89,19 @@ impl Engine {
         self.contexts.clear();
         self.contexts.extend(self.tree.contexts_of(prompt));
         policy.forward(&self.contexts, &mut self.log_probs);
-        softmax_rows(&mut self.log_probs, &mut self.probs, self.tree.vocab);
-        self.roll_up(world.rewards(prompt));
-        PromptStats {
-            value: self.origin + self.value[0],
-            reward_std: self.variance[0].max(0.0).sqrt(),
-            entropy: self.entropy[0],
-        }
-    }
-
-    /// Backward induction. The variance below a context is that of the children's values plus the mean of the
-    /// children's variances, which never subtracts two large numbers.
-    fn roll_up(&mut self, rewards: &[f64]) {
-        let (vocab, prefixes) = (self.tree.vocab, self.tree.prefixes());
+        let rewards = world.rewards(prompt);
         self.origin = rewards[self.greedy_output()];
-        let (below, leaves) = self.value.split_at_mut(prefixes);
-        leaves.iter_mut().zip(rewards).for_each(|(v, r)| *v = r - self.origin);
-        let last_level = self.tree.level_start(self.tree.length - 1);
-        let rows = self.probs.chunks_exact(vocab).zip(self.log_probs.chunks_exact(vocab));
-        let outcomes = leaves.chunks_exact(vocab);
-        for (i, ((p, lp), q)) in rows.skip(last_level).zip(outcomes).enumerate() {
-            let s = last_level + i;
-            (below[s], self.variance[s], self.entropy[s]) = moments(p, lp, q);
-        }
-        for s in (0..last_level).rev() {
-            let (row, children) = (s * vocab..(s + 1) * vocab, 1 + s * vocab..1 + (s + 1) * vocab);
-            let p = &self.probs[row.clone()];
-            let (mean, mut variance, mut entropy) = moments(p, &self.log_probs[row], &below[children.clone()]);
-            for (p, child) in p.iter().zip(children) {
-                variance += p * self.variance[child];
-                entropy += p * self.entropy[child];
-            }
-            (below[s], self.variance[s], self.entropy[s]) = (mean, variance, entropy);
-        }
+        let [above, variance, entropy] = self.nodes.roll_up(&mut self.log_probs, rewards, self.origin);
+        PromptStats { value: self.origin + above, reward_std: variance.max(0.0).sqrt(), entropy }
     }
 
-    /// The output whose every token is its context's most probable.
+    /// The output whose every token has its context's largest logit.
     fn greedy_output(&self) -> usize {
         let vocab = self.tree.vocab;
         let mut node = 0;
         for _ in 0..self.tree.length {
-            let probs = &self.probs[node * vocab..][..vocab];
-            let best = (1..vocab).fold(0, |best, a| if probs[a] > probs[best] { a } else { best });
+            let logits = &self.log_probs[node * vocab..][..vocab];
+            let best = (1..vocab).fold(0, |best, a| if logits[a] > logits[best] { a } else { best });
             node = 1 + node * vocab + best;
         }
         node - self.tree.prefixes()
@@ -121,21 +120,7 @@ impl Engine {
         grad: &mut [f64],
     ) -> PromptStats {
         let stats = self.stats(policy, world, prompt);
-        let (vocab, inner) = (self.tree.vocab, self.tree.level_start(self.tree.length - 1));
-        self.reach[0] = 1.0;
-        for s in 0..inner {
-            let (here, below) = self.reach.split_at_mut(1 + s * vocab);
-            let through = self.probs[s * vocab..].iter().map(|p| here[s] * p);
-            below[..vocab].iter_mut().zip(through).for_each(|(r, t)| *r = t);
-        }
-        let (values, children) = (&self.value, self.value[1..].chunks_exact(vocab));
-        let rows = self.weights.chunks_exact_mut(vocab).zip(self.probs.chunks_exact(vocab));
-        for ((w, p), (q, (reach, v))) in rows.zip(children.zip(self.reach.iter().zip(values))) {
-            let share = scale * reach;
-            for ((w, p), q) in w.iter_mut().zip(p).zip(q) {
-                *w = share * p * (q - v);
-            }
-        }
+        self.nodes.descend(scale, &mut self.reach, &mut self.weights);
         policy.backward(&self.weights, grad);
         stats
     }
@@ -149,10 +134,12 @@ impl Engine {
         let (vocab, prefixes, rewards) = (self.tree.vocab, self.tree.prefixes(), world.rewards(prompt));
         assert_eq!(out.len(), prefixes * vocab, "one advantage per context and token");
         for (s, row) in out.chunks_exact_mut(vocab).enumerate() {
+            let value = self.nodes.value(s);
+            // the numbering by level makes 1 + s · vocab the first child of s; outputs follow the last context
             for (a, advantage) in row.iter_mut().enumerate() {
                 let child = 1 + s * vocab + a;
-                let q = if child < prefixes { self.value[child] } else { rewards[child - prefixes] - self.origin };
-                *advantage = q - self.value[s];
+                let leaf = |output: usize| rewards[output] - self.origin;
+                *advantage = if child < prefixes { self.nodes.value(child) } else { leaf(child - prefixes) } - value;
             }
         }
     }
@@ -171,19 +158,6 @@ impl Engine {
     pub fn jacobian_norm(&self, policy: &mut (impl Policy + ?Sized), prompt: usize) -> f64 {
         policy.largest_jacobian_norm(self.tree.contexts_of(prompt))
     }
-}
-
-/// Mean and variance of the values `q`, and the entropy, under one context's distribution.
-fn moments(probs: &[f64], log_probs: &[f64], q: &[f64]) -> (f64, f64, f64) {
-    let mean: f64 = probs.iter().zip(q).map(|(p, q)| p * q).sum();
-    let (mut variance, mut entropy) = (0.0, 0.0);
-    for ((p, lp), q) in probs.iter().zip(log_probs).zip(q) {
-        let deviation = q - mean;
-        variance += p * deviation * deviation;
-        // 0 · (−∞) is 0
-        entropy -= if *p > 0.0 { p * lp } else { 0.0 };
-    }
-    (mean, variance, entropy)
 }
 
 #[cfg(test)]

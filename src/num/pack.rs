@@ -1,6 +1,7 @@
 //! Eight independent computations side by side: one number of each in a [`Pack`].
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
+use super::exp::{exp, ln};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// How many computations run side by side: one AVX-512 register's worth.
@@ -28,6 +29,18 @@ impl Pack {
             *lane = f(i);
         }
         Self(lanes)
+    }
+
+    /// The first eight numbers of a slice.
+    #[inline(always)]
+    pub(crate) fn load(from: &[f64]) -> Self {
+        Self(*from.first_chunk().expect("a whole pack"))
+    }
+
+    /// Replaces the first eight numbers of a slice.
+    #[inline(always)]
+    pub(crate) fn store(self, to: &mut [f64]) {
+        *to.first_chunk_mut().expect("a whole pack") = self.0;
     }
 
     #[inline(always)]
@@ -67,6 +80,18 @@ impl Pack {
     #[inline(always)]
     pub(crate) fn where_positive(self, other: Self) -> Self {
         self.zip(other, |a, b| if b > 0.0 { a } else { 0.0 })
+    }
+
+    /// The exponential.
+    #[inline(always)]
+    pub(crate) fn exp(self) -> Self {
+        self.map(exp)
+    }
+
+    /// The natural logarithm of lanes that are at least 1 and finite, or NaN.
+    #[inline(always)]
+    pub(crate) fn ln(self) -> Self {
+        self.map(ln)
     }
 
     /// `self` with the sign of `sign`.
