@@ -5,6 +5,7 @@
 // figures
 pub(crate) mod controlled;
 pub(crate) mod correlation;
+pub(crate) mod group_normalisation;
 pub(crate) mod ppo_bound;
 pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
@@ -15,6 +16,7 @@ pub(crate) mod theorem1;
 mod factored;
 mod families;
 mod finetune;
+mod groups;
 mod reward_models;
 mod softmax_linear;
 mod statistics;

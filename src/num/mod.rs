@@ -2,12 +2,15 @@
 
 mod exp;
 mod matmul;
-mod simd;
+mod planes;
+pub(crate) mod simd;
 mod softmax;
 
 pub use exp::{exp_into, tanh_in_place};
 pub use matmul::{Matrix, matmul};
+pub use planes::Window;
 pub use simd::dot;
+pub(crate) use softmax::exp_shifted;
 pub use softmax::{log_softmax, log_softmax_rows, log_sum_exp, softmax_pullback_rows, softmax_rows};
 
 /// log σ(x) = −log(1 + e^−x), without overflow.

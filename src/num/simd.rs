@@ -45,7 +45,18 @@ pub(crate) fn max(x: &[f64]) -> f64 {
     lanes.iter().chain(tail).fold(f64::NEG_INFINITY, |m, &v| if v > m { v } else { m })
 }
 
-struct Dot<'a>(&'a [f64], &'a [f64]);
+/// Where the first element equal to `value` is; the length if nowhere.
+#[inline(always)]
+pub(crate) fn position(x: &[f64], value: f64) -> usize {
+    let (blocks, _) = x.as_chunks::<LANES>();
+    // whole blocks are looked through without branches; only the block that has it is searched
+    let block = blocks.iter().position(|b| b.iter().fold(false, |found, v| found | (*v == value)));
+    let start = block.unwrap_or(blocks.len()) * LANES;
+    x[start..].iter().position(|v| *v == value).map_or(x.len(), |at| start + at)
+}
+
+/// Σ aᵢ bᵢ of two slices of one length.
+pub(crate) struct Dot<'a>(pub(crate) &'a [f64], pub(crate) &'a [f64]);
 
 impl Kernel for Dot<'_> {
     type Output = f64;
