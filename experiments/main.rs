@@ -1,5 +1,6 @@
 //! The binary: the registry of experiments, and nothing else.
 
+mod data;
 #[cfg(test)]
 mod tests;
 mod vanishing_gradients;
@@ -8,11 +9,16 @@ use rewardlab::experiment::{Runnable, entry};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they are listed and judged.
-#[rustfmt::skip]
 fn registry() -> Vec<Box<dyn Runnable>> {
     vec![
+        entry::<vanishing_gradients::theorem1::Theorem1>(),
+        entry::<vanishing_gradients::ppo_bound::PpoBound>(),
         entry::<vanishing_gradients::separation::Separation>(),
+        entry::<vanishing_gradients::controlled::Controlled>(),
         entry::<vanishing_gradients::scatter::Scatter>(),
+        entry::<vanishing_gradients::correlation::Correlation>(),
+        entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
+        entry::<vanishing_gradients::group_normalisation::GroupNormalisation>(),
     ]
 }
 

@@ -32,6 +32,10 @@
 //! | 1 | [`policy`], [`env`], [`objective`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod algorithm;
 pub mod cli;
 pub mod env;

@@ -126,7 +126,7 @@ fn the_parser_of_use_lines_sees_groups() {
 }
 
 #[test]
-fn experiments_use_the_public_library_only_and_files_stay_short() {
+fn files_stay_short() {
     let mut wrong = Vec::new();
     for folder in ["src", "experiments", "tests", "benches"] {
         for path in rust_files(&root().join(folder)) {

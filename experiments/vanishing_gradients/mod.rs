@@ -3,12 +3,21 @@
 //! One file per figure, table or theorem; beside them the set-up that at least two of them share.
 
 // figures
+pub(crate) mod controlled;
+pub(crate) mod correlation;
+pub(crate) mod group_normalisation;
+pub(crate) mod ppo_bound;
+pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;
+pub(crate) mod theorem1;
 
 // shared set-up
 mod factored;
+mod families;
 mod finetune;
+mod groups;
+mod reward_models;
 mod softmax_linear;
 mod statistics;
 mod tasks;

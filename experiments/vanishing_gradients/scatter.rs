@@ -199,17 +199,19 @@ impl Experiment for Scatter {
             ("after RFT", |r| (r.rft_std, r.rft_mean)),
             ("after SFT", |r| (r.sft_std, r.sft_mean)),
         ];
-        let tasks = [("small_std", "small std at low mean"), ("high_mean", "small std at high mean")];
+        let tasks = [("small_std", "low-mean task"), ("high_mean", "high-mean task")];
         let panel = |cell: &str, task: &str, stage: &str, point: Point| {
-            let inputs = rows.iter().filter(|r| r.cell == cell && r.input.is_some());
-            let at = |r: &Record<Row>| (point(r).0, point(r).1, r.pretrained_std);
+            let inputs = || rows.iter().filter(|r| r.cell == cell && r.input.is_some());
+            // they hide behind one dot
+            let at_zero = inputs().filter(|r| point(r).0 < 0.05 && point(r).1 < 0.05).count();
+            let share = 100.0 * at_zero as f64 / inputs().count().max(1) as f64;
             Panel {
-                title: format!("{task}: {stage}"),
+                title: format!("{task}, {stage}: {share:.0}% at (0, 0)"),
                 x: Axis { label: "reward std of the input".into(), range: Some((-0.02, 0.52)), ..Axis::default() },
                 y: Axis { label: "mean reward of the input".into(), range: Some((-0.03, 1.03)), ..Axis::default() },
                 layers: vec![Layer::ColoredScatter {
-                    points: inputs.map(at).collect(),
-                    value_label: "reward std before finetuning".into(),
+                    points: inputs().map(|r| (point(r).0, point(r).1, r.pretrained_std)).collect(),
+                    value_label: "std before".into(),
                     range: Some((0.0, 0.5)),
                 }],
             }

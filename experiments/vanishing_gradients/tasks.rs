@@ -87,7 +87,7 @@ impl Setup {
             topics: 10,
             forms: 4,
             candidates: 4,
-            features: 32,
+            features: 128,
             traits: 8,
             variation: 0.5,
             rare_mass: 1e-5,

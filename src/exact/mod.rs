@@ -1,6 +1,7 @@
 //! Exact quantities of enumerable worlds, in f64: never sampled, and written without `objective` or `algorithm`, so
 //! that each is the other's oracle.
 
+pub mod bandit;
 mod bounds;
 mod flow;
 mod logit_gradient;

@@ -1,6 +1,7 @@
 //! Values, moments and policy gradients on the tree of outputs, by one backward pass.
 
 use crate::env::{Tree, World};
+use crate::num::softmax_rows;
 use crate::policy::Policy;
 
 /// What is known exactly about one prompt under one policy.
@@ -15,16 +16,23 @@ pub struct PromptStats {
 }
 
 /// Reusable buffers for exact computations on trees of one shape.
+///
+/// Contexts are numbered by level, so the children of context s (contexts, or outputs behind the last context) are
+/// the numbers 1 + s · vocab …: every pass over the tree is one loop over s, upwards or downwards.
 #[derive(Clone, Debug)]
 pub struct Engine {
     tree: Tree,
     contexts: Vec<usize>,
-    /// Log-probabilities of every context of the current prompt, `prefixes × vocab`.
+    /// Log-probabilities and probabilities of every context of the current prompt, `prefixes × vocab`.
     log_probs: Vec<f64>,
     probs: Vec<f64>,
-    /// Expected reward and expected squared deviation below each context.
+    /// Expected reward below each context, then the reward of each output, less `origin`.
     value: Vec<f64>,
-    second: Vec<f64>,
+    /// The reward of the output that the policy reaches greedily. Rewards are measured from it, so that r − V keeps
+    /// its digits when nearly all the mass has the same reward.
+    origin: f64,
+    /// Variance of the reward below each context, and entropy of what follows it.
+    variance: Vec<f64>,
     entropy: Vec<f64>,
     reach: Vec<f64>,
     weights: Vec<f64>,
@@ -39,8 +47,9 @@ impl Engine {
             contexts: Vec::with_capacity(p),
             log_probs: vec![0.0; p * v],
             probs: vec![0.0; p * v],
-            value: vec![0.0; p],
-            second: vec![0.0; p],
+            value: vec![0.0; p + tree.outputs()],
+            origin: 0.0,
+            variance: vec![0.0; p],
             entropy: vec![0.0; p],
             reach: vec![0.0; p],
             weights: vec![0.0; p * v],
@@ -48,46 +57,55 @@ impl Engine {
     }
 
     /// Value, reward std and entropy of one prompt.
-    pub fn stats(&mut self, policy: &mut impl Policy, world: &World, prompt: usize) -> PromptStats {
+    pub fn stats(&mut self, policy: &mut (impl Policy + ?Sized), world: &World, prompt: usize) -> PromptStats {
         self.contexts.clear();
         self.contexts.extend(self.tree.contexts_of(prompt));
-        policy.log_probs(&self.contexts, &mut self.log_probs);
-        self.probs.iter_mut().zip(&self.log_probs).for_each(|(p, lp)| *p = lp.exp());
+        policy.forward(&self.contexts, &mut self.log_probs);
+        softmax_rows(&mut self.log_probs, &mut self.probs, self.tree.vocab);
         self.roll_up(world.rewards(prompt));
-        PromptStats { value: self.value[0], reward_std: self.second[0].max(0.0).sqrt(), entropy: self.entropy[0] }
+        PromptStats {
+            value: self.origin + self.value[0],
+            reward_std: self.variance[0].max(0.0).sqrt(),
+            entropy: self.entropy[0],
+        }
     }
 
-    /// Backward induction. `second` holds the variance of the reward below a context: the variance of the children's
-    /// values plus the mean of the children's variances, which never subtracts two large numbers.
+    /// Backward induction. The variance below a context is that of the children's values plus the mean of the
+    /// children's variances, which never subtracts two large numbers.
     fn roll_up(&mut self, rewards: &[f64]) {
-        let Tree { vocab, length, .. } = self.tree;
-        for depth in (0..length).rev() {
-            let (start, below) = (self.tree.level_start(depth), self.tree.level_start(depth + 1));
-            for code in 0..vocab.pow(depth as u32) {
-                let s = start + code;
-                let probs = &self.probs[s * vocab..][..vocab];
-                let log_probs = &self.log_probs[s * vocab..][..vocab];
-                let leaf = depth + 1 == length;
-                let child = |a: usize| below + code * vocab + a;
-                let value_of = |a: usize| if leaf { rewards[code * vocab + a] } else { self.value[child(a)] };
-                let mean: f64 = (0..vocab).map(|a| probs[a] * value_of(a)).sum();
-                let (mut variance, mut entropy) = (0.0, 0.0);
-                for a in 0..vocab {
-                    let deviation = value_of(a) - mean;
-                    variance += probs[a] * deviation * deviation;
-                    if probs[a] > 0.0 {
-                        entropy -= probs[a] * log_probs[a];
-                    }
-                    if !leaf {
-                        variance += probs[a] * self.second[child(a)];
-                        entropy += probs[a] * self.entropy[child(a)];
-                    }
-                }
-                self.value[s] = mean;
-                self.second[s] = variance;
-                self.entropy[s] = entropy;
-            }
+        let (vocab, prefixes) = (self.tree.vocab, self.tree.prefixes());
+        self.origin = rewards[self.greedy_output()];
+        let (below, leaves) = self.value.split_at_mut(prefixes);
+        leaves.iter_mut().zip(rewards).for_each(|(v, r)| *v = r - self.origin);
+        let last_level = self.tree.level_start(self.tree.length - 1);
+        let rows = self.probs.chunks_exact(vocab).zip(self.log_probs.chunks_exact(vocab));
+        let outcomes = leaves.chunks_exact(vocab);
+        for (i, ((p, lp), q)) in rows.skip(last_level).zip(outcomes).enumerate() {
+            let s = last_level + i;
+            (below[s], self.variance[s], self.entropy[s]) = moments(p, lp, q);
         }
+        for s in (0..last_level).rev() {
+            let (row, children) = (s * vocab..(s + 1) * vocab, 1 + s * vocab..1 + (s + 1) * vocab);
+            let p = &self.probs[row.clone()];
+            let (mean, mut variance, mut entropy) = moments(p, &self.log_probs[row], &below[children.clone()]);
+            for (p, child) in p.iter().zip(children) {
+                variance += p * self.variance[child];
+                entropy += p * self.entropy[child];
+            }
+            (below[s], self.variance[s], self.entropy[s]) = (mean, variance, entropy);
+        }
+    }
+
+    /// The output whose every token is its context's most probable.
+    fn greedy_output(&self) -> usize {
+        let vocab = self.tree.vocab;
+        let mut node = 0;
+        for _ in 0..self.tree.length {
+            let probs = &self.probs[node * vocab..][..vocab];
+            let best = (1..vocab).fold(0, |best, a| if probs[a] > probs[best] { a } else { best });
+            node = 1 + node * vocab + best;
+        }
+        node - self.tree.prefixes()
     }
 
     /// Adds `scale` · ∇_θ V(x; θ) to `grad` and returns the prompt's statistics.
@@ -96,31 +114,26 @@ impl Engine {
     /// ∂V/∂ logit(s, a) = P(s) π(a|s) (Q(s, a) − V(s)), chained through the policy's Jacobian.
     pub fn policy_gradient(
         &mut self,
-        policy: &mut impl Policy,
+        policy: &mut (impl Policy + ?Sized),
         world: &World,
         prompt: usize,
         scale: f64,
         grad: &mut [f64],
     ) -> PromptStats {
         let stats = self.stats(policy, world, prompt);
-        let Tree { vocab, length, .. } = self.tree;
-        let rewards = world.rewards(prompt);
+        let (vocab, inner) = (self.tree.vocab, self.tree.level_start(self.tree.length - 1));
         self.reach[0] = 1.0;
-        for depth in 0..length {
-            let (start, below) = (self.tree.level_start(depth), self.tree.level_start(depth + 1));
-            for code in 0..vocab.pow(depth as u32) {
-                let s = start + code;
-                for a in 0..vocab {
-                    let through = self.reach[s] * self.probs[s * vocab + a];
-                    let q = if depth + 1 == length {
-                        rewards[code * vocab + a]
-                    } else {
-                        let child = below + code * vocab + a;
-                        self.reach[child] = through;
-                        self.value[child]
-                    };
-                    self.weights[s * vocab + a] = scale * through * (q - self.value[s]);
-                }
+        for s in 0..inner {
+            let (here, below) = self.reach.split_at_mut(1 + s * vocab);
+            let through = self.probs[s * vocab..].iter().map(|p| here[s] * p);
+            below[..vocab].iter_mut().zip(through).for_each(|(r, t)| *r = t);
+        }
+        let (values, children) = (&self.value, self.value[1..].chunks_exact(vocab));
+        let rows = self.weights.chunks_exact_mut(vocab).zip(self.probs.chunks_exact(vocab));
+        for ((w, p), (q, (reach, v))) in rows.zip(children.zip(self.reach.iter().zip(values))) {
+            let share = scale * reach;
+            for ((w, p), q) in w.iter_mut().zip(p).zip(q) {
+                *w = share * p * (q - v);
             }
         }
         policy.backward(&self.weights, grad);
@@ -136,10 +149,9 @@ impl Engine {
         let (vocab, prefixes, rewards) = (self.tree.vocab, self.tree.prefixes(), world.rewards(prompt));
         assert_eq!(out.len(), prefixes * vocab, "one advantage per context and token");
         for (s, row) in out.chunks_exact_mut(vocab).enumerate() {
-            // the numbering by level makes 1 + s · vocab the first child of s; outputs follow the last context
             for (a, advantage) in row.iter_mut().enumerate() {
                 let child = 1 + s * vocab + a;
-                let q = if child < prefixes { self.value[child] } else { rewards[child - prefixes] };
+                let q = if child < prefixes { self.value[child] } else { rewards[child - prefixes] - self.origin };
                 *advantage = q - self.value[s];
             }
         }
@@ -156,9 +168,22 @@ impl Engine {
     }
 
     /// γ(x; θ): the largest Jacobian norm over the prompt's contexts.
-    pub fn jacobian_norm(&self, policy: &mut impl Policy, prompt: usize) -> f64 {
-        self.tree.contexts_of(prompt).map(|c| policy.jacobian_norm(c)).fold(0.0, f64::max)
+    pub fn jacobian_norm(&self, policy: &mut (impl Policy + ?Sized), prompt: usize) -> f64 {
+        policy.largest_jacobian_norm(self.tree.contexts_of(prompt))
     }
+}
+
+/// Mean and variance of the values `q`, and the entropy, under one context's distribution.
+fn moments(probs: &[f64], log_probs: &[f64], q: &[f64]) -> (f64, f64, f64) {
+    let mean: f64 = probs.iter().zip(q).map(|(p, q)| p * q).sum();
+    let (mut variance, mut entropy) = (0.0, 0.0);
+    for ((p, lp), q) in probs.iter().zip(log_probs).zip(q) {
+        let deviation = q - mean;
+        variance += p * deviation * deviation;
+        // 0 · (−∞) is 0
+        entropy -= if *p > 0.0 { p * lp } else { 0.0 };
+    }
+    (mean, variance, entropy)
 }
 
 #[cfg(test)]

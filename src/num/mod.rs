@@ -1,23 +1,17 @@
 //! Stable numerics on slices: log-space sums, softmax, norms, matrix products. All logarithms are natural.
 
+mod exp;
 mod matmul;
+mod planes;
+pub(crate) mod simd;
+mod softmax;
 
+pub use exp::{exp_into, tanh_in_place};
 pub use matmul::{Matrix, matmul};
-
-/// log Σ exp(xᵢ), without overflow; −∞ for an empty slice or one that is all −∞.
-pub fn log_sum_exp(x: &[f64]) -> f64 {
-    let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if max == f64::NEG_INFINITY {
-        return max;
-    }
-    max + x.iter().map(|v| (v - max).exp()).sum::<f64>().ln()
-}
-
-/// Replaces logits by log-probabilities, in place.
-pub fn log_softmax(x: &mut [f64]) {
-    let norm = log_sum_exp(x);
-    x.iter_mut().for_each(|v| *v -= norm);
-}
+pub use planes::Window;
+pub use simd::dot;
+pub(crate) use softmax::exp_shifted;
+pub use softmax::{log_softmax, log_softmax_rows, log_sum_exp, softmax_pullback_rows, softmax_rows};
 
 /// log σ(x) = −log(1 + e^−x), without overflow.
 pub fn log_sigmoid(x: f64) -> f64 {
@@ -28,11 +22,6 @@ pub fn log_sigmoid(x: f64) -> f64 {
 pub fn sigmoid(x: f64) -> f64 {
     let e = (-x.abs()).exp();
     if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
-}
-
-/// Σ aᵢ bᵢ.
-pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 /// The Euclidean norm, ‖a‖₂.

@@ -1,33 +1,42 @@
 //! Logits linear in shared parameters: f(s)_a = θ · φ(s, a).
 
-use super::{Policy, linalg::largest_eigenvalue};
-use crate::num::dot;
+use super::{Policy, consecutive, linalg::largest_eigenvalue};
+use crate::num::Window;
 
 /// The log-linear policy with features φ(context, token) ∈ R^dim, shared over contexts.
 #[derive(Clone, Debug)]
 pub struct LogLinear {
     vocab: usize,
-    features: Vec<f64>,
+    /// Contexts × vocab.
+    rows: usize,
+    /// `dim × rows`: one plane per feature, so that the logits of neighbouring contexts are worked side
+    /// by side however small `dim` is.
+    planes: Vec<f64>,
     params: Vec<f64>,
+    /// Jacobian norms, which do not depend on the parameters, once they have been asked for.
+    norms: Vec<Option<f64>>,
     last: Vec<usize>,
 }
 
 impl LogLinear {
     /// From features (`contexts × vocab × dim`, row-major) and parameters (`dim`).
-    pub fn new(vocab: usize, features: Vec<f64>, params: Vec<f64>) -> Self {
-        assert!(features.len() % (vocab * params.len()) == 0, "features must be whole blocks of vocab × dim");
-        Self { vocab, features, params, last: Vec::new() }
+    pub fn new(vocab: usize, features: impl AsRef<[f64]>, params: Vec<f64>) -> Self {
+        let (features, dim) = (features.as_ref(), params.len());
+        assert!(features.len() % (vocab * dim) == 0, "features must be whole blocks of vocab × dim");
+        let rows = features.len() / dim;
+        let planes = (0..dim).flat_map(|k| (0..rows).map(move |row| features[row * dim + k])).collect();
+        Self { vocab, rows, planes, params, norms: vec![None; rows / vocab], last: Vec::new() }
     }
 
-    fn block_of(&self, context: usize) -> &[f64] {
-        let size = self.vocab * self.params.len();
-        &self.features[context * size..][..size]
+    /// The features of `count` neighbouring contexts.
+    fn window(&self, first: usize, count: usize) -> Window<'_> {
+        Window::new(&self.planes, self.rows, first * self.vocab..(first + count) * self.vocab)
     }
 }
 
 impl Policy for LogLinear {
     fn contexts(&self) -> usize {
-        self.features.len() / (self.vocab * self.params.len())
+        self.rows / self.vocab
     }
     fn vocab(&self) -> usize {
         self.vocab
@@ -41,32 +50,35 @@ impl Policy for LogLinear {
     fn forward(&mut self, contexts: &[usize], logits: &mut [f64]) {
         self.last.clear();
         self.last.extend_from_slice(contexts);
-        let dim = self.params.len();
+        if let Some(first) = consecutive(contexts) {
+            return self.window(first, contexts.len()).combine(&self.params, logits);
+        }
         for (&c, out) in contexts.iter().zip(logits.chunks_exact_mut(self.vocab)) {
-            for (phi, o) in self.block_of(c).chunks_exact(dim).zip(out) {
-                *o = dot(phi, &self.params);
-            }
+            self.window(c, 1).combine(&self.params, out);
         }
     }
     fn backward(&mut self, logit_weights: &[f64], grad: &mut [f64]) {
-        let dim = self.params.len();
+        if let Some(first) = consecutive(&self.last) {
+            return self.window(first, self.last.len()).accumulate_dots(logit_weights, grad);
+        }
         for (&c, w) in self.last.iter().zip(logit_weights.chunks_exact(self.vocab)) {
-            for (phi, &w) in self.block_of(c).chunks_exact(dim).zip(w) {
-                grad.iter_mut().zip(phi).for_each(|(g, p)| *g += w * p);
-            }
+            self.window(c, 1).accumulate_dots(w, grad);
         }
     }
     fn jacobian_norm(&mut self, context: usize) -> f64 {
-        let (v, dim) = (self.vocab, self.params.len());
-        let block = self.block_of(context);
+        if let Some(norm) = self.norms[context] {
+            return norm;
+        }
+        let v = self.vocab;
         let mut gram = vec![0.0; v * v];
-        for i in 0..v {
-            for j in 0..=i {
-                let g = dot(&block[i * dim..][..dim], &block[j * dim..][..dim]);
-                gram[i * v + j] = g;
-                gram[j * v + i] = g;
+        for plane in self.planes.chunks_exact(self.rows) {
+            let phi = &plane[context * v..][..v];
+            for (row, a) in gram.chunks_exact_mut(v).zip(phi) {
+                row.iter_mut().zip(phi).for_each(|(g, b)| *g += a * b);
             }
         }
-        largest_eigenvalue(&mut gram, v).sqrt()
+        let norm = largest_eigenvalue(&mut gram, v).sqrt();
+        self.norms[context] = Some(norm);
+        norm
     }
 }

@@ -1,8 +1,9 @@
 //! A multilayer perceptron over fixed input vectors, one per context; without hidden layers, softmax regression.
 
-use super::{Policy, linalg::largest_eigenvalue};
-use crate::num::{Matrix, dot, matmul};
+use super::{Policy, consecutive, linalg::LargestEigenvalue};
+use crate::num::{Matrix, dot, matmul, tanh_in_place};
 use crate::rng::Stream;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The hidden units' non-linearity.
@@ -32,10 +33,39 @@ pub struct Mlp {
     sizes: Vec<usize>,
     activation: Activation,
     params: Vec<f64>,
-    /// `acts[0]` is the gathered input batch, `acts[l]` the output of layer l (activated but for the last).
-    acts: Vec<Vec<f64>>,
+    batch: Batch,
     deltas: [Vec<f64>; 2],
-    batch: usize,
+    jacobian: Jacobian,
+}
+
+/// What the last forward saw.
+#[derive(Clone, Debug, Default)]
+struct Batch {
+    len: usize,
+    /// First context of a batch of consecutive ones: their inputs are read where they lie.
+    first: Option<usize>,
+    /// `acts[0]` is the gathered input batch (unless consecutive), `acts[l]` the output of layer l, activated but for
+    /// the last.
+    acts: Vec<Vec<f64>>,
+}
+
+impl Batch {
+    /// The input rows of layer `l`.
+    fn input<'a>(&'a self, l: usize, inputs: &'a [f64], width: usize) -> &'a [f64] {
+        match self.first {
+            Some(first) if l == 0 => &inputs[first * width..][..self.len * width],
+            _ => &self.acts[l],
+        }
+    }
+}
+
+/// Buffers for Jacobian norms: ∂ logits / ∂ pre-activations of one layer and the one below, and the Gram matrix.
+#[derive(Clone, Debug, Default)]
+struct Jacobian {
+    d: Vec<f64>,
+    below: Vec<f64>,
+    gram: Vec<f64>,
+    largest: LargestEigenvalue,
 }
 
 impl Mlp {
@@ -56,9 +86,9 @@ impl Mlp {
             sizes: sizes.to_vec(),
             activation,
             params,
-            acts: vec![Vec::new(); sizes.len()],
+            batch: Batch { acts: vec![Vec::new(); sizes.len()], ..Batch::default() },
             deltas: [Vec::new(), Vec::new()],
-            batch: 0,
+            jacobian: Jacobian::default(),
         }
     }
 
@@ -79,11 +109,78 @@ impl Mlp {
         self.sizes.len() - 1
     }
 
+    /// Gathers the inputs and runs all layers; the logits are left in `batch`.
+    fn run(&mut self, contexts: &[usize]) {
+        self.batch.first = consecutive(contexts);
+        self.batch.acts[0].clear();
+        if self.batch.first.is_none() {
+            let width = self.sizes[0];
+            contexts.iter().for_each(|&c| self.batch.acts[0].extend_from_slice(&self.inputs[c * width..][..width]));
+        }
+        self.run_layers(contexts.len());
+    }
+
+    fn run_layers(&mut self, n: usize) {
+        self.batch.len = n;
+        for l in 0..self.layers() {
+            let (fan_in, fan_out) = (self.sizes[l], self.sizes[l + 1]);
+            let (weights, biases) = self.params[self.layer(l)].split_at(fan_in * fan_out);
+            let mut out = std::mem::take(&mut self.batch.acts[l + 1]);
+            out.resize(n * fan_out, 0.0);
+            out.chunks_exact_mut(fan_out).for_each(|row| row.copy_from_slice(biases));
+            let input = Matrix::new(self.batch.input(l, &self.inputs, fan_in), n, fan_in);
+            matmul(input, Matrix::new(weights, fan_out, fan_in).t(), &mut out, true);
+            if l + 1 < self.layers() {
+                match self.activation {
+                    Activation::Relu => out.iter_mut().for_each(|v| *v = v.max(0.0)),
+                    Activation::Tanh => tanh_in_place(&mut out),
+                }
+            }
+            self.batch.acts[l + 1] = out;
+        }
+    }
+
     /// Multiplies `delta` by the activation's derivative, read off the activated values.
     fn gate(activation: Activation, acts: &[f64], delta: &mut [f64]) {
         match activation {
             Activation::Relu => delta.iter_mut().zip(acts).for_each(|(d, &a)| *d = if a > 0.0 { *d } else { 0.0 }),
             Activation::Tanh => delta.iter_mut().zip(acts).for_each(|(d, a)| *d *= 1.0 - a * a),
+        }
+    }
+
+    /// Writes the Gram matrix J Jᵀ of row `at` of the last batch: Σ over layers of (‖input‖² + 1) · D Dᵀ, with D =
+    /// ∂ logits / ∂ pre-activations, `vocab × fan_out`.
+    fn jacobian_gram(&self, at: usize, work: &mut Jacobian) {
+        let v = self.vocab();
+        let Jacobian { d, below, gram, .. } = work;
+        gram.clear();
+        gram.resize(v * v, 0.0);
+        for l in (0..self.layers()).rev() {
+            let (fan_in, fan_out) = (self.sizes[l], self.sizes[l + 1]);
+            let input = &self.batch.input(l, &self.inputs, fan_in)[at * fan_in..][..fan_in];
+            let reach = dot(input, input) + 1.0;
+            let weights = &self.params[self.layer(l)][..fan_in * fan_out];
+            if l + 1 == self.layers() {
+                gram.iter_mut().step_by(v + 1).for_each(|g| *g += reach);
+                below.clear();
+                below.extend_from_slice(weights);
+            } else {
+                for i in 0..v {
+                    for j in 0..=i {
+                        let entry = reach * dot(&d[i * fan_out..][..fan_out], &d[j * fan_out..][..fan_out]);
+                        gram[i * v + j] += entry;
+                        gram[j * v + i] += if i == j { 0.0 } else { entry };
+                    }
+                }
+                if l > 0 {
+                    below.resize(v * fan_in, 0.0);
+                    matmul(Matrix::new(d, v, fan_out), Matrix::new(weights, fan_out, fan_in), below, false);
+                }
+            }
+            if l > 0 {
+                below.chunks_exact_mut(fan_in).for_each(|row| Self::gate(self.activation, input, row));
+                std::mem::swap(d, below);
+            }
         }
     }
 }
@@ -103,33 +200,12 @@ impl Policy for Mlp {
     }
 
     fn forward(&mut self, contexts: &[usize], logits: &mut [f64]) {
-        let (n, width) = (contexts.len(), self.sizes[0]);
-        self.batch = n;
-        self.acts[0].clear();
-        for &c in contexts {
-            self.acts[0].extend_from_slice(&self.inputs[c * width..][..width]);
-        }
-        for l in 0..self.layers() {
-            let (fan_in, fan_out) = (self.sizes[l], self.sizes[l + 1]);
-            let layer = self.layer(l);
-            let (weights, biases) = self.params[layer].split_at(fan_in * fan_out);
-            let (before, after) = self.acts.split_at_mut(l + 1);
-            let out = &mut after[0];
-            out.resize(n * fan_out, 0.0);
-            out.chunks_exact_mut(fan_out).for_each(|row| row.copy_from_slice(biases));
-            matmul(Matrix::new(&before[l], n, fan_in), Matrix::new(weights, fan_out, fan_in).t(), out, true);
-            if l + 1 < self.sizes.len() - 1 {
-                match self.activation {
-                    Activation::Relu => out.iter_mut().for_each(|v| *v = v.max(0.0)),
-                    Activation::Tanh => out.iter_mut().for_each(|v| *v = v.tanh()),
-                }
-            }
-        }
-        logits.copy_from_slice(&self.acts[self.layers()]);
+        self.run(contexts);
+        logits.copy_from_slice(&self.batch.acts[self.layers()]);
     }
 
     fn backward(&mut self, logit_weights: &[f64], grad: &mut [f64]) {
-        let n = self.batch;
+        let n = self.batch.len;
         let [mut delta, mut next] = std::mem::take(&mut self.deltas);
         delta.clear();
         delta.extend_from_slice(logit_weights);
@@ -138,7 +214,8 @@ impl Policy for Mlp {
             let layer = self.layer(l);
             let (weight_grad, bias_grad) = grad[layer.clone()].split_at_mut(fan_in * fan_out);
             let d = Matrix::new(&delta, n, fan_out);
-            matmul(d.t(), Matrix::new(&self.acts[l], n, fan_in), weight_grad, true);
+            let input = self.batch.input(l, &self.inputs, fan_in);
+            matmul(d.t(), Matrix::new(input, n, fan_in), weight_grad, true);
             for row in delta.chunks_exact(fan_out) {
                 bias_grad.iter_mut().zip(row).for_each(|(g, d)| *g += d);
             }
@@ -146,36 +223,28 @@ impl Policy for Mlp {
                 next.resize(n * fan_in, 0.0);
                 let weights = &self.params[layer][..fan_in * fan_out];
                 matmul(d, Matrix::new(weights, fan_out, fan_in), &mut next, false);
-                Self::gate(self.activation, &self.acts[l], &mut next);
+                Self::gate(self.activation, input, &mut next);
                 std::mem::swap(&mut delta, &mut next);
             }
         }
         self.deltas = [delta, next];
     }
 
-    /// Σ over layers of (‖input‖² + 1) · DDᵀ is the Jacobian's Gram matrix, D = ∂ logits / ∂ pre-activations.
     fn jacobian_norm(&mut self, context: usize) -> f64 {
-        let v = self.vocab();
-        let mut logits = vec![0.0; v];
-        self.forward(&[context], &mut logits);
-        let mut gram = vec![0.0; v * v];
-        let mut d: Vec<f64> = (0..v * v).map(|i| f64::from(i / v == i % v)).collect(); // v × fan_out
-        for l in (0..self.layers()).rev() {
-            let (fan_in, fan_out) = (self.sizes[l], self.sizes[l + 1]);
-            let reach = dot(&self.acts[l], &self.acts[l]) + 1.0;
-            for i in 0..v {
-                for j in 0..v {
-                    gram[i * v + j] += reach * dot(&d[i * fan_out..][..fan_out], &d[j * fan_out..][..fan_out]);
-                }
-            }
-            if l > 0 {
-                let mut below = vec![0.0; v * fan_in];
-                let weights = &self.params[self.layer(l)][..fan_in * fan_out];
-                matmul(Matrix::new(&d, v, fan_out), Matrix::new(weights, fan_out, fan_in), &mut below, false);
-                below.chunks_exact_mut(fan_in).for_each(|row| Self::gate(self.activation, &self.acts[l], row));
-                d = below;
-            }
+        self.largest_jacobian_norm(context..context + 1)
+    }
+
+    fn largest_jacobian_norm(&mut self, contexts: Range<usize>) -> f64 {
+        self.batch.first = Some(contexts.start);
+        self.run_layers(contexts.len());
+        let mut work = std::mem::take(&mut self.jacobian);
+        work.largest.reset();
+        for at in 0..contexts.len() {
+            self.jacobian_gram(at, &mut work);
+            work.largest.offer(&work.gram, self.vocab());
         }
-        largest_eigenvalue(&mut gram, v).sqrt()
+        let norm = work.largest.value().sqrt();
+        self.jacobian = work;
+        norm
     }
 }

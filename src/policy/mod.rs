@@ -10,6 +10,7 @@ pub use mlp::{Activation, Init, Mlp};
 pub use tabular::Tabular;
 
 use crate::num;
+use std::ops::Range;
 
 /// A differentiable map from a context (an index) to next-token logits.
 ///
@@ -36,21 +37,58 @@ pub trait Policy {
     /// ‖∂ logits(context) / ∂ params‖₂, the spectral norm of the logits' Jacobian at one context.
     fn jacobian_norm(&mut self, context: usize) -> f64;
 
+    /// The largest [`Policy::jacobian_norm`] over consecutive contexts; 0 if there are none.
+    fn largest_jacobian_norm(&mut self, contexts: Range<usize>) -> f64 {
+        contexts.map(|c| self.jacobian_norm(c)).fold(0.0, f64::max)
+    }
+
     /// Writes the log-probabilities of every token in each of `contexts`; shapes as in [`Policy::forward`].
     fn log_probs(&mut self, contexts: &[usize], out: &mut [f64]) {
         self.forward(contexts, out);
-        let vocab = self.vocab();
-        out.chunks_exact_mut(vocab).for_each(num::log_softmax);
+        num::log_softmax_rows(out, self.vocab());
     }
 
     /// Adds to `grad` the gradient of Σ `weights` · log-probability, given the log-probabilities that the last
     /// [`Policy::log_probs`] wrote. `weights` is used up as scratch.
     fn backward_log_probs(&mut self, log_probs: &[f64], weights: &mut [f64], grad: &mut [f64]) {
-        let vocab = self.vocab();
-        for (w, lp) in weights.chunks_exact_mut(vocab).zip(log_probs.chunks_exact(vocab)) {
-            let total: f64 = w.iter().sum();
-            w.iter_mut().zip(lp).for_each(|(w, lp)| *w -= total * lp.exp());
-        }
+        num::softmax_pullback_rows(weights, log_probs, self.vocab());
         self.backward(weights, grad);
     }
+}
+
+/// A boxed policy is a policy, for code that holds several families.
+impl<P: Policy + ?Sized> Policy for Box<P> {
+    fn contexts(&self) -> usize {
+        (**self).contexts()
+    }
+    fn vocab(&self) -> usize {
+        (**self).vocab()
+    }
+    fn params(&self) -> &[f64] {
+        (**self).params()
+    }
+    fn params_mut(&mut self) -> &mut [f64] {
+        (**self).params_mut()
+    }
+    fn forward(&mut self, contexts: &[usize], logits: &mut [f64]) {
+        (**self).forward(contexts, logits);
+    }
+    fn backward(&mut self, logit_weights: &[f64], grad: &mut [f64]) {
+        (**self).backward(logit_weights, grad);
+    }
+    fn jacobian_norm(&mut self, context: usize) -> f64 {
+        (**self).jacobian_norm(context)
+    }
+    fn log_probs(&mut self, contexts: &[usize], out: &mut [f64]) {
+        (**self).log_probs(contexts, out);
+    }
+    fn backward_log_probs(&mut self, log_probs: &[f64], weights: &mut [f64], grad: &mut [f64]) {
+        (**self).backward_log_probs(log_probs, weights, grad);
+    }
+}
+
+/// The first of `contexts` if each is the successor of the one before it: then their rows lie side by side.
+fn consecutive(contexts: &[usize]) -> Option<usize> {
+    let first = *contexts.first()?;
+    contexts.iter().enumerate().all(|(i, &c)| c == first + i).then_some(first)
 }

@@ -1,6 +1,7 @@
 //! One logit per (context, token): nothing is shared.
 
-use super::Policy;
+use super::{Policy, consecutive};
+use std::ops::Range;
 
 /// The tabular softmax policy: parameters are the logits.
 #[derive(Clone, Debug)]
@@ -39,17 +40,28 @@ impl Policy for Tabular {
     fn forward(&mut self, contexts: &[usize], logits: &mut [f64]) {
         self.last.clear();
         self.last.extend_from_slice(contexts);
+        if let Some(first) = consecutive(contexts) {
+            logits.copy_from_slice(&self.params[first * self.vocab..][..logits.len()]);
+            return;
+        }
         for (&c, out) in contexts.iter().zip(logits.chunks_exact_mut(self.vocab)) {
             out.copy_from_slice(&self.params[c * self.vocab..][..self.vocab]);
         }
     }
     fn backward(&mut self, logit_weights: &[f64], grad: &mut [f64]) {
+        let add = |grad: &mut [f64], w: &[f64]| grad.iter_mut().zip(w).for_each(|(g, w)| *g += w);
+        if let Some(first) = consecutive(&self.last) {
+            return add(&mut grad[first * self.vocab..], logit_weights);
+        }
         for (&c, w) in self.last.iter().zip(logit_weights.chunks_exact(self.vocab)) {
-            grad[c * self.vocab..][..self.vocab].iter_mut().zip(w).for_each(|(g, w)| *g += w);
+            add(&mut grad[c * self.vocab..], w);
         }
     }
     /// The Jacobian is a row of the identity: 1.
     fn jacobian_norm(&mut self, _context: usize) -> f64 {
         1.0
+    }
+    fn largest_jacobian_norm(&mut self, contexts: Range<usize>) -> f64 {
+        if contexts.is_empty() { 0.0 } else { 1.0 }
     }
 }

@@ -1,4 +1,6 @@
-//! What the command-line tests share.
+//! What the command-line tests share; each test binary uses its own part of it.
+
+#![allow(dead_code, unreachable_pub)]
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
