@@ -3,5 +3,6 @@
 pub(crate) mod correlation;
 pub(crate) mod factored;
 pub(crate) mod finetune;
+pub(crate) mod remedies;
 pub(crate) mod scatter;
 pub(crate) mod tasks;
