@@ -9,7 +9,11 @@ use std::process::ExitCode;
 
 /// Every experiment, in the order in which they are listed and judged.
 fn registry() -> Vec<Box<dyn Runnable>> {
-    vec![entry::<vanishing_gradients::scatter::Scatter>(), entry::<vanishing_gradients::correlation::Correlation>()]
+    vec![
+        entry::<vanishing_gradients::scatter::Scatter>(),
+        entry::<vanishing_gradients::correlation::Correlation>(),
+        entry::<vanishing_gradients::remedies::Remedies>(),
+    ]
 }
 
 fn main() -> ExitCode {
