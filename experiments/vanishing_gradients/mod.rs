@@ -7,6 +7,7 @@ pub(crate) mod controlled;
 pub(crate) mod correlation;
 pub(crate) mod group_normalisation;
 pub(crate) mod ppo_bound;
+pub(crate) mod remedies;
 pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;
