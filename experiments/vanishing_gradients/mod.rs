@@ -17,6 +17,7 @@ pub(crate) mod theorem1;
 mod factored;
 mod families;
 mod finetune;
+mod group_panels;
 mod groups;
 mod reward_models;
 mod softmax_linear;

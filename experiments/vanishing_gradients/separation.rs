@@ -192,8 +192,8 @@ impl Experiment for Separation {
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         // one stream for all p₀ and N, so that a slope over p₀ compares equal distributions of wrong labels
         let mut wrong = ctx.shared_stream(&format!("wrong labels of {}", cell.labels));
-        let initial =
-            Vec::from_iter((0..cell.inputs).map(|_| initial_probs(cell.labels, cell.p0, cell.spread, &mut wrong)));
+        let draw = |_| initial_probs(cell.labels, cell.p0, cell.spread, &mut wrong);
+        let initial: Vec<Vec<f64>> = (0..cell.inputs).map(draw).collect();
         let model = Model::new(&initial, &mut ctx.stream("frame"));
         let flow = Flow::new(p.tolerance, HORIZON)?;
         let share = |i: usize| (i + 1) as f64 / p.path_points as f64;
