@@ -15,10 +15,12 @@
 //! **Control**: the tabular policy, which shares nothing, by plain gradient ascent: there a large enough rate does
 //! rescue the small-std inputs, and the rate that an input needs is in inverse proportion to its pretrained reward.
 
+use super::factored::Factored;
 use super::finetune::{
     adam, is_blind, mean_over, per_seed, rft, rft_on, sft, sgd_per_prompt, shared_task, stats_of, tabular,
 };
 use super::tasks::{Setup, Task, TaskWorld, check_range};
+use rewardlab::algorithm::{Optimizer, Sgd};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::PromptStats;
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
@@ -38,7 +40,9 @@ pub(crate) struct Remedies;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Adam learning rate of SFT and of plain RFT; above 0, at most 10.
-    learning_rate: f64,
+    adam_learning_rate: f64,
+    /// Gradient ascent's learning rate of SFT and of plain RFT; above 0, at most 1000.
+    sgd_learning_rate: f64,
     /// Steps of SFT before RFT; 1 to 100 000.
     sft_steps: usize,
     /// Steps of RFT after SFT; RFT alone gets these and SFT's; 1 to 100 000.
@@ -57,9 +61,9 @@ pub(crate) struct Params {
     task: Task,
 }
 
-/// What is tried.
+/// What is tried with the shared features.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Cell {
+pub(crate) enum Remedy {
     /// SFT, then RFT.
     Reference,
     /// RFT with this factor on the learning rate; 1 is plain RFT.
@@ -68,43 +72,57 @@ pub(crate) enum Cell {
     Temperature(f64),
     /// RFT with an entropy bonus of this weight.
     Entropy(f64),
-    /// All settings of the tabular control.
-    Tabular,
 }
 
-impl Cell {
+impl Remedy {
     fn family(self) -> &'static str {
         match self {
             Self::Reference => "sft_then_rft",
             Self::LearningRate(_) => "learning_rate",
             Self::Temperature(_) => "temperature",
             Self::Entropy(_) => "entropy",
-            Self::Tabular => "tabular",
         }
     }
 
-    fn setting(self) -> f64 {
+    fn setting(self) -> Option<f64> {
         match self {
-            Self::Reference | Self::Tabular => f64::NAN,
-            Self::LearningRate(x) | Self::Temperature(x) | Self::Entropy(x) => x,
+            Self::Reference => None,
+            Self::LearningRate(x) | Self::Temperature(x) | Self::Entropy(x) => Some(x),
         }
     }
 }
 
+/// One remedy under one optimiser, or the whole control.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell {
+    /// With Adam.
+    Adam(Remedy),
+    /// With gradient ascent.
+    Sgd(Remedy),
+    /// All settings of the tabular control.
+    Tabular,
+}
+
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Reference | Self::Tabular => f.write_str(self.family()),
-            _ => write!(f, "{}={}", self.family(), self.setting()),
-        }
+        let (optimizer, remedy) = match self {
+            Self::Adam(remedy) => ("adam", remedy),
+            Self::Sgd(remedy) => ("sgd", remedy),
+            Self::Tabular => return f.write_str("tabular"),
+        };
+        write!(f, "{optimizer} {}", remedy.family())?;
+        remedy.setting().map_or(Ok(()), |x| write!(f, "={x}"))
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `sft_then_rft`, `learning_rate`, `temperature`, `entropy`; `tabular` and `tabular_sft_then_rft` in the control.
+    /// `adam` or `sgd` with shared features; `tabular` is the control (gradient ascent).
+    optimizer: String,
+    /// `sft_then_rft`, `learning_rate`, `temperature`, `entropy`.
     family: String,
-    /// Factor, temperature, entropy weight (per nat), or tabular rate; empty for SFT then RFT.
+    /// Factor on the learning rate (in the control the rate itself), temperature, or entropy weight per nat; empty for
+    /// SFT then RFT.
     setting: Option<f64>,
     /// Mean reward over training inputs.
     reward: f64,
@@ -114,8 +132,9 @@ pub(crate) struct Row {
     other_reward: f64,
     /// Mean over the inputs of small std and low mean of the base-10 logarithm of the labelled output's probability.
     blind_log10_prob: f64,
-    /// Tabular SFT then RFT: slope, over inputs of small std and low mean, of the logarithm of the smallest tabular
-    /// rate that brings half of the best reward on that of the input's pretrained mean reward.
+    /// Tabular SFT then RFT: slope, over inputs of small std and low mean, of log(smallest tabular rate that frees the
+    /// input) on log(max p r), the largest product of pretrained probability and reward among its outputs. Free: half
+    /// of that output's reward is reached.
     threshold_slope: Option<f64>,
 }
 
@@ -134,7 +153,8 @@ impl Experiment for Remedies {
             Profile::Paper => (500, 500),
         };
         Params {
-            learning_rate: 0.02,
+            adam_learning_rate: 0.02,
+            sgd_learning_rate: 1.0,
             sft_steps: steps,
             rft_steps: steps,
             learning_rate_factors: vec![1.0, 3.0, 10.0, 30.0, 100.0],
@@ -154,7 +174,8 @@ impl Experiment for Remedies {
     }
 
     fn validate(p: &Params) -> Result<()> {
-        check_range("", "learning_rate", p.learning_rate, f64::MIN_POSITIVE, 10.0)?;
+        check_range("", "adam_learning_rate", p.adam_learning_rate, f64::MIN_POSITIVE, 10.0)?;
+        check_range("", "sgd_learning_rate", p.sgd_learning_rate, f64::MIN_POSITIVE, 1000.0)?;
         for (name, steps) in [("sft_steps", p.sft_steps), ("rft_steps", p.rft_steps)] {
             if !(1..=100_000).contains(&steps) {
                 return Err(Error::parameter(name, steps, "1 to 100 000"));
@@ -180,90 +201,78 @@ impl Experiment for Remedies {
     }
 
     fn cells(p: &Params) -> Vec<Cell> {
-        let mut cells = vec![Cell::Reference];
-        cells.extend(p.learning_rate_factors.iter().map(|f| Cell::LearningRate(*f)));
-        cells.extend(p.temperatures.iter().map(|t| Cell::Temperature(*t)));
-        cells.extend(p.entropy_weights.iter().map(|w| Cell::Entropy(*w)));
-        cells.push(Cell::Tabular);
-        cells
+        let mut remedies = vec![Remedy::Reference];
+        remedies.extend(p.learning_rate_factors.iter().map(|f| Remedy::LearningRate(*f)));
+        remedies.extend(p.temperatures.iter().map(|t| Remedy::Temperature(*t)));
+        remedies.extend(p.entropy_weights.iter().map(|w| Remedy::Entropy(*w)));
+        let (adam, sgd) = (remedies.iter().map(|r| Cell::Adam(*r)), remedies.iter().map(|r| Cell::Sgd(*r)));
+        adam.chain(sgd).chain([Cell::Tabular]).collect()
     }
 
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let (world, mut start) = shared_task(&p.world, &p.task, ctx)?;
         let pretrained = stats_of(&mut start, &world, world.training());
-        if *cell == Cell::Tabular {
-            return tabular_rows(p, &world, &mut start, &pretrained);
-        }
-        let steps = p.sft_steps + p.rft_steps;
-        let (policy, optimizer) = (start.clone(), adam(p.learning_rate, &start)?);
-        let mut policy = match *cell {
-            Cell::LearningRate(factor) => rft(policy, adam(factor * p.learning_rate, &start)?, &world, steps)?,
-            Cell::Temperature(t) => {
-                rft_on(policy, optimizer, &world, steps, |l, r, s, w| tempered_objective(t, l, r, s, w))?
-            }
-            Cell::Entropy(weight) => rft_on(policy, optimizer, &world, steps, |l, r, s, w| {
-                expected_reward_objective(l, r, s, w) + weight * entropy_objective(l, s * weight, w)
-            })?,
-            Cell::Reference | Cell::Tabular => {
-                let taught = sft(policy, optimizer.clone(), &world, &world.training(), p.sft_steps)?;
-                rft(taught, optimizer, &world, p.rft_steps)?
-            }
+        let measured = |optimizer: &str, remedy: Remedy, mut policy: Factored| {
+            Ok(vec![row(optimizer, remedy, &mut policy, &world, &pretrained)])
         };
-        let setting = Some(cell.setting()).filter(|x| !x.is_nan());
-        Ok(vec![row(cell.family(), setting, &mut policy, &world, &pretrained)])
+        match *cell {
+            Cell::Tabular => tabular_rows(p, &world, &mut start, &pretrained),
+            Cell::Adam(remedy) => {
+                let optimizer = |factor: f64| adam(factor * p.adam_learning_rate, &start);
+                measured("adam", remedy, apply(remedy, p, &world, &start, optimizer)?)
+            }
+            Cell::Sgd(remedy) => {
+                let optimizer = |factor: f64| Ok(Sgd { learning_rate: factor * p.sgd_learning_rate });
+                measured("sgd", remedy, apply(remedy, p, &world, &start, optimizer)?)
+            }
+        }
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
         let source = "arXiv:2310.20703, Table 2";
-        let recovered = |family: &str| {
-            let seeds = per_seed(rows, |r| best_recovered(r, family, "learning_rate", "sft_then_rft"));
-            bootstrap_mean(&seeds)
-        };
-        let mut checks: Vec<Check> = [
+        let claims = [
             ("learning_rate", "no larger learning rate makes up for SFT"),
             ("temperature", "no higher temperature makes up for SFT"),
             ("entropy", "no entropy bonus makes up for SFT"),
-        ]
-        .into_iter()
-        .map(|(family, statement)| {
-            let statistic = "share of the gain of SFT+RFT over plain RFT that the best setting recovers, per seed";
-            let criterion = Criterion::AtMost(0.25);
-            Check::new(Kind::Claim, family, statement, source, statistic, recovered(family), criterion)
-        })
-        .collect();
-        let lost = |r: &[&Record<Row>]| {
-            let of = |wanted: &dyn Fn(f64, f64) -> bool| {
-                let rates = r.iter().filter(|r| r.family == "learning_rate");
-                let at = |r: &&Record<Row>| (r.setting.unwrap_or(f64::NAN), r.other_reward);
-                rates.map(at).reduce(|a, b| if wanted(b.0, a.0) { b } else { a }).map_or(f64::NAN, |x| x.1)
-            };
-            let plain = r.iter().find(|r| r.family == "learning_rate" && r.setting == Some(1.0));
-            1.0 - of(&|a, b| a > b) / plain.map_or(f64::NAN, |r| r.other_reward)
-        };
-        checks.push(Check::new(
-            Kind::Theory,
-            "large_std_inputs_cap_the_rate",
-            "with shared features the learning rate is capped: the largest one harms the inputs that plain RFT solves",
-            "derived",
-            "share of plain RFT's reward on the other inputs that the largest learning rate loses",
-            bootstrap_mean(&per_seed(rows, lost)),
-            Criterion::AtLeast(0.1),
-        ));
+        ];
+        let mut checks = Vec::new();
+        for (optimizer, name) in [("sgd", "gradient ascent"), ("adam", "Adam")] {
+            checks.extend(claims.iter().map(|(family, statement)| {
+                Check::new(
+                    Kind::Claim,
+                    &format!("{family}_{optimizer}"),
+                    format!("{statement} ({name}, shared features)"),
+                    source,
+                    "share of the gain of SFT+RFT over plain RFT that the best setting recovers, per seed",
+                    bootstrap_mean(&per_seed(rows, |r| best_recovered(r, optimizer, family))),
+                    Criterion::AtMost(0.25),
+                )
+            }));
+            checks.push(Check::new(
+                Kind::Theory,
+                &format!("rate_is_capped_{optimizer}"),
+                format!("with shared features the largest rate harms the inputs that plain RFT solves ({name})"),
+                "derived",
+                "share of plain RFT's reward on the other inputs that the largest learning rate loses",
+                bootstrap_mean(&per_seed(rows, |r| lost_at_the_largest_rate(r, optimizer))),
+                Criterion::AtLeast(0.1),
+            ));
+        }
         checks.push(Check::new(
             Kind::Control,
             "tabular_rate_rescues",
             "where nothing is shared, a large enough learning rate does make up for SFT",
             "derived",
             "share of the gain of SFT+RFT over plain RFT that the best rate recovers, tabular policy, per seed",
-            bootstrap_mean(&per_seed(rows, |r| best_recovered(r, "tabular", "tabular", "tabular_sft_then_rft"))),
+            bootstrap_mean(&per_seed(rows, |r| best_recovered(r, "tabular", "learning_rate"))),
             Criterion::AtLeast(0.5),
         ));
         checks.push(Check::new(
             Kind::Theory,
             "tabular_rate_needed",
-            "the rate that an input needs there is in inverse proportion to its pretrained reward",
-            "derived: ∇V = 2p ∇log p",
-            "log–log slope over small-std inputs of the smallest sufficient rate on the pretrained mean reward",
+            "the rate that an input needs there is in inverse proportion to its largest probability × reward",
+            "derived: a rare output y frees itself at time 1/(rate · p r)",
+            "log–log slope over small-std inputs of the smallest sufficient rate on max p r",
             bootstrap_mean(&per_seed(rows.iter().filter(|r| r.threshold_slope.is_some()), |r| {
                 r[0].threshold_slope.unwrap_or(f64::NAN)
             })),
@@ -275,12 +284,40 @@ impl Experiment for Remedies {
     fn chart(rows: &[Record<Row>]) -> Chart {
         Chart {
             title: "Heuristics against a little SFT".into(),
-            subtitle: "mean reward over training inputs and 95% bootstrap intervals over seeds; exact gradients".into(),
-            panels: vec![heuristics(rows), rates(rows, "shared features, Adam", "learning_rate"), {
-                rates(rows, "tabular, gradient ascent", "tabular")
-            }],
-            columns: 3,
+            subtitle:
+                "mean reward of training inputs, exact gradients; bars, bands: 95% bootstrap intervals over seeds"
+                    .into(),
+            panels: vec![
+                heuristics(rows, "gradient ascent", "sgd"),
+                heuristics(rows, "Adam", "adam"),
+                rates(rows, "gradient ascent: rate", "sgd"),
+                rates(rows, "Adam: rate", "adam"),
+                rates(rows, "tabular control: rate", "tabular"),
+            ],
+            columns: 2,
         }
+    }
+}
+
+/// Trains from `start` as the remedy says; `optimizer` makes a fresh one from a factor on its learning rate.
+fn apply<O: Optimizer>(
+    remedy: Remedy,
+    p: &Params,
+    world: &TaskWorld,
+    start: &Factored,
+    optimizer: impl Fn(f64) -> Result<O>,
+) -> Result<Factored> {
+    let (policy, plain, steps) = (start.clone(), optimizer(1.0)?, p.sft_steps + p.rft_steps);
+    match remedy {
+        Remedy::Reference => {
+            let taught = sft(policy, plain, world, &world.training(), p.sft_steps)?;
+            rft(taught, optimizer(1.0)?, world, p.rft_steps)
+        }
+        Remedy::LearningRate(factor) => rft(policy, optimizer(factor)?, world, steps),
+        Remedy::Temperature(t) => rft_on(policy, plain, world, steps, |l, r, s, w| tempered_objective(t, l, r, s, w)),
+        Remedy::Entropy(weight) => rft_on(policy, plain, world, steps, |l, r, s, w| {
+            expected_reward_objective(l, r, s, w) + weight * entropy_objective(l, s * weight, w)
+        }),
     }
 }
 
@@ -301,8 +338,8 @@ fn tempered_objective(temperature: f64, log_probs: &[f64], rewards: &[f64], scal
 }
 
 fn row(
-    family: &str,
-    setting: Option<f64>,
+    optimizer: &str,
+    remedy: Remedy,
     policy: &mut impl Policy,
     world: &TaskWorld,
     pretrained: &[PromptStats],
@@ -319,8 +356,9 @@ fn row(
         })
         .collect();
     Row {
-        family: family.into(),
-        setting,
+        optimizer: optimizer.into(),
+        family: remedy.family().into(),
+        setting: remedy.setting(),
         reward: mean_over(world.training(), |x| stats[x].value),
         blind_reward: mean_over(inputs(true), |x| stats[x].value),
         other_reward: mean_over(inputs(false), |x| stats[x].value),
@@ -341,58 +379,87 @@ fn tabular_rows(
     let (mut rows, mut values) = (Vec::new(), Vec::new());
     for &rate in &p.tabular_learning_rates {
         let mut policy = rft(start.clone(), optimizer(rate), world, p.sft_steps + p.rft_steps)?;
-        rows.push(row("tabular", Some(rate), &mut policy, world, pretrained));
+        rows.push(row("tabular", Remedy::LearningRate(rate), &mut policy, world, pretrained));
         values.push(stats_of(&mut policy, world, world.training()));
     }
+    let slope = threshold_slope(&p.tabular_learning_rates, &values, &mut start.clone(), world, pretrained);
     let first = p.tabular_learning_rates[0];
     let taught = sft(start, optimizer(first), world, &world.training(), p.sft_steps)?;
     let mut policy = rft(taught, optimizer(first), world, p.rft_steps)?;
-    let thresholds = world.training().into_iter().filter(|x| is_blind(&pretrained[*x])).filter_map(|x| {
-        let best = values.iter().map(|v| v[x].value).fold(0.0, f64::max);
-        let sufficient = values.iter().position(|v| v[x].value >= 0.5 * best)?;
-        // at the ends of the grid the threshold is not known
-        (1..values.len() - 1).contains(&sufficient).then(|| (pretrained[x].value, p.tabular_learning_rates[sufficient]))
-    });
-    let (log_reward, log_rate): (Vec<f64>, Vec<f64>) = thresholds.map(|(v, rate)| (v.ln(), rate.ln())).unzip();
-    let slope = fit_line(&log_reward, &log_rate).slope.value;
-    let reference = row("tabular_sft_then_rft", None, &mut policy, world, pretrained);
+    let reference = row("tabular", Remedy::Reference, &mut policy, world, pretrained);
     rows.push(Row { threshold_slope: Some(slope), ..reference });
     Ok(rows)
 }
 
-/// The largest share of the gain of `reference` over plain RFT (the first setting of `plain`) that a setting of
-/// `family` recovers, in one seed's rows.
-fn best_recovered(rows: &[&Record<Row>], family: &str, plain: &str, reference: &str) -> f64 {
-    let reward = |family: &str| rows.iter().find(|r| r.family == family).map_or(f64::NAN, |r| r.reward);
-    let base = if plain == "learning_rate" {
-        let one = rows.iter().find(|r| r.family == plain && r.setting == Some(1.0));
-        one.map_or(f64::NAN, |r| r.reward)
-    } else {
-        reward(plain)
-    };
-    let settings = rows.iter().filter(|r| r.family == family).map(|r| r.reward);
-    let best = settings.reduce(f64::max).unwrap_or(f64::NAN);
-    (best - base) / (reward(reference) - base)
+/// [`Row::threshold_slope`], from the final statistics at each rate.
+fn threshold_slope(
+    rates: &[f64],
+    values: &[Vec<PromptStats>],
+    start: &mut impl Policy,
+    world: &TaskWorld,
+    pretrained: &[PromptStats],
+) -> f64 {
+    let mut log_probs = vec![0.0; start.vocab()];
+    let (mut log_product, mut log_rate) = (Vec::new(), Vec::new());
+    for x in world.training().into_iter().filter(|x| is_blind(&pretrained[*x])) {
+        start.log_probs(&[x], &mut log_probs);
+        let products = log_probs.iter().zip(world.world.rewards(x)).map(|(l, r)| (l.exp() * r, *r));
+        let (product, reward) = products.fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a });
+        let freed = values.iter().position(|v| v[x].value >= 0.5 * reward);
+        // at the lower end of the grid, or beyond its upper end, the threshold is not known
+        if let Some(i) = freed.filter(|i| *i > 0) {
+            log_product.push(product.ln());
+            log_rate.push(rates[i].ln());
+        }
+    }
+    fit_line(&log_product, &log_rate).slope.value
 }
 
-/// All settings with shared features as bars, SFT then RFT as the line to reach.
-fn heuristics(rows: &[Record<Row>]) -> Panel {
+/// The row of one seed with this optimiser, family and setting.
+fn find<'a>(rows: &[&'a Record<Row>], optimizer: &str, family: &str, setting: Option<f64>) -> Option<&'a Record<Row>> {
+    rows.iter().copied().find(|r| r.optimizer == optimizer && r.family == family && r.setting == setting)
+}
+
+/// Plain RFT: factor 1, or the first (smallest) rate of the control.
+fn plain<'a>(rows: &[&'a Record<Row>], optimizer: &str) -> Option<&'a Record<Row>> {
+    find(rows, optimizer, "learning_rate", Some(1.0)).filter(|_| optimizer != "tabular").or_else(|| {
+        let rates = rows.iter().copied().filter(|r| r.optimizer == optimizer && r.family == "learning_rate");
+        rates.min_by(|a, b| a.setting.unwrap_or(f64::NAN).total_cmp(&b.setting.unwrap_or(f64::NAN)))
+    })
+}
+
+/// The largest share of the gain of SFT then RFT over plain RFT that a setting recovers, in one seed's rows.
+fn best_recovered(rows: &[&Record<Row>], optimizer: &str, family: &str) -> f64 {
+    let reward = |row: Option<&Record<Row>>| row.map_or(f64::NAN, |r| r.reward);
+    let (base, reference) = (reward(plain(rows, optimizer)), reward(find(rows, optimizer, "sft_then_rft", None)));
+    let settings = rows.iter().filter(|r| r.optimizer == optimizer && r.family == family).map(|r| r.reward);
+    (settings.reduce(f64::max).unwrap_or(f64::NAN) - base) / (reference - base)
+}
+
+/// Share of plain RFT's reward on the inputs that are not of small std and low mean that the largest rate loses.
+fn lost_at_the_largest_rate(rows: &[&Record<Row>], optimizer: &str) -> f64 {
+    let rates = rows.iter().filter(|r| r.optimizer == optimizer && r.family == "learning_rate");
+    let largest = rates.max_by(|a, b| a.setting.unwrap_or(f64::NAN).total_cmp(&b.setting.unwrap_or(f64::NAN)));
+    1.0 - largest.map_or(f64::NAN, |r| r.other_reward) / plain(rows, optimizer).map_or(f64::NAN, |r| r.other_reward)
+}
+
+/// All settings as bars, SFT then RFT as the line to reach.
+fn heuristics(rows: &[Record<Row>], title: &str, optimizer: &str) -> Panel {
     let families = [("learning_rate", "lr ×"), ("temperature", "T "), ("entropy", "H ")];
-    let mut categories = Vec::new();
-    let mut layers = Vec::new();
+    let (mut categories, mut layers) = (Vec::new(), Vec::new());
     for (family, short) in families {
         let mut bars = Vec::new();
-        for setting in settings(rows, family) {
-            let e = bootstrap_mean(&per_seed(at(rows, family, Some(setting)), |r| r[0].reward));
+        for setting in settings(rows, optimizer, family) {
+            let e = bootstrap_mean(&per_seed(at(rows, optimizer, family, Some(setting)), |r| r[0].reward));
             bars.push((categories.len(), e.value, e.low, e.high));
             categories.push(format!("{short}{setting}"));
         }
         layers.push(Layer::Bars { series: family.replace('_', " "), bars });
     }
-    let reference = bootstrap_mean(&per_seed(at(rows, "sft_then_rft", None), |r| r[0].reward));
+    let reference = bootstrap_mean(&per_seed(at(rows, optimizer, "sft_then_rft", None), |r| r[0].reward));
     layers.push(Layer::Horizontal { label: "SFT, then RFT".into(), y: reference.value });
     Panel {
-        title: "all inputs".into(),
+        title: title.into(),
         x: Axis { label: "setting (lr ×1: plain RFT)".into(), categories, ..Axis::default() },
         y: Axis { label: "mean reward".into(), range: Some((0.0, 1.0)), ..Axis::default() },
         layers,
@@ -400,25 +467,23 @@ fn heuristics(rows: &[Record<Row>]) -> Panel {
 }
 
 /// Reward against the learning rate, for small-std inputs and the others.
-fn rates(rows: &[Record<Row>], title: &str, family: &str) -> Panel {
+fn rates(rows: &[Record<Row>], title: &str, optimizer: &str) -> Panel {
     let mut layers = Vec::new();
     let groups: [(&str, fn(&Row) -> f64, Stroke); 2] = [
         ("small std, low mean", |r| r.blind_reward, Stroke::Solid),
         ("other inputs", |r| r.other_reward, Stroke::Dashed),
     ];
     for (series, column, stroke) in groups {
-        let estimates: Vec<_> = settings(rows, family)
-            .into_iter()
-            .map(|x| (x, bootstrap_mean(&per_seed(at(rows, family, Some(x)), |r| column(r[0])))))
-            .collect();
+        let estimate =
+            |x: f64| bootstrap_mean(&per_seed(at(rows, optimizer, "learning_rate", Some(x)), |r| column(r[0])));
+        let estimates: Vec<_> =
+            settings(rows, optimizer, "learning_rate").into_iter().map(|x| (x, estimate(x))).collect();
+        let band = estimates.iter().map(|(x, e)| (*x, e.low, e.high)).collect();
+        layers.push(Layer::Band { series: series.into(), points: band });
         let points = estimates.iter().map(|(x, e)| (*x, e.value)).collect();
-        layers.push(Layer::Band {
-            series: series.into(),
-            points: estimates.iter().map(|(x, e)| (*x, e.low, e.high)).collect(),
-        });
         layers.push(Layer::Line { series: series.into(), points, stroke, markers: true });
     }
-    let label = if family == "tabular" { "learning rate per input" } else { "factor on the learning rate" };
+    let label = if optimizer == "tabular" { "learning rate per input" } else { "factor on the learning rate" };
     Panel {
         title: title.into(),
         x: Axis { label: label.into(), scale: Scale::Log, ..Axis::default() },
@@ -427,15 +492,21 @@ fn rates(rows: &[Record<Row>], title: &str, family: &str) -> Panel {
     }
 }
 
-fn settings(rows: &[Record<Row>], family: &str) -> Vec<f64> {
-    let mut settings: Vec<f64> = rows.iter().filter(|r| r.family == family).filter_map(|r| r.setting).collect();
+fn settings(rows: &[Record<Row>], optimizer: &str, family: &str) -> Vec<f64> {
+    let rows = rows.iter().filter(|r| r.optimizer == optimizer && r.family == family);
+    let mut settings: Vec<f64> = rows.filter_map(|r| r.setting).collect();
     settings.sort_by(f64::total_cmp);
     settings.dedup();
     settings
 }
 
-fn at<'a>(rows: &'a [Record<Row>], family: &str, setting: Option<f64>) -> impl Iterator<Item = &'a Record<Row>> {
-    rows.iter().filter(move |r| r.family == family && r.setting == setting)
+fn at<'a>(
+    rows: &'a [Record<Row>],
+    optimizer: &str,
+    family: &str,
+    setting: Option<f64>,
+) -> impl Iterator<Item = &'a Record<Row>> {
+    rows.iter().filter(move |r| r.optimizer == optimizer && r.family == family && r.setting == setting)
 }
 
 #[cfg(test)]
