@@ -136,7 +136,7 @@ impl Experiment for Separation {
             learning_rates: vec![0.25, 0.02],
             descent_steps: 2_000_000,
             tolerance: 1e-11,
-            path_points: 6,
+            path_points: 5,
         }
     }
 
@@ -515,8 +515,7 @@ fn time_panel(rows: &[Record<Row>], labels: usize) -> Panel {
         let points = means(&summary(flows(rows, method).filter(uniform).map(|r| (r.reward_std, r.time))));
         layers.push(Layer::Line { series: name(method), points, stroke: Stroke::Solid, markers: false });
     }
-    let finest = rows.iter().filter_map(|r| r.learning_rate).reduce(f64::min);
-    let descent = ends(rows).filter(uniform).filter(|r| r.solver == "descent" && r.learning_rate == finest);
+    let descent = descents(rows, f64::max).filter(uniform);
     let points = descent.map(|r| (r.reward_std, r.time)).collect();
     layers.push(Layer::Scatter { series: "gradient descent".into(), points });
     Panel {
