@@ -151,10 +151,11 @@ impl Reward {
             out[rng.below(out.len())] = -common;
         };
         match self {
-            Self::Random => out.iter_mut().for_each(|r| *r = 2.0 * rng.uniform() - 1.0),
-            Self::Rescaled => {
-                let epsilon = log_uniform(rng, params.epsilon_min, 1.0);
-                out.iter_mut().for_each(|r| *r = epsilon * (2.0 * rng.uniform() - 1.0));
+            Self::Random | Self::Rescaled => {
+                let epsilon = if self == Self::Random { 1.0 } else { log_uniform(rng, params.epsilon_min, 1.0) };
+                for r in out {
+                    *r = epsilon * (2.0 * rng.uniform() - 1.0);
+                }
             }
             Self::RareSuccess => one_in_many(-1.0, rng, out),
             Self::RareFailure => one_in_many(1.0, rng, out),
