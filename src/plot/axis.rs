@@ -181,20 +181,22 @@ impl Values {
     fn take(&mut self, layer: &Layer) {
         match layer {
             Layer::Line { points, .. } | Layer::Scatter { points, .. } | Layer::Reference { points, .. } => {
-                points.iter().for_each(|p| self.point(p.0, &[p.1]));
+                self.points(points.iter().map(|p| (p.0, [p.1])));
             }
-            Layer::Band { points, .. } => points.iter().for_each(|p| self.point(p.0, &[p.1, p.2])),
-            Layer::ErrorBars { points, .. } => points.iter().for_each(|p| self.point(p.0, &[p.1, p.2, p.3])),
-            Layer::ColoredScatter { points, .. } => points.iter().for_each(|p| self.point(p.0, &[p.1])),
-            Layer::Bars { bars, .. } => bars.iter().for_each(|b| self.point(b.0 as f64, &[b.1, b.2, b.3])),
+            Layer::Band { points, .. } => self.points(points.iter().map(|p| (p.0, [p.1, p.2]))),
+            Layer::ErrorBars { points, .. } => self.points(points.iter().map(|p| (p.0, [p.1, p.2, p.3]))),
+            Layer::ColoredScatter { points, .. } => self.points(points.iter().map(|p| (p.0, [p.1]))),
+            Layer::Bars { bars, .. } => self.points(bars.iter().map(|b| (b.0 as f64, [b.1, b.2, b.3]))),
             Layer::Heat { .. } => {}
             Layer::Horizontal { y, .. } => self.y.push(*y),
             Layer::Vertical { x, .. } => self.x.push(*x),
         }
     }
 
-    fn point(&mut self, x: f64, ys: &[f64]) {
-        self.x.push(x);
-        self.y.extend(ys);
+    fn points<const N: usize>(&mut self, points: impl Iterator<Item = (f64, [f64; N])>) {
+        for (x, ys) in points {
+            self.x.push(x);
+            self.y.extend(ys);
+        }
     }
 }

@@ -84,44 +84,52 @@ impl ColorScale {
 
 /// The colour scales that each panel shows, in order of appearance.
 pub(crate) fn scales(chart: &Chart) -> Vec<Vec<ColorScale>> {
-    chart
-        .panels
-        .iter()
-        .map(|panel| {
-            let mut found: Vec<ColorScale> = Vec::new();
-            for (label, ..) in panel.layers.iter().filter_map(colored) {
-                if found.iter().all(|scale| scale.label != label) {
-                    found.push(scale(chart, label));
-                }
+    let of_panel = |panel: &Panel| {
+        let mut found: Vec<ColorScale> = Vec::new();
+        for layer in panel.layers.iter().filter_map(Colored::of) {
+            if found.iter().all(|scale| scale.label != layer.label) {
+                found.push(scale(chart, layer.label));
             }
-            found
-        })
-        .collect()
+        }
+        found
+    };
+    chart.panels.iter().map(of_panel).collect()
 }
 
-/// A coloured layer's label, fixed range and values.
-fn colored(layer: &Layer) -> Option<(&str, Option<(f64, f64)>, Vec<f64>)> {
-    match layer {
-        Layer::ColoredScatter { points, value_label, range } => {
-            Some((value_label, *range, points.iter().map(|p| p.2).collect()))
+/// What a coloured layer says about its scale.
+struct Colored<'a> {
+    label: &'a str,
+    range: Option<(f64, f64)>,
+    values: Vec<f64>,
+}
+
+impl<'a> Colored<'a> {
+    fn of(layer: &'a Layer) -> Option<Self> {
+        match layer {
+            Layer::ColoredScatter { points, value_label, range } => {
+                Some(Self { label: value_label, range: *range, values: points.iter().map(|p| p.2).collect() })
+            }
+            Layer::Heat { cells, value_label } => {
+                Some(Self { label: value_label, range: None, values: cells.iter().map(|c| c.2).collect() })
+            }
+            _ => None,
         }
-        Layer::Heat { cells, value_label } => Some((value_label, None, cells.iter().map(|c| c.2).collect())),
-        _ => None,
+    }
+
+    /// The ends of the fixed range, or else all values.
+    fn marks(self) -> Vec<f64> {
+        match self.range {
+            Some((low, high)) if usable(low) && usable(high) => vec![low, high],
+            _ => self.values.into_iter().filter(|v| usable(*v)).collect(),
+        }
     }
 }
 
 /// The range that covers every layer of the figure with this label.
 fn scale(chart: &Chart, label: &str) -> ColorScale {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    let layers = |panel: &'_ Panel| -> Vec<(Option<(f64, f64)>, Vec<f64>)> {
-        panel.layers.iter().filter_map(colored).filter(|c| c.0 == label).map(|c| (c.1, c.2)).collect()
-    };
-    for (range, values) in chart.panels.iter().flat_map(layers) {
-        let ends = range.filter(|r| usable(r.0) && usable(r.1)).map(|r| vec![r.0, r.1]);
-        for value in ends.unwrap_or(values).into_iter().filter(|v| usable(*v)) {
-            (low, high) = (low.min(value), high.max(value));
-        }
-    }
+    let layers = chart.panels.iter().flat_map(|panel| &panel.layers).filter_map(Colored::of);
+    let values = layers.filter(|layer| layer.label == label).flat_map(Colored::marks);
+    let (mut low, mut high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         (low, high) = (0.0, 1.0);
     }

@@ -189,7 +189,7 @@ fn multiples() -> Chart {
     let panels = (0..6)
         .map(|i| {
             let (x, y) = (scales[i % 2], scales[(i / 2) % 2]);
-            let size = 10_f64.powi(i as i32 * 2 - 5);
+            let size = [1e-5, 1e-3, 0.1, 10.0, 1e3, 1e5][i];
             let curve = |f: &dyn Fn(f64) -> f64| -> Vec<(f64, f64)> {
                 (1..=30).map(|k| (f64::from(k) * size, f(f64::from(k)))).collect()
             };

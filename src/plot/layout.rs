@@ -67,7 +67,7 @@ pub(crate) fn columns(chart: &Chart) -> usize {
     let count = chart.panels.len().max(1);
     let wanted = match (chart.columns, count) {
         (0, 1..=3) => count,
-        (0, _) => (1..).find(|c| c * c >= count).unwrap_or(1),
+        (0, _) => (1..=count).find(|c| c * c >= count).unwrap_or(1),
         (fixed, _) => fixed,
     };
     wanted.clamp(1, count)
@@ -106,7 +106,7 @@ fn plot_height(column: f64) -> f64 {
 fn sketch(panel: &Panel, height: f64) -> Frame {
     let axes = Axes::of(panel);
     let (y_names, height) = names::stack(&axes.y_names, height);
-    let (y_ticks, exponent) = axes.y.ticks((height / 55.0).clamp(4.0, 12.0) as usize);
+    let (y_ticks, exponent) = axes.y.ticks((height / 42.0).clamp(4.0, 10.0) as usize);
     let y_ticks = if axes.y_names.is_empty() { y_ticks } else { Vec::new() };
     let tick_width = y_ticks.iter().map(|t| text::width(&t.label, TICK, false)).fold(y_names.widest(), f64::max);
     Frame {

@@ -16,6 +16,7 @@ const TOP: f64 = 20.0;
 
 /// What a series' swatch shows: everything that the figure draws of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // independent facts, in any combination
 struct Shows {
     line: Option<Stroke>,
     marker: bool,
@@ -161,6 +162,6 @@ fn swatch(scene: &mut Scene, looks: &Looks, entry: &Entry, x: f64, y: f64) {
         }
         points::shape(scene, look.marker, middle, points::MARKER, look.color);
     } else if (shows.marker && !shows.block) || shows.cloud {
-        points::marker(scene, look, middle, points::MARKER);
+        points::rimmed(scene, look, middle);
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn stack(names: &[String], height: f64) -> (Names, f64) {
     if count * most * line > height {
         let stride = (count * line / height).ceil() as usize;
         for (i, name) in lines.iter_mut().enumerate() {
-            let kept = if i % stride == 0 { 1 } else { 0 };
+            let kept = usize::from(i % stride == 0);
             *name = clip_lines(std::mem::take(name), kept);
         }
     }

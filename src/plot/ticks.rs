@@ -90,7 +90,7 @@ pub(crate) fn short(value: f64, digits: usize) -> String {
     }
     let power = value.abs().log10().floor() as i32;
     if (-3..6).contains(&power) {
-        return fixed(value, (digits as i32 - 1 - power).clamp(0, 9) as usize);
+        return fixed(value, (digits.min(9).cast_signed() as i32 - 1 - power).clamp(0, 9) as usize);
     }
     let mantissa = value / 10_f64.powi(power);
     format!("{}{}", times(&fixed(mantissa, digits.saturating_sub(2))), superscript(power))

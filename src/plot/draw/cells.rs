@@ -37,7 +37,8 @@ pub(super) fn bars(pen: &mut Pen<'_>, series: &str, bars: &[(usize, f64, f64, f6
         let gap = ((to - from) * 0.06).min(2.0);
         let area = Rect { left: from + gap, top: y.min(ground), right: to - gap, bottom: y.max(ground) };
         pen.scene.block(area, color.mix(Color::WHITE, 0.12));
-        points::interval(pen, f64::midpoint(from, to), low, high, Color::INK);
+        let cap = points::CAP.min(0.3 * (to - from));
+        points::interval(pen, f64::midpoint(from, to), cap, (low, high), Color::INK);
     }
     if ground < plot.bottom - 0.5 {
         pen.scene.line((plot.left, ground), (plot.right, ground), 1.3, Color::AXIS);
