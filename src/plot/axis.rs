@@ -5,6 +5,8 @@ use super::ticks::{self, Tick};
 
 /// Values beyond this are treated like infinities: their differences would overflow.
 const HUGE: f64 = 1e300;
+/// Nothing is placed further from the panel than this many times its size.
+const FAR: f64 = 1e5;
 /// Category positions from here on are not drawn.
 pub(crate) const MOST_CATEGORIES: usize = 500;
 
@@ -22,13 +24,18 @@ impl Span {
     /// not positive on a log axis). Far outside values are drawn in to a finite distance.
     pub(crate) fn place(&self, value: f64) -> Option<f64> {
         let coordinate = coordinate(self.scale, value)?;
-        Some(((coordinate - self.low) / (self.high - self.low)).clamp(-1e5, 1e5))
+        Some(((coordinate - self.low) / (self.high - self.low)).clamp(-FAR, FAR))
     }
 
-    /// As [`Self::place`], but what lies at or below zero on a log axis is far below the panel (lower ends of bands
-    /// and error bars).
-    pub(crate) fn place_low(&self, value: f64) -> Option<f64> {
-        if self.scale == Scale::Log && value <= 0.0 { Some(-1e5) } else { self.place(value) }
+    /// As [`Self::place`] for the end of an interval: infinite ends, and what lies at or below zero on a log axis, are
+    /// far outside the panel, so that the interval runs to its edge.
+    pub(crate) fn place_end(&self, value: f64) -> Option<f64> {
+        match value {
+            _ if value.is_nan() => None,
+            _ if value > HUGE => Some(FAR),
+            _ if value < -HUGE || (self.scale == Scale::Log && value <= 0.0) => Some(-FAR),
+            _ => self.place(value),
+        }
     }
 
     /// Ticks with at most `most` labels, and the power of ten to multiply linear labels by.
@@ -145,7 +152,7 @@ fn names(axis: &Axis, positions: impl Iterator<Item = usize>) -> Vec<String> {
         let count = positions.filter(|p| *p < MOST_CATEGORIES).max().map_or(0, |last| last + 1);
         return (0..count).map(|i| i.to_string()).collect();
     }
-    axis.categories.clone()
+    axis.categories.iter().take(MOST_CATEGORIES).cloned().collect()
 }
 
 fn x_positions(layer: &Layer) -> Vec<usize> {

@@ -19,6 +19,7 @@ pub(crate) struct ColorScale {
     pub(crate) low: f64,
     pub(crate) high: f64,
     tick_width: f64,
+    label_lines: Vec<String>,
 }
 
 impl ColorScale {
@@ -29,8 +30,7 @@ impl ColorScale {
 
     /// The page width that the bar takes, gap and label included.
     pub(crate) fn width(&self) -> f64 {
-        let label = if self.label.is_empty() { 0.0 } else { LABEL * text::LINE + 4.0 };
-        GAP + BAR + TICK_GAP + self.tick_width + label
+        GAP + BAR + TICK_GAP + self.tick_width + 4.0 + self.label_lines.len() as f64 * LABEL * text::LINE
     }
 
     /// Draws the bar beside `plot`, `offset` to its right.
@@ -38,11 +38,11 @@ impl ColorScale {
         let left = plot.right + offset + GAP;
         let height = plot.height().min(420.0);
         let top = plot.top + (plot.height() - height) / 2.0;
+        // From the top down, each step over the rest of the bar: no seams between them in an SVG.
         for i in 0..STEPS {
-            let (from, to) = (f64::from(i) / f64::from(STEPS), f64::from(i + 1) / f64::from(STEPS));
-            let area =
-                Rect { left, top: top + height * (1.0 - to), right: left + BAR, bottom: top + height * (1.0 - from) };
-            scene.block(area, palette::sequential(f64::midpoint(from, to)));
+            let (done, middle) = (f64::from(i) / f64::from(STEPS), (f64::from(i) + 0.5) / f64::from(STEPS));
+            let area = Rect { left, top: top + height * done, right: left + BAR, bottom: top + height };
+            scene.block(area, palette::sequential(1.0 - middle));
         }
         for tick in ticks::linear(self.low, self.high, 6).ticks {
             let y = top + height * (1.0 - (tick.value - self.low) / (self.high - self.low));
@@ -58,12 +58,11 @@ impl ColorScale {
                 color: Color::SOFT_INK,
             });
         }
-        let lines = text::wrap(&self.label(), LABEL, false, plot.height() + 20.0);
-        for (i, line) in lines.into_iter().take(1).enumerate() {
+        for (i, line) in self.label_lines.iter().enumerate() {
             let x = left + BAR + TICK_GAP + self.tick_width + 4.0 + (i as f64 + 0.5) * LABEL * text::LINE;
             scene.text(Text {
                 at: (x, f64::midpoint(plot.top, plot.bottom)),
-                content: line,
+                content: line.clone(),
                 size: LABEL,
                 bold: false,
                 align: Align::Middle,
@@ -73,11 +72,13 @@ impl ColorScale {
         }
     }
 
-    fn label(&self) -> String {
-        match ticks::linear(self.low, self.high, 6).exponent {
+    /// The scale with its label broken for a data area of this height.
+    pub(crate) fn beside(self, height: f64) -> Self {
+        let label = match ticks::linear(self.low, self.high, 6).exponent {
             0 => self.label.clone(),
             exponent => format!("{} ×10{}", self.label, ticks::superscript(exponent)),
-        }
+        };
+        Self { label_lines: text::wrap(&label, LABEL, false, height + 20.0), ..self }
     }
 }
 
@@ -130,7 +131,7 @@ fn scale(chart: &Chart, label: &str) -> ColorScale {
     }
     let labels = ticks::linear(low, high, 6).ticks;
     let tick_width = labels.iter().map(|t| text::width(&t.label, TICK, false)).fold(0.0, f64::max);
-    ColorScale { label: label.to_owned(), low, high, tick_width }
+    ColorScale { label: label.to_owned(), low, high, tick_width, label_lines: Vec::new() }
 }
 
 fn usable(value: f64) -> bool {

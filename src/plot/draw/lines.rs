@@ -111,8 +111,8 @@ pub(super) fn band(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64)]) {
     let places: Vec<Option<(f64, f64, f64)>> = data
         .iter()
         .map(|&(x, low, high)| {
-            let (x, high) = pen.place(x, high)?;
-            Some((x, pen.low(low)?, high))
+            let x = pen.at_x(pen.frame.axes.x.place(x)?);
+            Some((x, pen.end(low)?, pen.end(high)?))
         })
         .collect();
     for run in places.split(Option::is_none) {

@@ -100,7 +100,7 @@ pub(super) fn interval(pen: &mut Pen<'_>, x: f64, low: f64, high: f64, color: Co
     if low >= high || x < plot.left - 0.5 || x > plot.right + 0.5 {
         return;
     }
-    let (Some(bottom), Some(top)) = (pen.low(low), pen.frame.axes.y.place(high).map(|s| pen.at_y(s))) else { return };
+    let (Some(bottom), Some(top)) = (pen.end(low), pen.end(high)) else { return };
     if top > plot.bottom || bottom < plot.top {
         return;
     }
@@ -136,6 +136,6 @@ pub(super) fn colored(pen: &mut Pen<'_>, data: &[(f64, f64, f64)], value_label: 
 /// Radius and opacity of a cloud's points: the more points for the area, the smaller and fainter.
 fn grain(count: usize, area: f64) -> (f64, f64) {
     let room = area / count.max(1) as f64;
-    let radius = (room.sqrt() * 0.22).clamp(2.4, 5.0);
+    let radius = (room.sqrt() * 0.22).clamp(2.7, 5.0);
     (radius, (room / 900.0).clamp(0.18, 0.75))
 }
