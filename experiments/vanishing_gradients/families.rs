@@ -228,7 +228,7 @@ impl Model {
         if let Some(known) = self.constant_norm {
             return known;
         }
-        let norm = (0..self.tree.contexts()).map(|c| self.policy.jacobian_norm(c)).fold(0.0, f64::max);
+        let norm = self.policy.largest_jacobian_norm(0..self.tree.contexts());
         if self.family == Family::LogLinear {
             self.constant_norm = Some(norm);
         }
@@ -286,14 +286,14 @@ impl Bench {
     /// Value, reward std and entropy of the policy as it stands, for the rewards as they stand.
     pub(crate) fn stats(&mut self) -> Result<PromptStats> {
         self.world.set_rewards(0, &self.rewards)?;
-        Ok(self.engine.stats(&mut self.model.policy, &self.world, 0))
+        Ok(self.engine.stats(&mut *self.model.policy, &self.world, 0))
     }
 
     /// The same, and the exact gradient.
     pub(crate) fn policy_gradient(&mut self) -> Result<PromptStats> {
         self.world.set_rewards(0, &self.rewards)?;
         self.grad.fill(0.0);
-        Ok(self.engine.policy_gradient(&mut self.model.policy, &self.world, 0, 1.0, &mut self.grad))
+        Ok(self.engine.policy_gradient(&mut *self.model.policy, &self.world, 0, 1.0, &mut self.grad))
     }
 
     /// A(s, a) under the policy that was observed last, for the rewards that it was observed with.

@@ -180,7 +180,7 @@ impl Experiment for PpoBound {
     const ID: &'static str = "vanishing_gradients/ppo_bound";
     const PAPER: &'static str = "Razin et al., arXiv:2310.20703, Theorem 1 for PPO (appendix)";
     const CLAIM: &'static str = "PPO's clipped gradient is bounded by the reward's std plus a total-variation term";
-    const SECONDS: (f64, f64) = (1.0, 30.0);
+    const SECONDS: (f64, f64) = (1.0, 10.0);
 
     fn params(profile: Profile) -> Params {
         let (draws, points) = match profile {
@@ -443,7 +443,7 @@ fn against_bound(rows: &[Record<Row>]) -> Panel {
     layers.push(Layer::Reference { label: "gradient = bound".into(), points: vec![(low, low), (high, high)] });
     Panel {
         title: "against the bound".into(),
-        x: log_axis("the bound: STD and TV terms", (low, high)),
+        x: log_axis("the bound", (low, high)),
         y: log_axis("‖∇V_PPO‖", (low, high)),
         layers,
     }
@@ -461,7 +461,7 @@ fn against_std(rows: &[Record<Row>]) -> Panel {
         .filter(|&(x, y, _)| x > low && y > low && y < high)
         .collect();
     Panel {
-        title: "against the sampled std".into(),
+        title: "against the std".into(),
         x: log_axis("STD of the reward", (low, high)),
         y: log_axis("‖∇V_PPO‖ / (γ √L)", (low, high)),
         layers: vec![

@@ -6,7 +6,7 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// Theorem 1 of arXiv:2310.20703: ‖∇V‖ ≤ 6 · L · γ · STD^(2/3), for rewards in [−1, 1] (the exponent is not
-/// homogeneous in the reward, so a range has to be fixed).
+/// homogeneous in the reward, so a range has to be fixed). The constant 6 and the factors are known second-hand.
 pub fn theorem1_bound(length: usize, jacobian_norm: f64, reward_std: f64) -> f64 {
     6.0 * length as f64 * jacobian_norm * reward_std.cbrt().powi(2)
 }
