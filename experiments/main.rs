@@ -13,6 +13,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::scatter::Scatter>(),
         entry::<vanishing_gradients::correlation::Correlation>(),
         entry::<vanishing_gradients::remedies::Remedies>(),
+        entry::<vanishing_gradients::partial_sft::PartialSft>(),
     ]
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod correlation;
 pub(crate) mod factored;
 pub(crate) mod finetune;
+pub(crate) mod partial_sft;
 pub(crate) mod remedies;
 pub(crate) mod scatter;
 pub(crate) mod tasks;
