@@ -6,6 +6,7 @@
 pub(crate) mod controlled;
 pub(crate) mod correlation;
 pub(crate) mod group_normalisation;
+pub(crate) mod partial_sft;
 pub(crate) mod ppo_bound;
 pub(crate) mod remedies;
 pub(crate) mod reward_teacher;
