@@ -17,6 +17,8 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::controlled::Controlled>(),
         entry::<vanishing_gradients::scatter::Scatter>(),
         entry::<vanishing_gradients::correlation::Correlation>(),
+        entry::<vanishing_gradients::remedies::Remedies>(),
+        entry::<vanishing_gradients::partial_sft::PartialSft>(),
         entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
         entry::<vanishing_gradients::group_normalisation::GroupNormalisation>(),
     ]

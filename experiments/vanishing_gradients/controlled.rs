@@ -40,6 +40,7 @@ use rewardlab::num::norm;
 use rewardlab::objective::{expected_reward_objective, nll_loss};
 use rewardlab::plot::Chart;
 use rewardlab::policy::Policy;
+use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -58,13 +59,25 @@ enum Model {
 }
 
 /// One finetuning run; SFT's path does not depend on the reward, so one run reads both rewards.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell {
     model: Model,
     rft: bool,
     adam: bool,
-    high: bool,
-    relabel: Relabel,
+    variant: Variant,
+}
+
+/// What differs from the main experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variant {
+    /// Nothing.
+    Normal,
+    /// Wrong labels of relabelled inputs earn `high_reward`.
+    High,
+    /// Control: the new labels lie inside the sets.
+    Inside,
+    /// Control: some SFT comes first.
+    Warm,
 }
 
 impl fmt::Display for Cell {
@@ -75,11 +88,12 @@ impl fmt::Display for Cell {
             Model::LogLinear => "log-linear",
             Model::Mlp => "mlp",
         };
-        let variant = match (self.rft, self.relabel, self.high) {
-            (_, Relabel::Inside, _) => " inside",
-            (true, _, true) => " high",
-            (true, _, false) => " normal",
-            (false, ..) => "",
+        let variant = match (self.rft, self.variant) {
+            (false, _) => "",
+            (true, Variant::Normal) => " normal",
+            (true, Variant::High) => " high",
+            (true, Variant::Inside) => " inside",
+            (true, Variant::Warm) => " warm",
         };
         write!(
             f,
@@ -142,17 +156,23 @@ impl Experiment for Controlled {
         let mut cells = Vec::new();
         for model in [Model::Tabular, Model::LogLinear, Model::Mlp] {
             let main_adam = model != Model::Tabular;
+            let rft = |adam, variant| Cell { model, rft: true, adam, variant };
             for adam in [main_adam, !main_adam] {
-                let outside = |rft, high| Cell { model, rft, adam, high, relabel: Relabel::Outside };
-                cells.extend([outside(true, false), outside(false, false), outside(true, true)]);
+                let sft = Cell { rft: false, ..rft(adam, Variant::Normal) };
+                cells.extend([rft(adam, Variant::Normal), sft, rft(adam, Variant::High)]);
             }
-            cells.push(Cell { model, rft: true, adam: main_adam, high: false, relabel: Relabel::Inside });
+            match model {
+                Model::Tabular => cells.push(rft(main_adam, Variant::Inside)),
+                Model::LogLinear => cells.extend([Variant::Inside, Variant::Warm].map(|v| rft(main_adam, v))),
+                Model::Mlp => cells.push(rft(main_adam, Variant::Warm)),
+            }
         }
         cells
     }
 
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let task = Task::draw(p, cell.relabel, ctx)?;
+        let relabel = if cell.variant == Variant::Inside { Relabel::Inside } else { Relabel::Outside };
+        let task = Task::draw(p, relabel, ctx)?;
         match cell.model {
             Model::Tabular => finetune(p, cell, ctx, &task, pretrained_tabular(p, &task), None),
             Model::LogLinear | Model::Mlp => {
@@ -180,15 +200,30 @@ fn schedule(epochs: usize, per_decade: usize) -> Vec<usize> {
     out
 }
 
-/// Finetunes a fresh learner and measures both groups on the way.
+/// Finetunes with a fresh optimiser and measures both groups on the way.
 fn finetune<P: Policy>(
     p: &Params,
     cell: &Cell,
     ctx: &Context,
     task: &Task,
-    start: P,
+    mut start: P,
     test: Option<P>,
 ) -> Result<Vec<Row>> {
+    let order = || ctx.shared_stream("finetuning order");
+    if cell.variant == Variant::Warm {
+        let optimizer = optimizer(p, cell, &start)?;
+        let mut sft = Run::new(p, Cell { rft: false, ..*cell }, task, Learner::new(start, optimizer), None)?;
+        sft.train(p.warm_epochs, p.batch, &mut order(), &[])?;
+        start = sft.learner.policy;
+    }
+    let epochs = if matches!(cell.variant, Variant::Normal | Variant::High) { p.epochs } else { p.control_epochs };
+    let optimizer = optimizer(p, cell, &start)?;
+    let mut run = Run::new(p, *cell, task, Learner::new(start, optimizer), test)?;
+    run.train(epochs, p.batch, &mut order(), &schedule(epochs, p.evaluations_per_decade))?;
+    Ok(run.rows)
+}
+
+fn optimizer(p: &Params, cell: &Cell, policy: &impl Policy) -> Result<Box<dyn Optimizer>> {
     let rate = match (cell.model, cell.adam) {
         (Model::Tabular, true) => p.tabular.adam,
         (Model::Tabular, false) => p.tabular.sgd,
@@ -197,30 +232,15 @@ fn finetune<P: Policy>(
         (Model::Mlp, true) => p.mlp.adam,
         (Model::Mlp, false) => p.mlp.sgd,
     };
-    let optimizer: Box<dyn Optimizer> = match cell.adam {
-        true => Box::new(Adam::new(rate, start.params().len())?),
+    Ok(match cell.adam {
+        true => Box::new(Adam::new(rate, policy.params().len())?),
         false => Box::new(Sgd { learning_rate: rate }),
-    };
-    let epochs = if cell.relabel == Relabel::Inside { p.control_epochs } else { p.epochs };
-    let schedule = schedule(epochs, p.evaluations_per_decade);
-    let mut run = Run::new(p, cell, task, Learner::new(start, optimizer), test)?;
-    let mut order = ctx.shared_stream("finetuning order");
-    for epoch in 0..=epochs {
-        if schedule.contains(&epoch) {
-            run.evaluate(epoch)?;
-        }
-        if epoch < epochs {
-            for batch in order.permutation(task.targets.len()).chunks(p.batch) {
-                run.step(batch)?;
-            }
-        }
-    }
-    Ok(run.rows)
+    })
 }
 
 /// A finetuning run and what was measured so far.
 struct Run<'a, P> {
-    cell: &'a Cell,
+    cell: Cell,
     task: &'a Task,
     learner: Learner<P, Box<dyn Optimizer>>,
     test: Option<P>,
@@ -232,18 +252,31 @@ struct Run<'a, P> {
 impl<'a, P: Policy> Run<'a, P> {
     fn new(
         p: &Params,
-        cell: &'a Cell,
+        cell: Cell,
         task: &'a Task,
         learner: Learner<P, Box<dyn Optimizer>>,
         test: Option<P>,
     ) -> Result<Self> {
         let (normal, high) = (("normal", task.world(None)?), ("high", task.world(Some(p.high_reward))?));
-        let worlds = match (cell.rft, cell.high) {
-            (true, false) => vec![normal],
-            (true, true) => vec![high],
+        let worlds = match (cell.rft, cell.variant) {
             (false, _) => vec![normal, high],
+            (true, Variant::High) => vec![high],
+            (true, _) => vec![normal],
         };
         Ok(Self { cell, task, learner, test, worlds, rows: Vec::new() })
+    }
+
+    /// Passes over all inputs in random minibatches, with measurements before the scheduled epochs and after the last.
+    fn train(&mut self, epochs: usize, batch: usize, order: &mut Stream, schedule: &[usize]) -> Result<()> {
+        for epoch in 0..=epochs {
+            if schedule.contains(&epoch) {
+                self.evaluate(epoch)?;
+            }
+            if epoch < epochs {
+                order.permutation(self.task.targets.len()).chunks(batch).try_for_each(|batch| self.step(batch))?;
+            }
+        }
+        Ok(())
     }
 
     /// One step up the expected reward (RFT) or down −log p (SFT).
@@ -273,8 +306,8 @@ impl<'a, P: Policy> Run<'a, P> {
                 false => self.learner.gradient(group, |i, lp, w| -nll_loss(lp, task.targets[i], -1.0, w)),
             };
             let grad_norm = norm(grad);
-            let identity_error =
-                (rft && epoch == 0 && self.cell.relabel == Relabel::Outside).then(|| self.identity_error(group));
+            let identity_error = (rft && epoch == 0 && matches!(self.cell.variant, Variant::Normal | Variant::High))
+                .then(|| self.identity_error(group));
             let log_probs = log_probs(&mut self.learner.policy, group);
             let accuracy = accuracy(&log_probs, group.iter().map(|&i| task.targets[i]));
             for (reward, world) in &self.worlds {

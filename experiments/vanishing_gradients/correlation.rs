@@ -11,9 +11,6 @@
 //! too, so that the share of rare inputs is not the only thing that distinguishes them. Correlations are over training
 //! inputs; mean rewards over training inputs and as many test inputs. Rows per input are written at seed 0 only.
 //!
-//! The correlation of SFT's gain would be negative if every input could reach reward 1, merely because a larger std
-//! comes with a larger mean and so with less to gain: `hard_share` 0 shows it.
-//!
 //! **Controls**: on D to G, RFT is not behind SFT by more than 5% of the reward's range.
 
 use super::finetune::{adam, mean_over, per_seed, pretrain, rft, sft, stats_of};

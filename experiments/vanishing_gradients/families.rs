@@ -151,10 +151,11 @@ impl Reward {
             out[rng.below(out.len())] = -common;
         };
         match self {
-            Self::Random => out.iter_mut().for_each(|r| *r = 2.0 * rng.uniform() - 1.0),
-            Self::Rescaled => {
-                let epsilon = log_uniform(rng, params.epsilon_min, 1.0);
-                out.iter_mut().for_each(|r| *r = epsilon * (2.0 * rng.uniform() - 1.0));
+            Self::Random | Self::Rescaled => {
+                let epsilon = if self == Self::Random { 1.0 } else { log_uniform(rng, params.epsilon_min, 1.0) };
+                for r in out {
+                    *r = epsilon * (2.0 * rng.uniform() - 1.0);
+                }
             }
             Self::RareSuccess => one_in_many(-1.0, rng, out),
             Self::RareFailure => one_in_many(1.0, rng, out),
@@ -227,7 +228,7 @@ impl Model {
         if let Some(known) = self.constant_norm {
             return known;
         }
-        let norm = (0..self.tree.contexts()).map(|c| self.policy.jacobian_norm(c)).fold(0.0, f64::max);
+        let norm = self.policy.largest_jacobian_norm(0..self.tree.contexts());
         if self.family == Family::LogLinear {
             self.constant_norm = Some(norm);
         }
@@ -285,14 +286,14 @@ impl Bench {
     /// Value, reward std and entropy of the policy as it stands, for the rewards as they stand.
     pub(crate) fn stats(&mut self) -> Result<PromptStats> {
         self.world.set_rewards(0, &self.rewards)?;
-        Ok(self.engine.stats(&mut self.model.policy, &self.world, 0))
+        Ok(self.engine.stats(&mut *self.model.policy, &self.world, 0))
     }
 
     /// The same, and the exact gradient.
     pub(crate) fn policy_gradient(&mut self) -> Result<PromptStats> {
         self.world.set_rewards(0, &self.rewards)?;
         self.grad.fill(0.0);
-        Ok(self.engine.policy_gradient(&mut self.model.policy, &self.world, 0, 1.0, &mut self.grad))
+        Ok(self.engine.policy_gradient(&mut *self.model.policy, &self.world, 0, 1.0, &mut self.grad))
     }
 
     /// A(s, a) under the policy that was observed last, for the rewards that it was observed with.

@@ -3,12 +3,12 @@
 
 use super::factored::Factored;
 use super::tasks::{Setup, Task, TaskWorld};
-use rewardlab::algorithm::{Adam, Learner, Optimizer};
+use rewardlab::algorithm::{Adam, Learner, Optimizer, Sgd};
 use rewardlab::error::Result;
 use rewardlab::exact::{Engine, PromptStats};
 use rewardlab::experiment::{Context, Record};
 use rewardlab::objective::{expected_reward_objective, nll_loss, soft_cross_entropy_loss};
-use rewardlab::policy::Policy;
+use rewardlab::policy::{Policy, Tabular};
 use rewardlab::stats::mean;
 use std::collections::BTreeMap;
 
@@ -66,14 +66,39 @@ pub(crate) fn sft<P: Policy, O: Optimizer>(
 /// # Errors
 /// Training that diverges.
 pub(crate) fn rft<P: Policy, O: Optimizer>(policy: P, optimizer: O, world: &TaskWorld, steps: usize) -> Result<P> {
+    rft_on(policy, optimizer, world, steps, expected_reward_objective)
+}
+
+/// As [`rft`], with another objective: it gets a prompt's log-probabilities and rewards, a scale, and the weights.
+///
+/// # Errors
+/// Training that diverges.
+pub(crate) fn rft_on<P: Policy, O: Optimizer>(
+    policy: P,
+    optimizer: O,
+    world: &TaskWorld,
+    steps: usize,
+    objective: impl Fn(&[f64], &[f64], f64, &mut [f64]) -> f64,
+) -> Result<P> {
     let prompts = world.training();
     let mut learner = Learner::new(policy, optimizer);
     for _ in 0..steps {
-        learner.step(&prompts, |c, log_probs, weights| {
-            expected_reward_objective(log_probs, world.world.rewards(c), 1.0, weights)
-        })?;
+        learner.step(&prompts, |c, log_probs, weights| objective(log_probs, world.world.rewards(c), 1.0, weights))?;
     }
     Ok(learner.policy)
+}
+
+/// The tabular policy that starts as `policy` on the training prompts: one logit per prompt and output, nothing shared.
+pub(crate) fn tabular(policy: &mut impl Policy, world: &TaskWorld) -> Tabular {
+    let prompts = world.training();
+    let mut logits = vec![0.0; prompts.len() * policy.vocab()];
+    policy.log_probs(&prompts, &mut logits);
+    Tabular::from_logits(policy.vocab(), logits)
+}
+
+/// Gradient ascent with a learning rate per prompt, for objectives averaged over `prompts` prompts that share nothing.
+pub(crate) fn sgd_per_prompt(learning_rate: f64, prompts: usize) -> Sgd {
+    Sgd { learning_rate: learning_rate * prompts as f64 }
 }
 
 /// A fresh Adam for this policy.

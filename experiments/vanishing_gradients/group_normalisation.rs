@@ -12,7 +12,7 @@
 //! Theory, derived here for rewards ±1: the expected step is m ∇log p with m = 2p for REINFORCE and RLOO,
 //! (G−1)/G of that for Dr. GRPO, and E[√(k(G−k)(G−1)/G³)]/(1−p), k binomial, for GRPO. That tends to √(p/(1−p)) for
 //! large groups, so that time falls from p₀⁻¹ to p₀^(−1/2); at finite G and p₀G ≪ 1 nearly all groups are dead and
-//! it is p₀⁻¹ again, √G/2 times faster than REINFORCE. G = 2 is the policy gradient over √2·(r_max − r_min).
+//! it is p₀⁻¹ again, √G/2 times faster than REINFORCE. G = 2 is the policy gradient over √2 times the gap between the two rewards.
 //!
 //! **Controls**: without rare success (p = 1/2) all methods agree up to a factor of 3; GRPO with two outputs is a rescaled
 //! policy gradient; TRL's 1e-4 in the denominator brings the vanishing back for rewards of that scale.
@@ -20,14 +20,15 @@
 //! **Findings**: all reproduced. The square root is a promise of groups larger than 1/p₀; below that, normalisation
 //! buys the factor √G/2 that one rare success in a group is magnified by, and the exponent stays −1.
 
+use super::group_panels;
 use super::groups::{BinaryDrift, Method, expected_step, grpo_multiple, problem, sampled_dead, time_to_half};
 use super::softmax_linear::initial_probs;
-use super::statistics::{by_seed, largest, log_axis, log_slope, means, summary};
+use super::statistics::{by_seed, largest, log_slope};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Flow, value_gradient};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
 use rewardlab::num::{cosine, norm, relative_error};
-use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::plot::Chart;
 use rewardlab::rng::Stream;
 use rewardlab::stats::{bootstrap_mean, mean};
 use serde::{Deserialize, Serialize};
@@ -91,39 +92,39 @@ impl fmt::Display for Cell {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// `bias`, `dead`, `rescale`, `time`, or `even` (the step at p = 1/2).
-    part: String,
+    pub(crate) part: String,
     /// `reinforce`, `reinforce+baseline`, `rloo`, `dr_grpo`, `grpo` (no constant beside the standard deviation),
     /// `grpo+eps`, or `grpo_limit` (infinite group).
-    method: String,
+    pub(crate) method: String,
     /// `binary` or `general`.
-    rewards: String,
+    pub(crate) rewards: String,
     /// Group size G; 0 for an infinite group.
-    group: usize,
+    pub(crate) group: usize,
     /// Probability of success p (at the start, for times); absent for general rewards.
-    success: Option<f64>,
+    pub(crate) success: Option<f64>,
     /// Factor on the rewards.
-    reward_scale: f64,
+    pub(crate) reward_scale: f64,
     /// Expected step over policy gradient: their scalar product over the gradient's squared norm (binary, times: the
     /// ratio of their lengths at the start).
-    factor: Option<f64>,
+    pub(crate) factor: Option<f64>,
     /// ‖expected step − gradient‖ / ‖gradient‖.
-    bias: Option<f64>,
+    pub(crate) bias: Option<f64>,
     /// Tangent of the angle between expected step and gradient.
-    angle: Option<f64>,
+    pub(crate) angle: Option<f64>,
     /// Distance of the expected step from its closed form, relative.
-    formula_error: Option<f64>,
+    pub(crate) formula_error: Option<f64>,
     /// Probability that a group is dead, summed over counts.
-    dead: Option<f64>,
+    pub(crate) dead: Option<f64>,
     /// pᴳ + (1−p)ᴳ.
-    dead_formula: Option<f64>,
+    pub(crate) dead_formula: Option<f64>,
     /// Share of sampled groups that are dead.
-    dead_sampled: Option<f64>,
+    pub(crate) dead_sampled: Option<f64>,
     /// Number of sampled groups.
-    samples: Option<usize>,
+    pub(crate) samples: Option<usize>,
     /// ‖expected step‖.
-    step: Option<f64>,
+    pub(crate) step: Option<f64>,
     /// Flow time to p = 1/2.
-    time: Option<f64>,
+    pub(crate) time: Option<f64>,
 }
 
 fn rewards_name(binary: bool) -> &'static str {
@@ -180,7 +181,7 @@ fn dead_rows(p: &Params, group: usize, stream: &mut Stream) -> Vec<Row> {
     let drift = BinaryDrift::new(method, group, -1.0, 1.0);
     let of = |&success: &f64| Row {
         dead: Some(drift.dead(success)),
-        dead_formula: Some(success.powi(group as i32) + (1.0 - success).powi(group as i32)),
+        dead_formula: Some(success.powf(group as f64) + (1.0 - success).powf(group as f64)),
         dead_sampled: Some(sampled_dead(method, group, success, p.samples, stream)),
         samples: Some(p.samples),
         ..row("dead", "grpo+eps", true, group, Some(success))
@@ -298,7 +299,7 @@ impl Experiment for GroupNormalisation {
 
     fn cells(p: &Params) -> Vec<Cell> {
         let enumerated = || p.enumerated_groups.iter().copied();
-        let mut cells = Vec::from_iter(enumerated().map(|group| Cell::Bias { binary: true, group }));
+        let mut cells: Vec<Cell> = enumerated().map(|group| Cell::Bias { binary: true, group }).collect();
         cells.extend(enumerated().map(|group| Cell::Bias { binary: false, group }));
         cells.extend(p.dead_groups.iter().map(|group| Cell::Dead { group: *group }));
         cells.extend(enumerated().max().map(|group| Cell::Rescale { group }));
@@ -317,186 +318,7 @@ impl Experiment for GroupNormalisation {
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
-        let part = |name: &'static str| rows.iter().filter(move |r| r.part == name);
-        let bias = |methods: &'static [&'static str]| part("bias").filter(move |r| methods.contains(&&*r.method));
-        let errors = |methods| bias(methods).filter_map(|r| r.formula_error);
-        let times = |method: &'static str| part("time").filter(move |r| r.method == method);
-        let expected = |r: &Record<Row>| r.success.unwrap_or(f64::NAN) * r.group as f64;
-        let slope = |g: &[&Record<Row>]| log_slope(g.iter().filter_map(|r| Some((r.success?, r.time?))));
-        let rare = |r: &&Record<Row>| r.success.is_some_and(|p| p <= 1e-2 * (1.0 + 1e-9));
-        let shrink = |r: &Record<Row>| {
-            let whole = part("rescale").find(|o| (o.seed, &o.method, o.reward_scale) == (r.seed, &r.method, 1.0));
-            r.step.zip(whole.and_then(|o| o.step)).map_or(f64::NAN, |(step, whole)| step / whole)
-        };
-        let rescaled = |method: &'static str| part("rescale").filter(move |r| r.method == method);
-        let z = |r: &&Record<Row>| {
-            let (p, n) = (r.dead_formula?, r.samples? as f64);
-            // too few of one kind, and the error is not nearly normal
-            (n * p.min(1.0 - p) >= 10.0).then_some((r.dead_sampled? - p) / (p * (1.0 - p) / n).sqrt())
-        };
-        let spread_of_z = |g: &[&Record<Row>]| mean(&Vec::from_iter(g.iter().filter_map(z).map(|z| z * z))).sqrt();
-        let speed_up = |r: &Record<Row>| {
-            let twin = times("reinforce").find(|o| (o.seed, o.success) == (r.seed, r.success)).and_then(|o| o.time);
-            let g = r.group as f64;
-            twin.zip(r.time).map_or(f64::NAN, |(slow, fast)| slow / fast / ((g - 1.0) / (2.0 * g.sqrt())))
-        };
-        vec![
-            Check::new(
-                Kind::Claim,
-                "policy_gradient_time",
-                "the policy gradient's time to escape a rare success is 1/p0, that is 1/σ²",
-                "arXiv:2310.20703, Section 4.3 (rate reported second-hand)",
-                "slope of log time on log p0 at p0 ≤ 1e-2, REINFORCE",
-                bootstrap_mean(&by_seed(times("reinforce").filter(rare), slope)),
-                Criterion::near(-1.0, 0.02),
-            ),
-            Check::new(
-                Kind::Claim,
-                "unbiased",
-                "REINFORCE, with and without baseline, and RLOO are unbiased",
-                "arXiv:2402.14740 (standard)",
-                "largest relative distance of the expected step from the policy gradient",
-                largest(bias(&["reinforce", "reinforce+baseline", "rloo"]).filter_map(|r| r.bias)),
-                Criterion::AtMost(1e-12),
-            ),
-            Check::new(
-                Kind::Theory,
-                "dr_grpo_factor",
-                "Dr. GRPO is (G−1)/G times the policy gradient",
-                "derived",
-                "largest relative distance of the expected step from that",
-                largest(errors(&["dr_grpo"])),
-                Criterion::AtMost(1e-12),
-            ),
-            Check::new(
-                Kind::Theory,
-                "grpo_biased",
-                "under general rewards GRPO's expected step leaves the direction of the policy gradient",
-                "derived",
-                "tangent of the angle between them, mean over group sizes",
-                bootstrap_mean(&by_seed(bias(&["grpo"]).filter(|r| r.rewards == "general"), |g| {
-                    mean(&Vec::from_iter(g.iter().filter_map(|r| r.angle)))
-                })),
-                Criterion::AtLeast(0.01),
-            ),
-            Check::new(
-                Kind::Theory,
-                "grpo_binary",
-                "under binary rewards GRPO keeps the direction, and its length is the closed form",
-                "derived",
-                "largest relative distance of the expected step from the closed form",
-                largest(errors(&["grpo", "grpo+eps"])),
-                Criterion::AtMost(1e-12),
-            ),
-            Check::new(
-                Kind::Theory,
-                "dead_groups",
-                "a group is dead with probability p^G + (1−p)^G",
-                "derived",
-                "largest relative difference of the sum over counts",
-                largest(part("dead").filter_map(|r| Some((r.dead? / r.dead_formula? - 1.0).abs()))),
-                Criterion::AtMost(1e-12),
-            ),
-            Check::new(
-                Kind::Theory,
-                "dead_groups_sampled",
-                "sampled groups are dead as often",
-                "derived",
-                "root mean square over (p, G) of (sampled − exact) / standard error, where 10 of each kind are expected",
-                bootstrap_mean(&by_seed(part("dead"), spread_of_z)),
-                Criterion::Within(0.5, 1.5),
-            ),
-            Check::new(
-                Kind::Theory,
-                "rescaling_grpo",
-                "GRPO's step does not feel the scale of rewards",
-                "derived",
-                "largest |step at a scale / step at scale 1 − 1|, nothing added to the standard deviation",
-                largest(rescaled("grpo").map(|r| (shrink(r) - 1.0).abs())),
-                Criterion::AtMost(1e-9),
-            ),
-            Check::new(
-                Kind::Theory,
-                "rescaling_reinforce",
-                "REINFORCE's step shrinks in proportion to rewards",
-                "derived",
-                "slope of log step on log scale",
-                bootstrap_mean(&by_seed(rescaled("reinforce"), |g| {
-                    log_slope(g.iter().filter_map(|r| Some((r.reward_scale, r.step?))))
-                })),
-                Criterion::near(1.0, 1e-6),
-            ),
-            Check::new(
-                Kind::Theory,
-                "grpo_time_limit",
-                "with an infinite group GRPO's time is p0^(-1/2)",
-                "derived",
-                "slope of log time on log p0 at p0 ≤ 1e-2, drift √(p/(1−p))",
-                bootstrap_mean(&by_seed(times("grpo_limit").filter(rare), slope)),
-                Criterion::near(-0.5, 0.02),
-            ),
-            Check::new(
-                Kind::Theory,
-                "grpo_time_large_group",
-                "with a finite group the same law holds while p0 G ≥ 10",
-                "derived",
-                "slope of log time on log p0 at p0 G ≥ 10 and p0 ≤ 0.05, largest group",
-                bootstrap_mean(&by_seed(
-                    times("grpo").filter(|r| expected(r) >= 10.0 && r.success <= Some(0.05) && r.group == most(rows)),
-                    slope,
-                )),
-                Criterion::near(-0.5, 0.05),
-            ),
-            Check::new(
-                Kind::Theory,
-                "grpo_time_dead_groups",
-                "and crosses over to 1/p0 when nearly all groups are dead",
-                "derived",
-                "slope of log time on log p0 at p0 G ≤ 0.01, groups of 8",
-                bootstrap_mean(&by_seed(times("grpo").filter(|r| expected(r) <= 0.01 && r.group == 8), slope)),
-                Criterion::near(-1.0, 0.05),
-            ),
-            Check::new(
-                Kind::Theory,
-                "grpo_speed_up",
-                "there GRPO is (G−1)/(2√G) times faster than REINFORCE",
-                "derived",
-                "mean ratio of times over that, p0 G ≤ 1e-3",
-                bootstrap_mean(&by_seed(times("grpo").filter(|r| expected(r) <= 1e-3), |g| {
-                    mean(&Vec::from_iter(g.iter().map(|r| speed_up(r))))
-                })),
-                Criterion::near(1.0, 0.1),
-            ),
-            Check::new(
-                Kind::Control,
-                "no_rare_success",
-                "without rare success (p = 1/2) all methods step alike, up to a factor of 3",
-                "derived",
-                "largest factor between a step and the policy gradient, either way",
-                largest(part("even").filter_map(|r| r.factor).map(|f| f.max(1.0 / f))),
-                Criterion::AtMost(3.0),
-            ),
-            Check::new(
-                Kind::Control,
-                "two_outputs",
-                "in groups of two, binary rewards, GRPO is the policy gradient over √2 · (r_max − r_min)",
-                "derived",
-                "largest |factor · 2√2 − 1| and tangent of the angle",
-                largest(bias(&["grpo"]).filter(|r| r.group == 2 && r.rewards == "binary").flat_map(|r| {
-                    [r.factor.map_or(f64::NAN, |f| (f * 8f64.sqrt() - 1.0).abs()), r.angle.unwrap_or(f64::NAN)]
-                })),
-                Criterion::AtMost(1e-12),
-            ),
-            Check::new(
-                Kind::Control,
-                "epsilon_brings_it_back",
-                "a constant beside the standard deviation brings the vanishing back for rewards below its scale",
-                "derived",
-                "largest step / step at scale 1, TRL's constant, scale 1e-6",
-                largest(rescaled("grpo+eps").filter(|r| r.reward_scale <= 1.1e-6).map(shrink)),
-                Criterion::AtMost(0.05),
-            ),
-        ]
+        [claims(rows), theory(rows), theory_of_time(rows), controls(rows)].into_iter().flatten().collect()
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {
@@ -506,87 +328,246 @@ impl Experiment for GroupNormalisation {
                 "Exact expected updates (markers in the first panel: sampled groups). Softmax over a few outputs, \
                        rewards ±1 unless rescaled; mean over seeds."
                     .into(),
-            panels: vec![dead_panel(rows), factor_panel(rows), rescale_panel(rows), time_panel(rows)],
+            panels: group_panels::all(rows),
             columns: 2,
         }
     }
 }
 
+fn claims(rows: &[Record<Row>]) -> Vec<Check> {
+    vec![
+        Check::new(
+            Kind::Claim,
+            "policy_gradient_time",
+            "the policy gradient's time to escape a rare success is 1/p0, that is 1/σ²",
+            "arXiv:2310.20703, Section 4.3 (rate reported second-hand)",
+            "slope of log time on log p0 at p0 ≤ 1e-2, REINFORCE",
+            bootstrap_mean(&by_seed(times(rows, "reinforce").filter(rare), slope)),
+            Criterion::near(-1.0, 0.02),
+        ),
+        Check::new(
+            Kind::Claim,
+            "unbiased",
+            "REINFORCE, with and without baseline, and RLOO are unbiased",
+            "arXiv:2402.14740 (standard)",
+            "largest relative distance of the expected step from the policy gradient",
+            largest(bias(rows, &["reinforce", "reinforce+baseline", "rloo"]).filter_map(|r| r.bias)),
+            Criterion::AtMost(1e-12),
+        ),
+    ]
+}
+
+fn theory(rows: &[Record<Row>]) -> Vec<Check> {
+    vec![
+        Check::new(
+            Kind::Theory,
+            "dr_grpo_factor",
+            "Dr. GRPO is (G−1)/G times the policy gradient",
+            "derived",
+            "largest relative distance of the expected step from that",
+            largest(errors(rows, &["dr_grpo"])),
+            Criterion::AtMost(1e-12),
+        ),
+        Check::new(
+            Kind::Theory,
+            "grpo_biased",
+            "under general rewards GRPO's expected step leaves the direction of the policy gradient",
+            "derived",
+            "tangent of the angle between them, mean over group sizes",
+            bootstrap_mean(&by_seed(bias(rows, &["grpo"]).filter(|r| r.rewards == "general"), |g| {
+                mean(&g.iter().filter_map(|r| r.angle).collect::<Vec<_>>())
+            })),
+            Criterion::AtLeast(0.01),
+        ),
+        Check::new(
+            Kind::Theory,
+            "grpo_binary",
+            "under binary rewards GRPO keeps the direction, and its length is the closed form",
+            "derived",
+            "largest relative distance of the expected step from the closed form",
+            largest(errors(rows, &["grpo", "grpo+eps"])),
+            Criterion::AtMost(1e-12),
+        ),
+        Check::new(
+            Kind::Theory,
+            "dead_groups",
+            "a group is dead with probability p^G + (1−p)^G",
+            "derived",
+            "largest relative difference of the sum over counts",
+            largest(part(rows, "dead").filter_map(|r| Some((r.dead? / r.dead_formula? - 1.0).abs()))),
+            Criterion::AtMost(1e-12),
+        ),
+        Check::new(
+            Kind::Theory,
+            "dead_groups_sampled",
+            "sampled groups are dead as often",
+            "derived",
+            "root mean square over (p, G) of (sampled − exact) / standard error, where 10 of each kind are expected",
+            bootstrap_mean(&by_seed(part(rows, "dead"), spread_of_z)),
+            Criterion::Within(0.5, 1.5),
+        ),
+        Check::new(
+            Kind::Theory,
+            "rescaling_grpo",
+            "GRPO's step does not feel the scale of rewards",
+            "derived",
+            "largest |step at a scale / step at scale 1 − 1|, nothing added to the standard deviation",
+            largest(rescaled(rows, "grpo").map(|r| (shrink(rows, r) - 1.0).abs())),
+            Criterion::AtMost(1e-9),
+        ),
+        Check::new(
+            Kind::Theory,
+            "rescaling_reinforce",
+            "REINFORCE's step shrinks in proportion to rewards",
+            "derived",
+            "slope of log step on log scale",
+            bootstrap_mean(&by_seed(rescaled(rows, "reinforce"), |g| {
+                log_slope(g.iter().filter_map(|r| Some((r.reward_scale, r.step?))))
+            })),
+            Criterion::near(1.0, 1e-6),
+        ),
+    ]
+}
+
+fn theory_of_time(rows: &[Record<Row>]) -> Vec<Check> {
+    vec![
+        Check::new(
+            Kind::Theory,
+            "grpo_time_limit",
+            "with an infinite group GRPO's time is p0^(-1/2)",
+            "derived",
+            "slope of log time on log p0 at p0 ≤ 1e-2, drift √(p/(1−p))",
+            bootstrap_mean(&by_seed(times(rows, "grpo_limit").filter(rare), slope)),
+            Criterion::near(-0.5, 0.02),
+        ),
+        Check::new(
+            Kind::Theory,
+            "grpo_time_large_group",
+            "with a finite group the same law holds while p0 G ≥ 10",
+            "derived",
+            "slope of log time on log p0 at p0 G ≥ 10 and p0 ≤ 0.05, largest group",
+            bootstrap_mean(&by_seed(
+                times(rows, "grpo").filter(|r| expected(r) >= 10.0 && r.success <= Some(0.05) && r.group == most(rows)),
+                slope,
+            )),
+            Criterion::near(-0.5, 0.05),
+        ),
+        Check::new(
+            Kind::Theory,
+            "grpo_time_dead_groups",
+            "and crosses over to 1/p0 when nearly all groups are dead",
+            "derived",
+            "slope of log time on log p0 at p0 G ≤ 0.01, groups of 8",
+            bootstrap_mean(&by_seed(times(rows, "grpo").filter(|r| expected(r) <= 0.01 && r.group == 8), slope)),
+            Criterion::near(-1.0, 0.05),
+        ),
+        Check::new(
+            Kind::Theory,
+            "grpo_speed_up",
+            "there GRPO is (G−1)/(2√G) times faster than REINFORCE",
+            "derived",
+            "mean ratio of times over that, p0 G ≤ 1e-3",
+            bootstrap_mean(&by_seed(times(rows, "grpo").filter(|r| expected(r) <= 1e-3), |g| {
+                mean(&g.iter().map(|r| speed_up(rows, r)).collect::<Vec<_>>())
+            })),
+            Criterion::near(1.0, 0.1),
+        ),
+    ]
+}
+
+fn controls(rows: &[Record<Row>]) -> Vec<Check> {
+    vec![
+        Check::new(
+            Kind::Control,
+            "no_rare_success",
+            "without rare success (p = 1/2) all methods step alike, up to a factor of 3",
+            "derived",
+            "largest factor between a step and the policy gradient, either way",
+            largest(part(rows, "even").filter_map(|r| r.factor).map(|f| f.max(1.0 / f))),
+            Criterion::AtMost(3.0),
+        ),
+        Check::new(
+            Kind::Control,
+            "two_outputs",
+            "in groups of two, binary rewards, GRPO is the policy gradient over √2 times the gap of rewards",
+            "derived",
+            "largest |factor · 2√2 − 1| and tangent of the angle",
+            largest(bias(rows, &["grpo"]).filter(|r| r.group == 2 && r.rewards == "binary").flat_map(|r| {
+                [r.factor.map_or(f64::NAN, |f| (f * 8f64.sqrt() - 1.0).abs()), r.angle.unwrap_or(f64::NAN)]
+            })),
+            Criterion::AtMost(1e-12),
+        ),
+        Check::new(
+            Kind::Control,
+            "epsilon_brings_it_back",
+            "a constant beside the standard deviation brings the vanishing back for rewards below its scale",
+            "derived",
+            "largest step / step at scale 1, TRL's constant, scale 1e-6",
+            largest(rescaled(rows, "grpo+eps").filter(|r| r.reward_scale <= 1.1e-6).map(|r| shrink(rows, r))),
+            Criterion::AtMost(0.05),
+        ),
+    ]
+}
+
+/// The rows of one part.
+fn part<'a>(rows: &'a [Record<Row>], name: &'a str) -> impl Iterator<Item = &'a Record<Row>> {
+    rows.iter().filter(move |r| r.part == name)
+}
+
+fn bias<'a>(rows: &'a [Record<Row>], methods: &'a [&str]) -> impl Iterator<Item = &'a Record<Row>> {
+    part(rows, "bias").filter(move |r| methods.contains(&&*r.method))
+}
+
+fn errors<'a>(rows: &'a [Record<Row>], methods: &'a [&str]) -> impl Iterator<Item = f64> + 'a {
+    bias(rows, methods).filter_map(|r| r.formula_error)
+}
+
+fn times<'a>(rows: &'a [Record<Row>], method: &'a str) -> impl Iterator<Item = &'a Record<Row>> {
+    part(rows, "time").filter(move |r| r.method == method)
+}
+
+fn rescaled<'a>(rows: &'a [Record<Row>], method: &'a str) -> impl Iterator<Item = &'a Record<Row>> {
+    part(rows, "rescale").filter(move |r| r.method == method)
+}
+
+/// p₀ G, the expected number of successes in a group.
+fn expected(r: &Record<Row>) -> f64 {
+    r.success.unwrap_or(f64::NAN) * r.group as f64
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the shape that `filter` wants
+fn rare(r: &&Record<Row>) -> bool {
+    r.success.is_some_and(|p| p <= 1e-2 * (1.0 + 1e-9))
+}
+
+fn slope(group: &[&Record<Row>]) -> f64 {
+    log_slope(group.iter().filter_map(|r| Some((r.success?, r.time?))))
+}
+
+/// The step over the step of the same method at reward scale 1.
+fn shrink(rows: &[Record<Row>], r: &Record<Row>) -> f64 {
+    let whole = rescaled(rows, &r.method).find(|o| o.seed == r.seed && o.reward_scale >= 1.0);
+    r.step.zip(whole.and_then(|o| o.step)).map_or(f64::NAN, |(step, whole)| step / whole)
+}
+
+/// Root mean square of the sampled shares' distances from the formula, in standard errors.
+fn spread_of_z(group: &[&Record<Row>]) -> f64 {
+    let square = |r: &&Record<Row>| {
+        let (p, n) = (r.dead_formula?, r.samples? as f64);
+        // too few of one kind, and the error is not nearly normal
+        let enough = n * p.min(1.0 - p) >= 10.0;
+        enough.then_some((r.dead_sampled? - p).powi(2) * n / (p * (1.0 - p)))
+    };
+    mean(&group.iter().filter_map(square).collect::<Vec<_>>()).sqrt()
+}
+
+/// How many times faster than REINFORCE from the same start, over (G−1)/(2√G).
+fn speed_up(rows: &[Record<Row>], r: &Record<Row>) -> f64 {
+    let twin = times(rows, "reinforce").find(|o| (o.seed, o.success) == (r.seed, r.success)).and_then(|o| o.time);
+    let g = r.group as f64;
+    twin.zip(r.time).map_or(f64::NAN, |(slow, fast)| slow / fast / ((g - 1.0) / (2.0 * g.sqrt())))
+}
+
 fn most(rows: &[Record<Row>]) -> usize {
     rows.iter().filter(|r| r.part == "time").map(|r| r.group).max().unwrap_or(0)
-}
-
-fn line(series: String, points: Vec<(f64, f64)>, markers: bool) -> Layer {
-    Layer::Line { series, points, stroke: Stroke::Solid, markers }
-}
-
-fn dead_panel(rows: &[Record<Row>]) -> Panel {
-    let dead = || rows.iter().filter(|r| r.part == "dead");
-    let mut probs: Vec<f64> = dead().filter_map(|r| r.success).collect();
-    probs.sort_by(f64::total_cmp);
-    probs.dedup();
-    let mut layers = Vec::new();
-    for p in probs {
-        let of = || dead().filter(move |r| r.success == Some(p));
-        let formula = summary(of().filter_map(|r| Some((r.group as f64, r.dead_formula?))));
-        layers.push(Layer::Reference { label: "pᴳ + (1−p)ᴳ".into(), points: means(&formula) });
-        let sampled = means(&summary(of().filter_map(|r| Some((r.group as f64, r.dead_sampled?)))));
-        layers.push(Layer::Scatter { series: format!("p = {p}"), points: sampled });
-    }
-    Panel {
-        title: "Dead groups".into(),
-        x: log_axis("group size G"),
-        y: Axis { label: "probability of a dead group".into(), ..Axis::default() },
-        layers,
-    }
-}
-
-/// One layer per method and group size of the time part.
-fn time_layers(rows: &[Record<Row>], value: impl Fn(&Record<Row>) -> Option<f64>) -> Vec<Layer> {
-    let mut kinds: Vec<(&str, usize)> =
-        rows.iter().filter(|r| r.part == "time").map(|r| (&*r.method, r.group)).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let layer = |(method, group): (&str, usize)| {
-        let of = rows.iter().filter(|r| r.part == "time" && (&*r.method, r.group) == (method, group));
-        let points = means(&summary(of.filter_map(|r| Some((r.success?, value(r)?)))));
-        match method {
-            "reinforce" => line("REINFORCE".into(), points, true),
-            "grpo" => line(format!("GRPO, G = {group}"), points, true),
-            _ => Layer::Reference { label: "GRPO, G → ∞".into(), points },
-        }
-    };
-    kinds.into_iter().map(layer).collect()
-}
-
-fn factor_panel(rows: &[Record<Row>]) -> Panel {
-    Panel {
-        title: "Expected step over policy gradient".into(),
-        x: log_axis("probability of success p"),
-        y: log_axis("ratio of lengths"),
-        layers: time_layers(rows, |r| r.factor),
-    }
-}
-
-fn rescale_panel(rows: &[Record<Row>]) -> Panel {
-    let names = [("reinforce", "REINFORCE"), ("grpo", "GRPO, nothing added to std"), ("grpo+eps", "GRPO, std + 1e-4")];
-    let layer = |(method, series): (&str, &str)| {
-        let of = rows.iter().filter(|r| r.part == "rescale" && r.method == method);
-        line(series.into(), means(&summary(of.filter_map(|r| Some((r.reward_scale, r.step?))))), true)
-    };
-    Panel {
-        title: "Rescaled rewards".into(),
-        x: log_axis("factor on the rewards"),
-        y: log_axis("‖expected step‖"),
-        layers: names.map(layer).into(),
-    }
-}
-
-fn time_panel(rows: &[Record<Row>]) -> Panel {
-    Panel {
-        title: "Time to p = 1/2".into(),
-        x: log_axis("initial probability of success p₀"),
-        y: log_axis("flow time"),
-        layers: time_layers(rows, |r| r.time),
-    }
 }

@@ -33,7 +33,7 @@ impl Method {
     }
 }
 
-/// E[(1/G) Σ_i A_i ∇ log π(y_i)] on the logits, over all Kᴳ groups.
+/// E[(1/G) `Σ A_i ∇ log π(y_i)`] on the logits, over all Kᴳ groups.
 pub(crate) fn expected_step(probs: &[f64], rewards: &[f64], group: usize, method: Method) -> Vec<f64> {
     let outputs = probs.len();
     let (mut of_group, mut advantages) = (vec![0.0; group], vec![0.0; group]);
@@ -62,7 +62,6 @@ pub(crate) fn expected_step(probs: &[f64], rewards: &[f64], group: usize, method
 pub(crate) struct BinaryDrift {
     /// k A₊ / G and −(G−k) A₋ / G for every count k of successes.
     gains: Vec<(f64, f64)>,
-    log_factorials: Vec<f64>,
 }
 
 impl BinaryDrift {
@@ -79,54 +78,53 @@ impl BinaryDrift {
             let share = |part: &[f64]| part.iter().sum::<f64>() / group as f64;
             gains.push((share(successes), -share(failures)));
         }
-        let mut log_factorials = vec![0.0];
-        (1..=group).for_each(|n| log_factorials.push(log_factorials[n - 1] + (n as f64).ln()));
-        Self { gains, log_factorials }
+        Self { gains }
     }
 
     /// The multiple at success probability `p` in (0, 1).
     pub(crate) fn at(&self, p: f64) -> f64 {
         let odds = p / (1.0 - p);
-        self.mean(p, |k| self.gains[k].0 + self.gains[k].1 * odds)
+        self.mean(p, 1e-20, |k| self.gains[k].0 + self.gains[k].1 * odds)
     }
 
     /// The probability that every advantage of a group is zero.
     pub(crate) fn dead(&self, p: f64) -> f64 {
-        self.mean(p, |k| f64::from(self.gains[k] == (0.0, 0.0)))
+        self.mean(p, 0.0, |k| f64::from(self.gains[k] == (0.0, 0.0)))
     }
 
-    /// The mean of f(k) under the binomial distribution, from its mode outwards until nothing is left to add.
-    fn mean(&self, p: f64, f: impl Fn(usize) -> f64) -> f64 {
+    /// The mean of f(k) under the binomial distribution, from its mode outwards while a probability is at least `cut`
+    /// times the mode's. Weights are relative to the mode's and divided by their sum: no factorials.
+    fn mean(&self, p: f64, cut: f64, f: impl Fn(usize) -> f64) -> f64 {
         let n = self.gains.len() - 1;
         let mode = (((n + 1) as f64 * p) as usize).min(n);
-        let choose = self.log_factorials[n] - self.log_factorials[mode] - self.log_factorials[n - mode];
-        let peak = (choose + mode as f64 * p.ln() + (n - mode) as f64 * (-p).ln_1p()).exp();
         let odds = p / (1.0 - p);
-        let mut sum = peak * f(mode);
-        let mut chance = peak;
+        let (mut sum, mut total) = (f(mode), 1.0);
+        let mut weight = 1.0;
         for k in mode + 1..=n {
-            chance *= odds * (n - k + 1) as f64 / k as f64;
-            sum += chance * f(k);
-            if chance < 1e-20 * peak {
+            weight *= odds * (n - k + 1) as f64 / k as f64;
+            if weight < cut {
                 break;
             }
+            sum += weight * f(k);
+            total += weight;
         }
-        chance = peak;
+        weight = 1.0;
         for k in (0..mode).rev() {
-            chance *= (k + 1) as f64 / (n - k) as f64 / odds;
-            sum += chance * f(k);
-            if chance < 1e-20 * peak {
+            weight *= (k + 1) as f64 / (n - k) as f64 / odds;
+            if weight < cut {
                 break;
             }
+            sum += weight * f(k);
+            total += weight;
         }
-        sum
+        sum / total
     }
 }
 
-/// m(p) of GRPO for ±1 rewards, written out: E[k(G−k) / (G² (1−p) (std_k + ε))] · 2, std_k = 2√(k(G−k)/(G(G−1))).
+/// m(p) of GRPO for ±1 rewards, written out: 2 E[k(G−k) / (G² (1−p) (std + ε))], std = 2√(k(G−k)/(G(G−1))).
 pub(crate) fn grpo_multiple(p: f64, group: usize, epsilon: f64) -> f64 {
     let g = group as f64;
-    let mut chance = (1.0 - p).powi(group as i32);
+    let mut chance = (1.0 - p).powf(group as f64);
     let mut mean = 0.0;
     for k in 1..group {
         let k = k as f64;
@@ -145,7 +143,9 @@ pub(crate) fn time_to_half(multiple: impl Fn(f64) -> f64, logits: &[f64], flow: 
         softmax(logits, &mut probs);
         log_prob_gradient(&probs, RIGHT, rate);
         let multiple = multiple(probs[RIGHT]);
-        rate.iter_mut().for_each(|r| *r *= multiple);
+        for r in rate {
+            *r *= multiple;
+        }
     };
     let right = |logits: &[f64]| {
         let mut probs = vec![0.0; logits.len()];
@@ -201,11 +201,18 @@ mod tests {
         }
     }
 
+    /// Mean G p, variance G p (1 − p), and all mass in two points: what the binomial distribution is known for.
     #[test]
-    fn binomial_probabilities_sum_to_one() {
+    fn counts_are_binomial() {
         for (group, p) in [(1, 0.5), (8, 1e-6), (64, 0.999), (4096, 0.01), (4096, 0.5)] {
-            let total = BinaryDrift::new(Method::DrGrpo, group, -1.0, 1.0).mean(p, |_| 1.0);
-            assert!((total - 1.0).abs() < 1e-11, "G = {group}, p = {p}: {total}");
+            let drift = BinaryDrift::new(Method::DrGrpo, group, -1.0, 1.0);
+            let mean = group as f64 * p;
+            let moment = |power| drift.mean(p, 1e-20, |k| (k as f64 - mean).powi(power));
+            let variance = mean * (1.0 - p);
+            assert!(moment(1).abs() < 1e-11 * mean, "G = {group}, p = {p}: {}", moment(1));
+            assert!((moment(2) / variance - 1.0).abs() < 1e-11, "G = {group}, p = {p}: {}", moment(2));
+            let dead = p.powf(group as f64) + (1.0 - p).powf(group as f64);
+            assert!((drift.dead(p) - dead).abs() <= 1e-11 * dead, "G = {group}, p = {p}: {}", drift.dead(p));
         }
     }
 }

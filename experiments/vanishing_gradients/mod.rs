@@ -6,7 +6,9 @@
 pub(crate) mod controlled;
 pub(crate) mod correlation;
 pub(crate) mod group_normalisation;
+pub(crate) mod partial_sft;
 pub(crate) mod ppo_bound;
+pub(crate) mod remedies;
 pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;
@@ -16,6 +18,7 @@ pub(crate) mod theorem1;
 mod factored;
 mod families;
 mod finetune;
+mod group_panels;
 mod groups;
 mod reward_models;
 mod softmax_linear;

@@ -2,12 +2,12 @@
 //! plus a term in the total variation between the current policy and the one that sampled. We know the shape of the
 //! paper's bound but not its constants; the constants here are ours ([`rewardlab::exact::Surrogate`]):
 //!
-//!   ‖∇V_PPO‖ ≤ √2 γ [(1 + ε) Σ_l E|A_l| + M Σ_l TV_l] ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l],   M = max |A|,
+//! `‖∇V_PPO‖ ≤ √2 γ [(1 + ε) Σ_l E|A_l| + M Σ_l TV_l] ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l]`, with M = max |A|,
 //!
-//! and the sharper γ √(L/2) √(STD² + M² Σ_l TV_l). STD, A, E and TV's weights are of the sampling policy, γ is of the
+//! and the sharper `γ √(L/2) √(STD² + M² Σ_l TV_l)`. STD, A, E and TV's weights are of the sampling policy, γ is of the
 //! current one.
 //!
-//! Measured: the exact expected surrogate Σ_s P_old(s) Σ_a π_old(a|s) min(ρA, clip(ρ)A) of a random sampling policy with
+//! Measured: the exact expected surrogate `Σ_s P_old(s) Σ_a π_old(a|s) min(ρA, clip(ρ)A)` of a random sampling policy with
 //! its exact advantages, at the sampling policy itself (where its gradient must be the policy gradient that
 //! [`rewardlab::exact::Engine`] finds by other code) and after parameters have moved by a random step, small or large;
 //! and paths on which TV grows at a fixed, tiny STD. Gradients are compared with a bound plus 1e-14 · γ · L · max|r|.
@@ -15,8 +15,8 @@
 //! Controls: the bound without its TV term fails; on the path to a rare *success* (A > 0) the clip stops the gradient,
 //! and without the clip it grows with TV, as it does on the path to a rare failure (A < 0), which no clip stops.
 //!
-//! Findings: neither the factor 1 + ε nor the clip is needed. π|A| ≤ π_old|A| + (π − π_old)₊ M holds token by token,
-//! so √2 γ Σ_l [E|A_l| + M TV_l] bounds the surrogate with or without clipping; both are checked. What clipping buys is
+//! Findings: neither the factor 1 + ε nor the clip is needed. `π|A| ≤ π_old|A| + (π − π_old)₊ M` holds token by token,
+//! so `√2 γ Σ_l [E|A_l| + M TV_l]` bounds the surrogate with or without clipping; both are checked. What clipping buys is
 //! that, while all ratios stay within it, the TV term can be dropped; also checked.
 
 mod moved;
@@ -100,29 +100,29 @@ pub(crate) struct Row {
     grad_norm: f64,
     /// γ of the current policy.
     jacobian_norm: f64,
-    /// √2 γ [(1 + ε) √L STD + M Σ TV].
+    /// `√2 γ [(1 + ε) √L STD + M Σ TV]`.
     std_bound: f64,
     /// ‖surrogate gradient − policy gradient‖ / γ at the sampling policy; rewards are within [−1, 1].
     error_at_old: f64,
     /// Gradient norm over `std_bound`.
     std_ratio: f64,
-    /// Gradient norm over √2 γ Σ [(1 + ε) E|A| + M TV].
+    /// Gradient norm over `√2 γ Σ [(1 + ε) E|A| + M TV]`.
     absolute_ratio: f64,
     /// Gradient norm over γ √(L/2) √(STD² + M² Σ TV).
     variance_ratio: f64,
-    /// Gradient norm over √2 γ Σ [E|A| + M TV].
+    /// Gradient norm over `√2 γ Σ [E|A| + M TV]`.
     unit_ratio: f64,
-    /// Norm of the gradient without clip over √2 γ Σ [E|A| + M TV].
+    /// Norm of the gradient without clip over `√2 γ Σ [E|A| + M TV]`.
     unclipped_ratio: f64,
     /// Draws above `std_bound`.
     std_violations: usize,
-    /// Draws above √2 γ Σ [(1 + ε) E|A| + M TV].
+    /// Draws above `√2 γ Σ [(1 + ε) E|A| + M TV]`.
     absolute_violations: usize,
     /// Draws above γ √(L/2) √(STD² + M² Σ TV).
     variance_violations: usize,
-    /// Draws above √2 γ Σ [E|A| + M TV].
+    /// Draws above `√2 γ Σ [E|A| + M TV]`.
     unit_violations: usize,
-    /// Draws whose gradient without clip is above √2 γ Σ [E|A| + M TV].
+    /// Draws whose gradient without clip is above `√2 γ Σ [E|A| + M TV]`.
     unclipped_violations: usize,
     /// Draws above √2 γ Σ (1 + ε) E|A|: no TV term.
     no_tv_violations: usize,
@@ -180,7 +180,7 @@ impl Experiment for PpoBound {
     const ID: &'static str = "vanishing_gradients/ppo_bound";
     const PAPER: &'static str = "Razin et al., arXiv:2310.20703, Theorem 1 for PPO (appendix)";
     const CLAIM: &'static str = "PPO's clipped gradient is bounded by the reward's std plus a total-variation term";
-    const SECONDS: (f64, f64) = (1.0, 30.0);
+    const SECONDS: (f64, f64) = (1.0, 10.0);
 
     fn params(profile: Profile) -> Params {
         let (draws, points) = match profile {
@@ -443,7 +443,7 @@ fn against_bound(rows: &[Record<Row>]) -> Panel {
     layers.push(Layer::Reference { label: "gradient = bound".into(), points: vec![(low, low), (high, high)] });
     Panel {
         title: "against the bound".into(),
-        x: log_axis("the bound: STD and TV terms", (low, high)),
+        x: log_axis("the bound", (low, high)),
         y: log_axis("‖∇V_PPO‖", (low, high)),
         layers,
     }
@@ -461,7 +461,7 @@ fn against_std(rows: &[Record<Row>]) -> Panel {
         .filter(|&(x, y, _)| x > low && y > low && y < high)
         .collect();
     Panel {
-        title: "against the sampled std".into(),
+        title: "against the std".into(),
         x: log_axis("STD of the reward", (low, high)),
         y: log_axis("‖∇V_PPO‖ / (γ √L)", (low, high)),
         layers: vec![

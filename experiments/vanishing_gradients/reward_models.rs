@@ -79,7 +79,7 @@ fn shares(n: usize, mass: f64, stream: &mut Stream) -> Vec<f64> {
 /// The share of output pairs of unequal truth that `rewards` ranks as the truth does; ties count as wrong.
 pub(crate) fn accuracy(rewards: &[f64], truth: &[f64]) -> f64 {
     let all = || (0..truth.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
-    let pairs = || all().filter(|&(a, b)| truth[a] != truth[b]);
+    let pairs = || all().filter(|&(a, b)| (truth[a] - truth[b]).abs() > 0.0);
     let right = pairs().filter(|&(a, b)| (rewards[a] - rewards[b]) * (truth[a] - truth[b]) > 0.0).count();
     right as f64 / pairs().count() as f64
 }
@@ -92,8 +92,8 @@ mod tests {
     fn teachers_are_as_accurate_as_they_are_called() {
         for outputs in 3..=10 {
             let world = World::new(outputs, 0.1, &mut Stream::named(&["tests", "teachers"]));
-            assert_eq!(accuracy(&world.ranking(), &world.truth), 1.0);
-            assert_eq!(accuracy(&world.flat_but(0, 1e-3), &world.truth), 1.0);
+            assert!(accuracy(&world.ranking(), &world.truth) >= 1.0);
+            assert!(accuracy(&world.flat_but(0, 1e-3), &world.truth) >= 1.0);
             let pairs = (outputs * (outputs - 1) / 2) as f64;
             assert!((accuracy(&world.flat_but(1, 1e-3), &world.truth) - (1.0 - 1.0 / pairs)).abs() < 1e-12);
             assert!(accuracy(&world.upside_down(), &world.truth) <= 0.7);

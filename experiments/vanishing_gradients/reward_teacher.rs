@@ -1,11 +1,11 @@
 //! What makes a reward model a good teacher: variance, not accuracy.
 //!
-//! **Claims** (arXiv:2503.15477). Theorem 1: under gradient flow on E[r_RM] − λ KL(π‖π₀), the time until the ground
+//! **Claims** (arXiv:2503.15477). Theorem 1: under gradient flow on `E[r_RM] − λ KL(π‖π₀)`, the time until the ground
 //! truth has risen by any constant is Ω(Var^{-1/3}), Var the variance of the reward model under the initial policy.
 //! Theorem 2: so a perfectly accurate reward model can teach arbitrarily slower than an inaccurate one. Theorem 3:
 //! which of two reward models teaches faster flips between initial policies.
 //!
-//! **Measured**: a tabular softmax over 3 to 10 outputs, exact gradient flow, time until E_π[truth] has risen by a
+//! **Measured**: a tabular softmax over 3 to 10 outputs, exact gradient flow, time until `E_π[truth]` has risen by a
 //! constant. The truth puts half of the outputs in [0.5, 1] (good), the others in [−1, −0.5]; the initial policy has
 //! most of its mass on the bad ones; the seed draws both. The *accurate* teacher is ε · rank. The *inaccurate* one
 //! parts good from bad by a wide gap and ranks each half upside down. Theorem 3's teachers are nearly flat but for
@@ -13,7 +13,7 @@
 //! one or the other.
 //!
 //! Theory beside the paper's, derived here for λ = 0 and rewards in [−1, 1], with s the reward model's standard
-//! deviation: |p_y (r_y − V)| ≤ s/2 gives ds/dt ≤ s²/2, and dE[truth]/dt ≤ s/2, hence a rise by c takes at least
+//! deviation: `|p_y (r_y − V)| ≤ s/2` gives ds/dt ≤ s²/2, and dE[truth]/dt ≤ s/2, hence a rise by c takes at least
 //! 2 (1 − e^{−c}) / s. This is Var^{-1/2}, sharper than the theorem's exponent, and rescaling a reward model attains
 //! it; a single rare good output needs Var^{-1}.
 //!
@@ -30,7 +30,7 @@ use rewardlab::exact::{Flow, regularised_gradient, reward_std, softmax};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
 use rewardlab::num::dot;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
-use rewardlab::stats::bootstrap_mean;
+use rewardlab::stats::{Estimate, bootstrap_mean};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -286,115 +286,7 @@ impl Experiment for RewardTeacher {
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
-        let whole = || whole_rises(rows);
-        let pair = |legal: fn(f64) -> bool| {
-            whole().filter(move |r| r.part == "pair" && r.teacher == "accurate" && legal(r.kl))
-        };
-        let slower = |than: &'static str| move |r: &Record<Row>| waited(r) / other(rows, r, than, &r.policy);
-        let flip = |policy: &str, slow: &str, fast: &str| {
-            let rows_of = whole().filter(|r| r.part == "flip" && r.policy == policy && r.teacher == slow);
-            smallest(rows_of.map(|r| waited(r) / other(rows, r, fast, policy)).collect::<Vec<_>>())
-        };
-        let free = || rows.iter().filter(|r| r.kl == 0.0);
-        let bound = |r: &Record<Row>, power: f64| waited(r) / (2.0 * (1.0 - (-r.rise).exp()) * r.variance.powf(power));
-        let steepest =
-            |part: &'static str, power: f64| by_seed(whole().filter(|r| r.part == part), |g| farthest(g, power));
-        let paper = "arXiv:2503.15477";
-        vec![
-            Check::new(
-                Kind::Claim,
-                "accurate_slower",
-                "a perfectly accurate reward model with small variance teaches slower than an inaccurate one",
-                format!("{paper}, Theorem 2"),
-                "smallest ratio of times, accurate / inaccurate, no KL penalty",
-                smallest(pair(|kl| kl == 0.0).filter(|r| r.accuracy == 1.0).map(slower("inaccurate"))),
-                Criterion::AtLeast(100.0),
-            ),
-            Check::new(
-                Kind::Claim,
-                "accurate_slower_kl",
-                "the same with a KL penalty",
-                format!("{paper}, Theorem 2"),
-                "smallest ratio of times with λ > 0; a rise that is never reached counts as the horizon",
-                smallest(pair(|kl| kl > 0.0).filter(|r| r.accuracy == 1.0).map(slower("inaccurate"))),
-                Criterion::AtLeast(100.0),
-            ),
-            Check::new(
-                Kind::Claim,
-                "inaccurate",
-                "the faster teacher is quite inaccurate",
-                format!("{paper}, Theorem 2"),
-                "largest accuracy of the inaccurate teacher, share of pairs",
-                largest(whole().filter(|r| r.part == "pair" && r.teacher == "inaccurate").map(|r| r.accuracy)),
-                Criterion::AtMost(0.7),
-            ),
-            Check::new(
-                Kind::Claim,
-                "flip_worst",
-                "which reward model is better depends on the initial policy: from one, the first wins",
-                format!("{paper}, Theorem 3"),
-                "smallest ratio of times, second / first, mass on the worst output",
-                flip("mostly worst", "second", "first"),
-                Criterion::AtLeast(10.0),
-            ),
-            Check::new(
-                Kind::Claim,
-                "flip_second_worst",
-                "and from another, the second wins",
-                format!("{paper}, Theorem 3"),
-                "smallest ratio of times, first / second, mass on the second worst output",
-                flip("mostly second worst", "first", "second"),
-                Criterion::AtLeast(10.0),
-            ),
-            Check::new(
-                Kind::Claim,
-                "variance_bound",
-                "the time is Ω(Var^(-1/3)); with the constant derived here, 2(1 − e^−c), it is never less",
-                format!("{paper}, Theorem 1"),
-                "smallest time / (2(1 − e^−c) Var^(-1/3)) over all teachers, λ = 0",
-                smallest(free().map(|r| bound(r, -1.0 / 3.0))),
-                Criterion::AtLeast(1.0),
-            ),
-            Check::new(
-                Kind::Theory,
-                "sharper_bound",
-                "for a tabular softmax and λ = 0 the time is at least 2(1 − e^−c) Var^(-1/2)",
-                "derived",
-                "smallest time / bound over all teachers, λ = 0",
-                smallest(free().map(|r| bound(r, -0.5))),
-                Criterion::AtLeast(1.0),
-            ),
-            Check::new(
-                Kind::Theory,
-                "rescaling_rate",
-                "rescaling a reward model costs Var^(-1/2)",
-                "derived",
-                "slope of log time on log variance, the number of outputs farthest from −1/2",
-                bootstrap_mean(&steepest("rescaled", -0.5)),
-                Criterion::near(-0.5, 0.02),
-            ),
-            Check::new(
-                Kind::Theory,
-                "rare_success_rate",
-                "a single rare good output costs Var^(-1)",
-                "derived",
-                "slope of log time on log variance at p0 ≤ 1e-2, the number of outputs farthest from −1",
-                bootstrap_mean(&steepest("rare", -1.0)),
-                Criterion::near(-1.0, 0.02),
-            ),
-            Check::new(
-                Kind::Control,
-                "equal_variance",
-                "at equal variance the accurate teacher is not slower by more than a small factor",
-                "derived",
-                "ratio of times, accurate rescaled to equal variance / inaccurate, the worst number of outputs, λ = 0",
-                bootstrap_mean(&by_seed(pair(|kl| kl == 0.0), |g| {
-                    let equal = |r: &Record<Row>| other(rows, r, "accurate, equal variance", &r.policy);
-                    largest(g.iter().map(|r| equal(r) / other(rows, r, "inaccurate", &r.policy))).value
-                })),
-                Criterion::AtMost(3.0),
-            ),
-        ]
+        [claims(rows), theory(rows), controls(rows)].into_iter().flatten().collect()
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {
@@ -409,6 +301,143 @@ impl Experiment for RewardTeacher {
             columns: 2,
         }
     }
+}
+
+fn claims(rows: &[Record<Row>]) -> Vec<Check> {
+    vec![
+        Check::new(
+            Kind::Claim,
+            "accurate_slower",
+            "a perfectly accurate reward model with small variance teaches slower than an inaccurate one",
+            "arXiv:2503.15477, Theorem 2",
+            "smallest ratio of times, accurate / inaccurate, no KL penalty",
+            smallest(pair(rows, |kl| kl == 0.0).filter(|r| r.accuracy >= 1.0).map(|r| slower(rows, r))),
+            Criterion::AtLeast(100.0),
+        ),
+        Check::new(
+            Kind::Claim,
+            "accurate_slower_kl",
+            "the same with a KL penalty",
+            "arXiv:2503.15477, Theorem 2",
+            "smallest ratio of times with λ > 0; a rise that is never reached counts as the horizon",
+            smallest(pair(rows, |kl| kl > 0.0).filter(|r| r.accuracy >= 1.0).map(|r| slower(rows, r))),
+            Criterion::AtLeast(100.0),
+        ),
+        Check::new(
+            Kind::Claim,
+            "inaccurate",
+            "the faster teacher is quite inaccurate",
+            "arXiv:2503.15477, Theorem 2",
+            "largest accuracy of the inaccurate teacher, share of pairs",
+            largest(whole_rises(rows).filter(|r| r.part == "pair" && r.teacher == "inaccurate").map(|r| r.accuracy)),
+            Criterion::AtMost(0.7),
+        ),
+        Check::new(
+            Kind::Claim,
+            "flip_worst",
+            "which reward model is better depends on the initial policy: from one, the first wins",
+            "arXiv:2503.15477, Theorem 3",
+            "smallest ratio of times, second / first, mass on the worst output",
+            flip(rows, "mostly worst", "second", "first"),
+            Criterion::AtLeast(10.0),
+        ),
+        Check::new(
+            Kind::Claim,
+            "flip_second_worst",
+            "and from another, the second wins",
+            "arXiv:2503.15477, Theorem 3",
+            "smallest ratio of times, first / second, mass on the second worst output",
+            flip(rows, "mostly second worst", "first", "second"),
+            Criterion::AtLeast(10.0),
+        ),
+        Check::new(
+            Kind::Claim,
+            "variance_bound",
+            "the time is Ω(Var^(-1/3)); with the constant derived here, 2(1 − e^−c), it is never less",
+            "arXiv:2503.15477, Theorem 1",
+            "smallest time / (2(1 − e^−c) Var^(-1/3)) over all teachers, λ = 0",
+            smallest(free(rows).map(|r| bound(r, -1.0 / 3.0))),
+            Criterion::AtLeast(1.0),
+        ),
+    ]
+}
+
+fn theory(rows: &[Record<Row>]) -> Vec<Check> {
+    vec![
+        Check::new(
+            Kind::Theory,
+            "sharper_bound",
+            "for a tabular softmax and λ = 0 the time is at least 2(1 − e^−c) Var^(-1/2)",
+            "derived",
+            "smallest time / bound over all teachers, λ = 0",
+            smallest(free(rows).map(|r| bound(r, -0.5))),
+            Criterion::AtLeast(1.0),
+        ),
+        Check::new(
+            Kind::Theory,
+            "rescaling_rate",
+            "rescaling a reward model costs Var^(-1/2)",
+            "derived",
+            "slope of log time on log variance, the number of outputs farthest from −1/2",
+            bootstrap_mean(&steepest(rows, "rescaled", -0.5)),
+            Criterion::near(-0.5, 0.02),
+        ),
+        Check::new(
+            Kind::Theory,
+            "rare_success_rate",
+            "a single rare good output costs Var^(-1)",
+            "derived",
+            "slope of log time on log variance at p0 ≤ 1e-2, the number of outputs farthest from −1",
+            bootstrap_mean(&steepest(rows, "rare", -1.0)),
+            Criterion::near(-1.0, 0.02),
+        ),
+    ]
+}
+
+fn controls(rows: &[Record<Row>]) -> Vec<Check> {
+    vec![Check::new(
+        Kind::Control,
+        "equal_variance",
+        "at equal variance the accurate teacher is not slower by more than a small factor",
+        "derived",
+        "ratio of times, accurate rescaled to equal variance / inaccurate, the worst number of outputs, λ = 0",
+        bootstrap_mean(&by_seed(pair(rows, |kl| kl == 0.0), |g| {
+            let equal = |r: &Record<Row>| other(rows, r, "accurate, equal variance", &r.policy);
+            largest(g.iter().map(|r| equal(r) / other(rows, r, "inaccurate", &r.policy))).value
+        })),
+        Criterion::AtMost(3.0),
+    )]
+}
+
+/// The whole rises under the accurate teacher, at the KL penalties asked for.
+fn pair(rows: &[Record<Row>], kl: fn(f64) -> bool) -> impl Iterator<Item = &Record<Row>> {
+    whole_rises(rows).filter(move |r| r.part == "pair" && r.teacher == "accurate" && kl(r.kl))
+}
+
+/// Comparisons without a KL penalty.
+fn free(rows: &[Record<Row>]) -> impl Iterator<Item = &Record<Row>> {
+    rows.iter().filter(|r| r.kl == 0.0)
+}
+
+/// Time under this teacher over time under the inaccurate one.
+fn slower(rows: &[Record<Row>], r: &Record<Row>) -> f64 {
+    waited(r) / other(rows, r, "inaccurate", &r.policy)
+}
+
+/// The smallest ratio of times, slow teacher over fast, from one of Theorem 3's policies.
+fn flip(rows: &[Record<Row>], policy: &str, slow: &str, fast: &str) -> Estimate {
+    let of = rows.iter().filter(|r| r.part == "flip" && r.policy == policy && r.teacher == slow);
+    smallest(of.map(|r| waited(r) / other(rows, r, fast, policy)))
+}
+
+/// The time over 2 (1 − e^−c) Var^power.
+fn bound(r: &Record<Row>, power: f64) -> f64 {
+    waited(r) / (2.0 * (1.0 - (-r.rise).exp()) * r.variance.powf(power))
+}
+
+/// Each seed's slope of log time on log variance, farthest from `power`.
+fn steepest(rows: &[Record<Row>], part: &str, power: f64) -> Vec<f64> {
+    by_seed(rows.iter().filter(|r| r.part == part), |g| farthest(g, power))
 }
 
 /// The rows that one measurement gives for each item.

@@ -66,7 +66,7 @@ impl Model {
 
     /// When the gradient flow of the mean over inputs takes the first input's right label to each probability.
     pub(crate) fn flow(&self, method: Method, levels: &[f64], flow: Flow) -> Result<Vec<Crossing>> {
-        let contexts = Vec::from_iter(0..self.inputs.len());
+        let contexts: Vec<usize> = (0..self.inputs.len()).collect();
         let field = policy_field(self.policy(), contexts, |_, probs, grad| match method {
             Method::Rft => {
                 value_gradient(probs, &self.rewards, grad);
@@ -82,7 +82,7 @@ impl Model {
     ///
     /// Independent of [`Model::flow`]: the learner and the objectives here, hand-written logit gradients there.
     pub(crate) fn descent(&self, method: Method, learning_rate: f64) -> Result<f64> {
-        let contexts = Vec::from_iter(0..self.inputs.len());
+        let contexts: Vec<usize> = (0..self.inputs.len()).collect();
         let mut learner = Learner::new(self.policy(), Sgd { learning_rate });
         let (mut steps, mut before) = (0.0, self.right(&self.start));
         loop {
@@ -111,7 +111,9 @@ fn orthonormal(count: usize, dim: usize, stream: &mut Stream) -> Vec<Vec<f64>> {
             x.iter_mut().zip(earlier).for_each(|(x, e)| *x -= overlap * e);
         }
         let length = norm(&x);
-        x.iter_mut().for_each(|x| *x /= length);
+        for v in &mut x {
+            *v /= length;
+        }
         frame.push(x);
     }
     frame
@@ -127,7 +129,7 @@ pub(crate) fn initial_probs(labels: usize, p0: f64, spread: f64, wrong: &mut Str
 }
 
 /// The limit of t σ² for RFT as p₀ → 0. There p is negligible while it grows by any factor; SFT moves the wrong labels
-/// by d log q_j = −q_j dt and p by d log p = (1 + Σq²) dt; RFT goes the same way 2p times as fast:
+/// by d log q = −q dt and p by d log p = (1 + Σq²) dt; RFT goes the same way 2p times as fast:
 /// t σ² → 4p₀ ∫ dt / (2p) = 2 ∫ (p₀/p) dt.
 pub(crate) fn rft_limit(wrong: &[f64], tolerance: f64) -> Result<f64> {
     let n = wrong.len();

@@ -43,7 +43,7 @@ pub(crate) fn summary(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64,
     let mut points: Vec<(f64, f64)> = points.into_iter().collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     points
-        .chunk_by(|a, b| a.0 == b.0)
+        .chunk_by(|a, b| a.0.to_bits() == b.0.to_bits())
         .map(|chunk| {
             let y: Vec<f64> = chunk.iter().map(|p| p.1).collect();
             (chunk[0].0, mean(&y), quantile(&y, 0.0), quantile(&y, 1.0))

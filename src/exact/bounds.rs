@@ -6,7 +6,7 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// Theorem 1 of arXiv:2310.20703: ‖∇V‖ ≤ 6 · L · γ · STD^(2/3), for rewards in [−1, 1] (the exponent is not
-/// homogeneous in the reward, so a range has to be fixed).
+/// homogeneous in the reward, so a range has to be fixed). The constant 6 and the factors are known second-hand.
 pub fn theorem1_bound(length: usize, jacobian_norm: f64, reward_std: f64) -> f64 {
     6.0 * length as f64 * jacobian_norm * reward_std.cbrt().powi(2)
 }
@@ -14,7 +14,7 @@ pub fn theorem1_bound(length: usize, jacobian_norm: f64, reward_std: f64) -> f64
 /// The sharper bound ‖∇V‖ ≤ γ · √(L/2) · STD, for rewards of any scale (derived here, not in the paper).
 ///
 /// # Formula
-/// The logits' gradient at a context s is P(s) C(π) Q with C(π) = diag(π) − π πᵀ, and ‖C(π) Q‖ ≤ STD_π[Q]/√2 because
+/// The logits' gradient at a context s is P(s) C(π) Q with C(π) = diag(π) − π πᵀ, and `‖C(π) Q‖ ≤ STD_π[Q]/√2` because
 /// ‖C(π)^½‖² ≤ 1/2. Jensen within a step and Cauchy–Schwarz over the L steps turn the sum of the per-step deviations
 /// into √L times the root of the sum of per-step variances, which is the variance of the reward.
 /// Equality: one step, two tokens of probability 1/2.
@@ -31,9 +31,9 @@ pub fn sharp_tabular_bound(reward_std: f64) -> f64 {
 /// What is left of the sampling policy in a bound on the clipped surrogate's gradient, summed over the L steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Surrogate {
-    /// Σ_l E|A_l|: the mean absolute advantage of step l under the sampling policy, summed.
+    /// `Σ_l E|A_l|`: the mean absolute advantage of step l under the sampling policy, summed.
     pub absolute_advantage: f64,
-    /// Σ_l TV_l: total variation between current and sampling next-token distributions at step l, averaged over the
+    /// `Σ_l TV_l`: total variation between current and sampling next-token distributions at step l, averaged over the
     /// prefixes that the sampling policy visits, summed.
     pub total_variation: f64,
     /// max |A(s, a)| over contexts and tokens.
@@ -43,12 +43,12 @@ pub struct Surrogate {
 }
 
 impl Surrogate {
-    /// √2 · γ · [(1 + clip) · Σ_l E|A_l| + M · Σ_l TV_l], with M the largest |advantage|.
+    /// `√2 · γ · [(1 + clip) · Σ_l E|A_l| + M · Σ_l TV_l]`, with M the largest |advantage|.
     ///
     /// # Formula
     /// Only tokens whose ratio is inside the clip, or above it with A < 0, pass gradient, so the logits' gradient at a
-    /// context is C(π) (m A) with a 0/1 mask m, and ‖C(π) v‖ ≤ √2 Σ_a π(a) |v(a)|. For a ratio within 1 + clip,
-    /// π |A| ≤ (1 + clip) π_old |A|; above it the excess over π_old is at most the total variation, times M.
+    /// context is C(π) (m A) with a 0/1 mask m, and `‖C(π) v‖ ≤ √2 Σ_a π(a) |v(a)|`. For a ratio within 1 + clip,
+    /// `π |A| ≤ (1 + clip) π_old |A|`; above it the excess over `π_old` is at most the total variation, times M.
     /// Derived here; the paper's appendix has a bound of this shape whose constants we do not know.
     pub fn absolute_bound(&self, jacobian_norm: f64, clip: f64) -> f64 {
         let Self { absolute_advantage, total_variation, largest_advantage, .. } = *self;
@@ -56,17 +56,17 @@ impl Surrogate {
         std::f64::consts::SQRT_2 * jacobian_norm * ((1.0 + clip) * absolute_advantage + excess)
     }
 
-    /// √2 · γ · [(1 + clip) · √L · STD + M · Σ_l TV_l]: [`Surrogate::absolute_bound`] with E|A_l| ≤ √(E A_l²) and
-    /// Σ_l E A_l² = STD², by Cauchy–Schwarz over the L steps.
+    /// `√2 · γ · [(1 + clip) · √L · STD + M · Σ_l TV_l]`: [`Surrogate::absolute_bound`] with `E|A_l| ≤ √(E A_l²)` and
+    /// `Σ_l E A_l² = STD²`, by Cauchy–Schwarz over the L steps.
     pub fn std_bound(&self, length: usize, jacobian_norm: f64, clip: f64) -> f64 {
         let absolute_advantage = (length as f64).sqrt() * self.reward_std;
         Self { absolute_advantage, ..*self }.absolute_bound(jacobian_norm, clip)
     }
 
-    /// γ · √(L/2) · √(STD² + M² · Σ_l TV_l): the sharper form, which is [`sharp_bound`] when nothing has moved.
+    /// `γ · √(L/2) · √(STD² + M² · Σ_l TV_l)`: the sharper form, which is [`sharp_bound`] when nothing has moved.
     ///
     /// # Formula
-    /// ‖C(π) (m A)‖² ≤ Var_π[m A]/2 ≤ E_π[A²]/2 ≤ (E_old[A²] + M² TV)/2 at each context, then as in [`sharp_bound`].
+    /// `‖C(π) (m A)‖² ≤ Var_π[m A]/2 ≤ E_π[A²]/2 ≤ (E_old[A²] + M² TV)/2` at each context, then as in [`sharp_bound`].
     pub fn variance_bound(&self, length: usize, jacobian_norm: f64) -> f64 {
         let Self { total_variation, largest_advantage, reward_std, .. } = *self;
         let second_moment = reward_std * reward_std + largest_advantage * largest_advantage * total_variation;
@@ -91,7 +91,8 @@ mod tests {
     fn scaling_in_length_jacobian_and_std() {
         assert_relative_eq!(theorem1_bound(3, 2.0, 0.125), 6.0 * 3.0 * 2.0 * 0.25, max_relative = 1e-15);
         assert_relative_eq!(sharp_bound(8, 3.0, 0.5), 3.0, max_relative = 1e-15);
-        assert_eq!([theorem1_bound(2, 1.0, 0.0), sharp_bound(2, 1.0, 0.0), sharp_tabular_bound(0.0)], [0.0; 3]);
+        let at_zero = [theorem1_bound(2, 1.0, 0.0), sharp_bound(2, 1.0, 0.0), sharp_tabular_bound(0.0)];
+        assert!(at_zero.iter().all(|&bound| bound == 0.0));
     }
 
     #[test]

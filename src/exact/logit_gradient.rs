@@ -9,7 +9,9 @@ use crate::policy::Policy;
 pub fn softmax(logits: &[f64], probs: &mut [f64]) {
     probs.copy_from_slice(logits);
     num::log_softmax(probs);
-    probs.iter_mut().for_each(|p| *p = p.exp());
+    for p in probs {
+        *p = p.exp();
+    }
 }
 
 /// Writes ∇V = C(π) r, that is π(y) (r(y) − V), and returns V = Σ π r.
@@ -37,7 +39,7 @@ fn centred(probs: &[f64], rewards: &[f64]) -> (f64, f64) {
     (origin, probs.iter().zip(rewards).map(|(p, r)| p * (r - origin)).sum())
 }
 
-/// Writes ∇ log π(target) = e_target − π: the direction of supervised finetuning.
+/// Writes `∇ log π(target) = e_target − π`: the direction of supervised finetuning.
 pub fn log_prob_gradient(probs: &[f64], target: usize, grad: &mut [f64]) {
     let mut others = 0.0;
     for (y, (g, p)) in grad.iter_mut().zip(probs).enumerate() {
@@ -47,7 +49,7 @@ pub fn log_prob_gradient(probs: &[f64], target: usize, grad: &mut [f64]) {
     grad[target] = others;
 }
 
-/// Writes the gradient of V − λ KL(π‖π_ref), which is [`value_gradient`] of the reward r − λ log(π/π_ref).
+/// Writes the gradient of `V − λ KL(π‖π_ref)`, which is [`value_gradient`] of the reward `r − λ log(π/π_ref)`.
 ///
 /// # Shapes
 /// All slices: one entry per output; `reference` holds probabilities, all positive.
@@ -72,11 +74,15 @@ pub fn policy_field<P: Policy>(
     move |params, rate| {
         policy.params_mut().copy_from_slice(params);
         policy.log_probs(&contexts, &mut probs);
-        probs.iter_mut().for_each(|p| *p = p.exp());
+        for p in &mut probs {
+            *p = p.exp();
+        }
         for ((&c, p), w) in contexts.iter().zip(probs.chunks_exact(vocab)).zip(weights.chunks_exact_mut(vocab)) {
             logit_gradient(c, p, w);
         }
-        weights.iter_mut().for_each(|w| *w /= contexts.len() as f64);
+        for w in &mut weights {
+            *w /= contexts.len() as f64;
+        }
         rate.fill(0.0);
         policy.backward(&weights, rate);
     }

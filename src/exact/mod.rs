@@ -2,14 +2,20 @@
 //! that each is the other's oracle.
 
 pub mod bandit;
+mod best_of_n;
 mod bounds;
 mod flow;
 mod logit_gradient;
 mod packed;
 mod rows;
+mod outputs;
+mod tilted;
 mod tree;
 
+pub use best_of_n::{best_of_n, best_of_n_kl_bound, best_of_n_point};
 pub use bounds::{Surrogate, sharp_bound, sharp_tabular_bound, theorem1_bound};
 pub use flow::{Crossing, Flow};
 pub use logit_gradient::{log_prob_gradient, policy_field, regularised_gradient, reward_std, softmax, value_gradient};
+pub use outputs::{entropy, kl, output_log_probs, total_variation};
+pub use tilted::{Tilted, pareto_front, tilted};
 pub use tree::{Engine, PromptStats};

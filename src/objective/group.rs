@@ -4,25 +4,27 @@
 //! A group without a comparison in it — one output, or all rewards equal — has advantages of exactly zero (a *dead
 //! group*), never 0/0 and never the rounding noise of a mean divided by its own spread. Rewards must be finite.
 
-/// A_i = r_i − `baseline`: REINFORCE (Williams 1992); `baseline` 0 gives the plain estimator.
+/// `A_i = r_i − baseline`: REINFORCE (Williams 1992); `baseline` 0 gives the plain estimator.
 pub fn reinforce_advantages(rewards: &[f64], baseline: f64, advantages: &mut [f64]) {
     assert_eq!(rewards.len(), advantages.len(), "one advantage per output");
     advantages.iter_mut().zip(rewards).for_each(|(a, r)| *a = r - baseline);
 }
 
-/// A_i = r_i − mean of the *other* rewards: RLOO (arXiv:2402.14740), unbiased.
+/// `A_i = r_i` − mean of the *other* rewards: RLOO (arXiv:2402.14740), unbiased.
 ///
 /// # Formula
-/// G/(G−1) · (r_i − mean), with the mean over the whole group.
+/// `G/(G−1) · (r_i − mean)`, with the mean over the whole group.
 pub fn rloo_advantages(rewards: &[f64], advantages: &mut [f64]) {
     dr_grpo_advantages(rewards, advantages);
     let g = rewards.len() as f64;
     if rewards.len() > 1 {
-        advantages.iter_mut().for_each(|a| *a *= g / (g - 1.0));
+        for a in advantages {
+            *a *= g / (g - 1.0);
+        }
     }
 }
 
-/// A_i = r_i − mean of the group: Dr. GRPO (arXiv:2503.20783), no division by the standard deviation.
+/// `A_i = r_i − mean` of the group: Dr. GRPO (arXiv:2503.20783), no division by the standard deviation.
 ///
 /// In expectation the step is (G−1)/G of the policy gradient, because every output is in its own baseline.
 pub fn dr_grpo_advantages(rewards: &[f64], advantages: &mut [f64]) {
@@ -30,24 +32,26 @@ pub fn dr_grpo_advantages(rewards: &[f64], advantages: &mut [f64]) {
     // measured from the first reward, so that equal rewards cancel exactly
     let origin = rewards.first().copied().unwrap_or(0.0);
     let mean = rewards.iter().map(|r| r - origin).sum::<f64>() / rewards.len().max(1) as f64;
-    let equal = rewards.iter().all(|r| *r == origin);
+    let equal = rewards.iter().all(|r| (r - origin).abs() <= 0.0);
     advantages.iter_mut().zip(rewards).for_each(|(a, r)| *a = if equal { 0.0 } else { (r - origin) - mean });
 }
 
-/// A_i = (r_i − mean) / (std + `epsilon`): GRPO (arXiv:2402.03300).
+/// `A_i = (r_i − mean) / (std + epsilon)`: GRPO (arXiv:2402.03300).
 ///
-/// `std` is the *sample* standard deviation (n − 1) of the group, as in TRL, whose `epsilon` is 1e-4; the paper writes
-/// std without saying which. `epsilon` ≥ 0 has the unit of the reward: rewards of its size or less are not normalised.
+/// `std` is the *sample* standard deviation (n − 1) of the group, as in TRL, whose `epsilon` is 1e-4. `epsilon` ≥ 0
+/// has the unit of the reward: differences of its size or less are not normalised.
 pub fn grpo_advantages(rewards: &[f64], epsilon: f64, advantages: &mut [f64]) {
     dr_grpo_advantages(rewards, advantages);
     let squares: f64 = advantages.iter().map(|a| a * a).sum();
     if squares > 0.0 {
         let std = (squares / (rewards.len() as f64 - 1.0)).sqrt();
-        advantages.iter_mut().for_each(|a| *a /= std + epsilon);
+        for a in advantages {
+            *a /= std + epsilon;
+        }
     }
 }
 
-/// (1/G) Σ_i A_i log π(y_i): the surrogate whose gradient is a group's policy-gradient step; advantages are constants.
+/// `(1/G) Σ A_i log π(y_i)`: the surrogate whose gradient is a group's policy-gradient step; advantages are constants.
 ///
 /// # Shapes
 /// `log_probs`, `advantages`, `weights`: one entry per output of the group.
@@ -165,7 +169,7 @@ mod tests {
     fn reinforce_subtracts_the_baseline() {
         let mut a = [0.0; 2];
         reinforce_advantages(&[1.0, -1.0], 0.25, &mut a);
-        assert_eq!(a, [0.75, -1.25]);
+        assert_close(&a, &[0.75, -1.25], 0.0);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use super::ticks::{self, Tick};
 
 /// Values beyond this are treated like infinities: their differences would overflow.
 const HUGE: f64 = 1e300;
+/// Nothing is placed further from the panel than this many times its size.
+const FAR: f64 = 1e5;
 /// Category positions from here on are not drawn.
 pub(crate) const MOST_CATEGORIES: usize = 500;
 
@@ -22,13 +24,18 @@ impl Span {
     /// not positive on a log axis). Far outside values are drawn in to a finite distance.
     pub(crate) fn place(&self, value: f64) -> Option<f64> {
         let coordinate = coordinate(self.scale, value)?;
-        Some(((coordinate - self.low) / (self.high - self.low)).clamp(-1e5, 1e5))
+        Some(((coordinate - self.low) / (self.high - self.low)).clamp(-FAR, FAR))
     }
 
-    /// As [`Self::place`], but what lies at or below zero on a log axis is far below the panel (lower ends of bands
-    /// and error bars).
-    pub(crate) fn place_low(&self, value: f64) -> Option<f64> {
-        if self.scale == Scale::Log && value <= 0.0 { Some(-1e5) } else { self.place(value) }
+    /// As [`Self::place`] for the end of an interval: infinite ends, and what lies at or below zero on a log axis, are
+    /// far outside the panel, so that the interval runs to its edge.
+    pub(crate) fn place_end(&self, value: f64) -> Option<f64> {
+        match value {
+            _ if value.is_nan() => None,
+            _ if value > HUGE => Some(FAR),
+            _ if value < -HUGE || (self.scale == Scale::Log && value <= 0.0) => Some(-FAR),
+            _ => self.place(value),
+        }
     }
 
     /// Ticks with at most `most` labels, and the power of ten to multiply linear labels by.
@@ -145,7 +152,7 @@ fn names(axis: &Axis, positions: impl Iterator<Item = usize>) -> Vec<String> {
         let count = positions.filter(|p| *p < MOST_CATEGORIES).max().map_or(0, |last| last + 1);
         return (0..count).map(|i| i.to_string()).collect();
     }
-    axis.categories.clone()
+    axis.categories.iter().take(MOST_CATEGORIES).cloned().collect()
 }
 
 fn x_positions(layer: &Layer) -> Vec<usize> {
@@ -174,20 +181,22 @@ impl Values {
     fn take(&mut self, layer: &Layer) {
         match layer {
             Layer::Line { points, .. } | Layer::Scatter { points, .. } | Layer::Reference { points, .. } => {
-                points.iter().for_each(|p| self.point(p.0, &[p.1]));
+                self.points(points.iter().map(|p| (p.0, [p.1])));
             }
-            Layer::Band { points, .. } => points.iter().for_each(|p| self.point(p.0, &[p.1, p.2])),
-            Layer::ErrorBars { points, .. } => points.iter().for_each(|p| self.point(p.0, &[p.1, p.2, p.3])),
-            Layer::ColoredScatter { points, .. } => points.iter().for_each(|p| self.point(p.0, &[p.1])),
-            Layer::Bars { bars, .. } => bars.iter().for_each(|b| self.point(b.0 as f64, &[b.1, b.2, b.3])),
+            Layer::Band { points, .. } => self.points(points.iter().map(|p| (p.0, [p.1, p.2]))),
+            Layer::ErrorBars { points, .. } => self.points(points.iter().map(|p| (p.0, [p.1, p.2, p.3]))),
+            Layer::ColoredScatter { points, .. } => self.points(points.iter().map(|p| (p.0, [p.1]))),
+            Layer::Bars { bars, .. } => self.points(bars.iter().map(|b| (b.0 as f64, [b.1, b.2, b.3]))),
             Layer::Heat { .. } => {}
             Layer::Horizontal { y, .. } => self.y.push(*y),
             Layer::Vertical { x, .. } => self.x.push(*x),
         }
     }
 
-    fn point(&mut self, x: f64, ys: &[f64]) {
-        self.x.push(x);
-        self.y.extend(ys);
+    fn points<const N: usize>(&mut self, points: impl Iterator<Item = (f64, [f64; N])>) {
+        for (x, ys) in points {
+            self.x.push(x);
+            self.y.extend(ys);
+        }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct ColorScale {
     pub(crate) low: f64,
     pub(crate) high: f64,
     tick_width: f64,
+    label_lines: Vec<String>,
 }
 
 impl ColorScale {
@@ -29,8 +30,7 @@ impl ColorScale {
 
     /// The page width that the bar takes, gap and label included.
     pub(crate) fn width(&self) -> f64 {
-        let label = if self.label.is_empty() { 0.0 } else { LABEL * text::LINE + 4.0 };
-        GAP + BAR + TICK_GAP + self.tick_width + label
+        GAP + BAR + TICK_GAP + self.tick_width + 4.0 + self.label_lines.len() as f64 * LABEL * text::LINE
     }
 
     /// Draws the bar beside `plot`, `offset` to its right.
@@ -38,11 +38,11 @@ impl ColorScale {
         let left = plot.right + offset + GAP;
         let height = plot.height().min(420.0);
         let top = plot.top + (plot.height() - height) / 2.0;
+        // From the top down, each step over the rest of the bar: no seams between them in an SVG.
         for i in 0..STEPS {
-            let (from, to) = (f64::from(i) / f64::from(STEPS), f64::from(i + 1) / f64::from(STEPS));
-            let area =
-                Rect { left, top: top + height * (1.0 - to), right: left + BAR, bottom: top + height * (1.0 - from) };
-            scene.block(area, palette::sequential(f64::midpoint(from, to)));
+            let (done, middle) = (f64::from(i) / f64::from(STEPS), (f64::from(i) + 0.5) / f64::from(STEPS));
+            let area = Rect { left, top: top + height * done, right: left + BAR, bottom: top + height };
+            scene.block(area, palette::sequential(1.0 - middle));
         }
         for tick in ticks::linear(self.low, self.high, 6).ticks {
             let y = top + height * (1.0 - (tick.value - self.low) / (self.high - self.low));
@@ -58,12 +58,11 @@ impl ColorScale {
                 color: Color::SOFT_INK,
             });
         }
-        let lines = text::wrap(&self.label(), LABEL, false, plot.height() + 20.0);
-        for (i, line) in lines.into_iter().take(1).enumerate() {
+        for (i, line) in self.label_lines.iter().enumerate() {
             let x = left + BAR + TICK_GAP + self.tick_width + 4.0 + (i as f64 + 0.5) * LABEL * text::LINE;
             scene.text(Text {
                 at: (x, f64::midpoint(plot.top, plot.bottom)),
-                content: line,
+                content: line.clone(),
                 size: LABEL,
                 bold: false,
                 align: Align::Middle,
@@ -73,54 +72,64 @@ impl ColorScale {
         }
     }
 
-    fn label(&self) -> String {
-        match ticks::linear(self.low, self.high, 6).exponent {
+    /// The scale with its label broken for a data area of this height.
+    pub(crate) fn beside(self, height: f64) -> Self {
+        let label = match ticks::linear(self.low, self.high, 6).exponent {
             0 => self.label.clone(),
             exponent => format!("{} ×10{}", self.label, ticks::superscript(exponent)),
-        }
+        };
+        Self { label_lines: text::wrap(&label, LABEL, false, height + 20.0), ..self }
     }
 }
 
 /// The colour scales that each panel shows, in order of appearance.
 pub(crate) fn scales(chart: &Chart) -> Vec<Vec<ColorScale>> {
-    chart
-        .panels
-        .iter()
-        .map(|panel| {
-            let mut found: Vec<ColorScale> = Vec::new();
-            for (label, ..) in panel.layers.iter().filter_map(colored) {
-                if found.iter().all(|scale| scale.label != label) {
-                    found.push(scale(chart, label));
-                }
+    let of_panel = |panel: &Panel| {
+        let mut found: Vec<ColorScale> = Vec::new();
+        for layer in panel.layers.iter().filter_map(Colored::of) {
+            if found.iter().all(|scale| scale.label != layer.label) {
+                found.push(scale(chart, layer.label));
             }
-            found
-        })
-        .collect()
+        }
+        found
+    };
+    chart.panels.iter().map(of_panel).collect()
 }
 
-/// A coloured layer's label, fixed range and values.
-fn colored(layer: &Layer) -> Option<(&str, Option<(f64, f64)>, Vec<f64>)> {
-    match layer {
-        Layer::ColoredScatter { points, value_label, range } => {
-            Some((value_label, *range, points.iter().map(|p| p.2).collect()))
+/// What a coloured layer says about its scale.
+struct Colored<'a> {
+    label: &'a str,
+    range: Option<(f64, f64)>,
+    values: Vec<f64>,
+}
+
+impl<'a> Colored<'a> {
+    fn of(layer: &'a Layer) -> Option<Self> {
+        match layer {
+            Layer::ColoredScatter { points, value_label, range } => {
+                Some(Self { label: value_label, range: *range, values: points.iter().map(|p| p.2).collect() })
+            }
+            Layer::Heat { cells, value_label } => {
+                Some(Self { label: value_label, range: None, values: cells.iter().map(|c| c.2).collect() })
+            }
+            _ => None,
         }
-        Layer::Heat { cells, value_label } => Some((value_label, None, cells.iter().map(|c| c.2).collect())),
-        _ => None,
+    }
+
+    /// The ends of the fixed range, or else all values.
+    fn marks(self) -> Vec<f64> {
+        match self.range {
+            Some((low, high)) if usable(low) && usable(high) => vec![low, high],
+            _ => self.values.into_iter().filter(|v| usable(*v)).collect(),
+        }
     }
 }
 
 /// The range that covers every layer of the figure with this label.
 fn scale(chart: &Chart, label: &str) -> ColorScale {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    let layers = |panel: &'_ Panel| -> Vec<(Option<(f64, f64)>, Vec<f64>)> {
-        panel.layers.iter().filter_map(colored).filter(|c| c.0 == label).map(|c| (c.1, c.2)).collect()
-    };
-    for (range, values) in chart.panels.iter().flat_map(layers) {
-        let ends = range.filter(|r| usable(r.0) && usable(r.1)).map(|r| vec![r.0, r.1]);
-        for value in ends.unwrap_or(values).into_iter().filter(|v| usable(*v)) {
-            (low, high) = (low.min(value), high.max(value));
-        }
-    }
+    let layers = chart.panels.iter().flat_map(|panel| &panel.layers).filter_map(Colored::of);
+    let values = layers.filter(|layer| layer.label == label).flat_map(Colored::marks);
+    let (mut low, mut high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         (low, high) = (0.0, 1.0);
     }
@@ -130,7 +139,7 @@ fn scale(chart: &Chart, label: &str) -> ColorScale {
     }
     let labels = ticks::linear(low, high, 6).ticks;
     let tick_width = labels.iter().map(|t| text::width(&t.label, TICK, false)).fold(0.0, f64::max);
-    ColorScale { label: label.to_owned(), low, high, tick_width }
+    ColorScale { label: label.to_owned(), low, high, tick_width, label_lines: Vec::new() }
 }
 
 fn usable(value: f64) -> bool {

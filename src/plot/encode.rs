@@ -33,8 +33,8 @@ pub(crate) fn png(raster: &Raster) -> Result<Vec<u8>> {
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette.concat());
-    encoder.set_compression(png::Compression::Best);
-    encoder.set_filter(png::FilterType::NoFilter);
+    encoder.set_deflate_compression(png::DeflateCompression::Level(9));
+    encoder.set_filter(png::Filter::NoFilter);
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(&pixels).map_err(failed)?;
     writer.finish().map_err(failed)?;
@@ -102,4 +102,41 @@ fn nearest(palette: &[Rgb], color: Rgb) -> u8 {
     let distance = |other: &Rgb| -> i32 { (0..3).map(|c| (i32::from(other[c]) - i32::from(color[c])).pow(2)).sum() };
     let best = (0..palette.len()).min_by_key(|&i| distance(&palette[i])).unwrap_or(0);
     best as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8]) -> Vec<u8> {
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        pixels
+    }
+
+    /// A raster in which every pixel has a colour of its own along a curve in the colour cube.
+    fn gradient(count: usize, solid: &[Rgb]) -> Raster {
+        let rgb = (0..count).flat_map(|i| [i % 256, i * 7 % 256, i / 256 * 16].map(|c| c as u8)).collect();
+        Raster { width: count, height: 1, rgb, solid: solid.iter().copied().collect() }
+    }
+
+    #[test]
+    fn up_to_256_colours_nothing_is_lost() {
+        let raster = gradient(256, &[]);
+        assert_eq!(decode(&png(&raster).unwrap()), raster.rgb);
+    }
+
+    #[test]
+    fn with_more_colours_the_solid_ones_are_exact_and_the_rest_near() {
+        let solid = [[9, 63, 0], [200, 120, 48]];
+        let mut raster = gradient(4096, &solid);
+        raster.rgb[..3].copy_from_slice(&solid[1]);
+        let decoded = decode(&png(&raster).unwrap());
+        assert_eq!((&decoded[..3], &decoded[27..30]), (&solid[1][..], &solid[0][..]));
+        let worst = raster.rgb.iter().zip(&decoded).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(worst < 64, "{worst}");
+    }
 }

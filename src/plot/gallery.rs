@@ -189,7 +189,7 @@ fn multiples() -> Chart {
     let panels = (0..6)
         .map(|i| {
             let (x, y) = (scales[i % 2], scales[(i / 2) % 2]);
-            let size = 10_f64.powi(i as i32 * 2 - 5);
+            let size = [1e-5, 1e-3, 0.1, 10.0, 1e3, 1e5][i];
             let curve = |f: &dyn Fn(f64) -> f64| -> Vec<(f64, f64)> {
                 (1..=30).map(|k| (f64::from(k) * size, f(f64::from(k)))).collect()
             };
@@ -291,6 +291,91 @@ fn degenerate() -> Chart {
     Chart { title: "Degenerate input".into(), subtitle: String::new(), panels, columns: 0 }
 }
 
+/// Error bars on category axes, a panel whose range is fixed, bars on a log axis, many long names.
+fn categories() -> Chart {
+    let mut noise = Noise(6);
+    let families = ["tabular", "shared features", "small MLP", "transformer"];
+    let mut panels = Vec::new();
+    let layers = ["paper's bound", "sharper bound"].map(|series| Layer::ErrorBars {
+        series: series.into(),
+        points: (0..4)
+            .map(|i| {
+                let y = 10_f64.powf(-2.0 * noise.unit());
+                (f64::from(i), y, y * 0.6, if i == 3 { f64::INFINITY } else { y * 1.5 })
+            })
+            .collect(),
+    });
+    panels.push(Panel {
+        title: "tightness".into(),
+        x: named("family", &families),
+        y: axis("largest ratio", Scale::Log),
+        layers: layers.into_iter().chain([Layer::Horizontal { label: "tight".into(), y: 1.0 }]).collect(),
+    });
+    let bars = |count: usize, noise: &mut Noise| {
+        ["paper's bound", "sharper bound"].map(|series| Layer::Bars {
+            series: series.into(),
+            bars: (0..count)
+                .map(|i| {
+                    let y = 10_f64.powf(4.0 * noise.unit() - 2.0);
+                    (i, y, y / 2.0, y * 2.0)
+                })
+                .collect(),
+        })
+    };
+    panels.push(Panel {
+        title: "bars on a log axis".into(),
+        x: named("family", &families),
+        y: axis("seconds", Scale::Log),
+        layers: bars(4, &mut noise).into(),
+    });
+    let many: Vec<String> = (0..24).map(|i| format!("task number {i} of many")).collect();
+    panels.push(Panel {
+        title: "many names".into(),
+        x: Axis { categories: many, ..Axis::default() },
+        y: axis("seconds", Scale::Linear),
+        layers: bars(24, &mut noise).into(),
+    });
+    let wave: Vec<(f64, f64)> = (0..400).map(|i| f64::from(i) / 20.0).map(|x| (x, 2.0 * x.sin())).collect();
+    let band = wave.iter().map(|&(x, y)| (x, y - 0.4, y + 0.4)).collect();
+    panels.push(Panel {
+        title: "fixed range, data beyond it".into(),
+        x: Axis { range: Some((2.0, 15.0)), ..axis("x", Scale::Linear) },
+        y: Axis { range: Some((-1.0, 1.5)), ..axis("y", Scale::Linear) },
+        layers: vec![
+            Layer::Band { series: "wave".into(), points: band },
+            Layer::Line { series: "wave".into(), points: wave, stroke: Stroke::Solid, markers: false },
+        ],
+    });
+    Chart { title: "Categories and fixed ranges".into(), subtitle: String::new(), panels, columns: 2 }
+}
+
+/// Eight panels in four columns, clouds on log axes with colour and a curve.
+fn wide() -> Chart {
+    let mut noise = Noise(7);
+    let panels = (0..8)
+        .map(|i| {
+            let cloud = (0..4000).map(|_| {
+                let x = 10_f64.powf(-4.0 * noise.unit());
+                (x, x.powf(0.5 + 0.1 * f64::from(i)) * (0.4 * noise.normal()).exp(), noise.unit())
+            });
+            Panel {
+                title: format!("task {i}"),
+                x: axis("reward std", Scale::Log),
+                y: axis("change of reward", Scale::Log),
+                layers: vec![
+                    Layer::ColoredScatter {
+                        points: cloud.collect(),
+                        value_label: "initial reward".into(),
+                        range: Some((0.0, 1.0)),
+                    },
+                    Layer::Reference { label: "slope 1".into(), points: vec![(1e-4, 1e-4), (1.0, 1.0)] },
+                ],
+            }
+        })
+        .collect();
+    Chart { title: "Eight tasks".into(), subtitle: "32 000 points.".into(), panels, columns: 4 }
+}
+
 /// Every chart, by file name.
 pub(super) fn all() -> Vec<(&'static str, Chart)> {
     vec![
@@ -301,6 +386,8 @@ pub(super) fn all() -> Vec<(&'static str, Chart)> {
         ("heat", heat()),
         ("multiples", multiples()),
         ("crowd", crowd()),
+        ("categories", categories()),
+        ("wide", wide()),
         ("degenerate", degenerate()),
         ("empty", Chart::default()),
     ]

@@ -3,6 +3,7 @@
 use super::axis::Axes;
 use super::chart::{Chart, Panel};
 use super::colorbar::{self, ColorScale};
+use super::names::{self, Names};
 use super::scene::Rect;
 use super::text;
 use super::ticks::Tick;
@@ -24,7 +25,8 @@ const X_LABEL_GAP: f64 = 4.0;
 pub(crate) const HEADLINE_GAP: f64 = 4.0;
 const COLUMN_GAP: f64 = 26.0;
 const ROW_GAP: f64 = 26.0;
-const MOST_NAME_WIDTH: f64 = 200.0;
+/// The narrowest data area; the page grows rather.
+const LEAST_PLOT: f64 = 150.0;
 
 /// A panel with its place and everything about its axes that the page's layout decides.
 #[derive(Clone, Debug)]
@@ -49,28 +51,6 @@ pub(crate) struct Frame {
     pub(crate) color_bars: bool,
 }
 
-/// Category names, broken into lines.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Names {
-    pub(crate) lines: Vec<Vec<String>>,
-    pub(crate) size: f64,
-    /// Written from bottom to top because they do not fit side by side.
-    pub(crate) upwards: bool,
-}
-
-impl Names {
-    fn depth(&self) -> f64 {
-        if self.upwards {
-            return self.lines.iter().map(|l| text::widest(l, self.size, false)).fold(0.0, f64::max);
-        }
-        self.lines.iter().map(Vec::len).max().unwrap_or(0) as f64 * self.size * text::LINE
-    }
-
-    fn widest(&self) -> f64 {
-        self.lines.iter().map(|l| text::widest(l, self.size, false)).fold(0.0, f64::max)
-    }
-}
-
 /// The page.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -87,7 +67,7 @@ pub(crate) fn columns(chart: &Chart) -> usize {
     let count = chart.panels.len().max(1);
     let wanted = match (chart.columns, count) {
         (0, 1..=3) => count,
-        (0, _) => (1..).find(|c| c * c >= count).unwrap_or(1),
+        (0, _) => (1..=count).find(|c| c * c >= count).unwrap_or(1),
         (fixed, _) => fixed,
     };
     wanted.clamp(1, count)
@@ -96,7 +76,11 @@ pub(crate) fn columns(chart: &Chart) -> usize {
 /// Lays the chart out.
 pub(crate) fn layout(chart: &Chart) -> Layout {
     let columns = columns(chart);
-    let width = (columns as f64 * 290.0).clamp(1200.0, 3000.0);
+    let height = plot_height(1200.0 / columns as f64);
+    let mut frames: Vec<Frame> = chart.panels.iter().map(|panel| sketch(panel, height)).collect();
+    color_bars(chart, &mut frames, columns);
+    y_labels(chart, &mut frames, columns);
+    let width = spread_columns(&mut frames, columns);
     let inner = width - 2.0 * MARGIN;
     let title = text::wrap(&chart.title, TITLE, true, inner);
     let subtitle = text::wrap(&chart.subtitle, SUBTITLE, false, inner);
@@ -105,11 +89,6 @@ pub(crate) fn layout(chart: &Chart) -> Layout {
     if !(title.is_empty() && subtitle.is_empty()) {
         top += HEADLINE_GAP + 14.0;
     }
-    let height = plot_height(inner / columns as f64);
-    let mut frames: Vec<Frame> = chart.panels.iter().map(|panel| sketch(panel, height)).collect();
-    color_bars(chart, &mut frames, columns);
-    y_labels(chart, &mut frames, columns);
-    spread_columns(&mut frames, columns, inner);
     for (panel, frame) in chart.panels.iter().zip(&mut frames) {
         finish_horizontal(panel, frame);
     }
@@ -120,21 +99,15 @@ pub(crate) fn layout(chart: &Chart) -> Layout {
 
 /// The height of a data area in a column of this width.
 fn plot_height(column: f64) -> f64 {
-    (column * 0.66 - 30.0).clamp(215.0, 590.0)
+    (column * 0.72 - 30.0).clamp(215.0, 590.0)
 }
 
 /// Everything vertical about a panel; its height is known before its width.
 fn sketch(panel: &Panel, height: f64) -> Frame {
     let axes = Axes::of(panel);
-    let height =
-        if axes.y_names.is_empty() { height } else { height.max(axes.y_names.len() as f64 * 38.0).min(1500.0) };
-    let (y_ticks, exponent) = axes.y.ticks((height / 52.0) as usize);
+    let (y_names, height) = names::stack(&axes.y_names, height);
+    let (y_ticks, exponent) = axes.y.ticks((height / 42.0).clamp(4.0, 10.0) as usize);
     let y_ticks = if axes.y_names.is_empty() { y_ticks } else { Vec::new() };
-    let y_names = Names {
-        lines: axes.y_names.iter().map(|n| clip_lines(text::wrap(n, TICK, false, MOST_NAME_WIDTH), 2)).collect(),
-        size: TICK,
-        upwards: false,
-    };
     let tick_width = y_ticks.iter().map(|t| text::width(&t.label, TICK, false)).fold(y_names.widest(), f64::max);
     Frame {
         plot: Rect { left: 0.0, top: 0.0, right: 0.0, bottom: height },
@@ -157,7 +130,8 @@ fn sketch(panel: &Panel, height: f64) -> Frame {
 /// Neighbours in a row that share all their colour scales share the bars, at the right.
 fn color_bars(chart: &Chart, frames: &mut [Frame], columns: usize) {
     for (frame, scales) in frames.iter_mut().zip(colorbar::scales(chart)) {
-        frame.color_scales = scales;
+        let height = frame.plot.height();
+        frame.color_scales = scales.into_iter().map(|scale| scale.beside(height)).collect();
     }
     for row in frames.chunks_mut(columns) {
         for i in 1..row.len() {
@@ -188,25 +162,15 @@ fn x_labels(chart: &Chart, frames: &mut [Frame], columns: usize) {
     }
 }
 
-/// At most `most` lines; the last one says that it was cut.
-fn clip_lines(mut lines: Vec<String>, most: usize) -> Vec<String> {
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(last) = lines.last_mut() {
-            last.push('…');
-        }
-    }
-    lines
-}
-
 /// A label with the power of ten that its ticks are counted in.
 fn scaled(label: &str, exponent: i32) -> String {
     if exponent == 0 { label.to_owned() } else { format!("{label} ×10{}", super::ticks::superscript(exponent)) }
 }
 
-/// Gives every column its margins and all data areas the same width.
-fn spread_columns(frames: &mut [Frame], columns: usize, inner: f64) {
-    let of = |frames: &[Frame], column: usize, margin: fn(&Frame) -> f64| {
+/// Gives every column its margins and all data areas the same width; returns the page's width, which grows when the
+/// data areas would get too narrow.
+fn spread_columns(frames: &mut [Frame], columns: usize) -> f64 {
+    let widest = |column: usize, margin: fn(&Frame) -> f64| {
         frames.iter().skip(column).step_by(columns).map(margin).fold(0.0, f64::max)
     };
     let left = |f: &Frame| f.y_label_offset + f.y_label.len() as f64 * LABEL * text::LINE;
@@ -214,20 +178,21 @@ fn spread_columns(frames: &mut [Frame], columns: usize, inner: f64) {
         let bars = f.color_scales.iter().filter(|_| f.color_bars).map(ColorScale::width).sum::<f64>();
         bars.max(16.0)
     };
-    let lefts: Vec<f64> = (0..columns).map(|c| of(frames, c, left)).collect();
-    let rights: Vec<f64> = (0..columns).map(|c| of(frames, c, right)).collect();
-    let gaps = COLUMN_GAP * (columns - 1) as f64;
-    let room = inner - gaps - lefts.iter().sum::<f64>() - rights.iter().sum::<f64>();
-    let plot = (room / columns as f64).max(80.0);
+    let margins: Vec<(f64, f64)> = (0..columns).map(|column| (widest(column, left), widest(column, right))).collect();
+    let taken = margins.iter().map(|m| m.0 + m.1).sum::<f64>() + COLUMN_GAP * (columns - 1) as f64 + 2.0 * MARGIN;
+    let count = columns as f64;
+    let page = (count * 290.0).clamp(1200.0, 3000.0).max(taken + count * LEAST_PLOT).ceil();
+    let plot = (page - taken) / count;
     let mut at = MARGIN;
-    for column in 0..columns {
-        at += lefts[column];
+    for (column, (left, right)) in margins.into_iter().enumerate() {
+        at += left;
         for frame in frames.iter_mut().skip(column).step_by(columns) {
             frame.plot.left = at;
             frame.plot.right = at + plot;
         }
-        at += plot + rights[column] + COLUMN_GAP;
+        at += plot + right + COLUMN_GAP;
     }
+    page
 }
 
 /// Everything that needs the data area's width: title and x ticks.
@@ -235,7 +200,7 @@ fn finish_horizontal(panel: &Panel, frame: &mut Frame) {
     let width = frame.plot.width();
     frame.title = text::wrap(&panel.title, PANEL_TITLE, true, width + 14.0);
     if !frame.axes.x_names.is_empty() {
-        frame.x_names = fit_names(&frame.axes.x_names, width);
+        frame.x_names = names::fit(&frame.axes.x_names, width);
         return;
     }
     for most in (2..=(width / 60.0).clamp(3.0, 9.0) as usize).rev() {
@@ -271,29 +236,6 @@ fn thin_out(frame: &mut Frame, width: f64) {
             last = at + half;
         }
     }
-}
-
-/// Breaks category names so that neighbours do not touch: in lines, then smaller, then upright.
-fn fit_names(names: &[String], width: f64) -> Names {
-    let cell = width / names.len().max(1) as f64 - 8.0;
-    for size in [TICK, TICK - 1.5, TICK - 3.0] {
-        let lines: Vec<Vec<String>> = names.iter().map(|name| text::wrap(name, size, false, cell)).collect();
-        let words_whole = names.iter().flat_map(|n| n.split_whitespace()).all(|w| text::width(w, size, false) <= cell);
-        if words_whole && lines.iter().all(|l| l.len() <= 3) {
-            return Names { lines, size, upwards: false };
-        }
-    }
-    // Upright names stand one line apart; with less room every k-th is written.
-    let stride = ((TICK * text::LINE) / (cell + 8.0)).ceil().max(1.0) as usize;
-    let lines = names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| {
-            let line = clip_lines(text::wrap(name, TICK, false, MOST_NAME_WIDTH), 1);
-            if i % stride == 0 { line } else { Vec::new() }
-        })
-        .collect();
-    Names { lines, size: TICK, upwards: true }
 }
 
 /// Puts the rows under each other; returns where they end.

@@ -16,6 +16,7 @@ const TOP: f64 = 20.0;
 
 /// What a series' swatch shows: everything that the figure draws of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // independent facts, in any combination
 struct Shows {
     line: Option<Stroke>,
     marker: bool,
@@ -154,13 +155,13 @@ fn swatch(scene: &mut Scene, looks: &Looks, entry: &Entry, x: f64, y: f64) {
             scene.path(piece, lines::DATA_LINE, look.color);
         }
     }
-    if shows.whisker {
+    if shows.whisker && !shows.block {
         scene.line((middle.0, y - 11.0), (middle.0, y + 11.0), points::WHISKER, look.color);
         for end in [y - 11.0, y + 11.0] {
             scene.line((middle.0 - points::CAP, end), (middle.0 + points::CAP, end), points::WHISKER, look.color);
         }
         points::shape(scene, look.marker, middle, points::MARKER, look.color);
-    } else if shows.marker || shows.cloud {
-        points::marker(scene, look, middle, points::MARKER);
+    } else if (shows.marker && !shows.block) || shows.cloud {
+        points::rimmed(scene, look, middle);
     }
 }

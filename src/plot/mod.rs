@@ -13,9 +13,12 @@ mod encode;
 mod gallery;
 mod layout;
 mod legend;
+mod names;
 mod palette;
 mod render;
 mod scene;
+#[cfg(test)]
+mod tests;
 mod text;
 mod ticks;
 

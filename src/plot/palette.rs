@@ -196,3 +196,61 @@ impl Looks {
         (REFERENCE_INKS[index % REFERENCE_INKS.len()], REFERENCE_DASHES[index % REFERENCE_DASHES.len()])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::Panel;
+
+    fn scatter(series: &str) -> Layer {
+        Layer::Scatter { series: series.into(), points: vec![] }
+    }
+
+    fn line(series: &str, stroke: Stroke) -> Layer {
+        Layer::Line { series: series.into(), points: vec![], stroke, markers: false }
+    }
+
+    fn looks(panels: Vec<Vec<Layer>>) -> Looks {
+        let panels = panels.into_iter().map(|layers| Panel { layers, ..Panel::default() }).collect();
+        Looks::of(&Chart { panels, ..Chart::default() })
+    }
+
+    #[test]
+    fn a_series_keeps_its_look_in_all_panels_by_first_appearance() {
+        let looks = looks(vec![vec![scatter("a"), scatter("b")], vec![scatter("c"), scatter("b"), scatter("a")]]);
+        assert_eq!(looks.series(), ["a", "b", "c"]);
+        assert_eq!(["a", "b", "c"].map(|name| looks.look(name).color), [OKABE_ITO[0], OKABE_ITO[1], OKABE_ITO[2]]);
+    }
+
+    #[test]
+    fn references_take_no_series_colour() {
+        let reference = Layer::Horizontal { label: "bound".into(), y: 0.0 };
+        let looks = looks(vec![vec![reference, scatter("a")]]);
+        assert_eq!((looks.series(), looks.references()), (&["a".to_owned()][..], &["bound".to_owned()][..]));
+        assert_eq!(looks.look("a").color, OKABE_ITO[0]);
+    }
+
+    #[test]
+    fn fifty_six_series_look_different() {
+        let names: Vec<String> = (0..56).map(|i| i.to_string()).collect();
+        let looks = looks(vec![names.iter().map(|name| scatter(name)).collect()]);
+        for (i, a) in names.iter().enumerate() {
+            assert!(names[..i].iter().all(|b| looks.look(a) != looks.look(b)), "{a}");
+        }
+    }
+
+    #[test]
+    fn only_lines_that_share_a_stroke_get_sparse_markers() {
+        let looks = looks(vec![vec![line("a", Stroke::Solid), line("b", Stroke::Solid), line("c", Stroke::Dashed)]]);
+        assert!(looks.sparse_markers("a", Stroke::Solid) && looks.sparse_markers("b", Stroke::Solid));
+        assert!(!looks.sparse_markers("c", Stroke::Dashed));
+    }
+
+    #[test]
+    fn the_sequential_map_gets_lighter_all_the_way() {
+        let steps: Vec<f64> = (0..=50).map(|i| sequential(f64::from(i) / 50.0).luminance()).collect();
+        assert!(steps.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!((sequential(-1.0), sequential(f64::NAN)), (VIRIDIS[0], VIRIDIS[0]));
+        assert_eq!(sequential(2.0), VIRIDIS[10]);
+    }
+}

@@ -130,7 +130,9 @@ pub(crate) fn raster(scene: &Scene) -> Result<Raster> {
                 let color = style(text.color, 1).color.to_backend_color();
                 let mut result = Ok(());
                 text::rasterize(text, zoom, |x, y, coverage| {
-                    if result.is_ok() && x >= 0 && y >= 0 && x < wide as i32 && y < high as i32 {
+                    let inside =
+                        usize::try_from(x).is_ok_and(|x| x < wide) && usize::try_from(y).is_ok_and(|y| y < high);
+                    if result.is_ok() && inside {
                         result = backend.draw_pixel((x, y), color.mix(coverage));
                     }
                 });
@@ -160,9 +162,8 @@ fn solid(scene: &Scene) -> BTreeSet<[u8; 3]> {
 fn raster_path<B: DrawingBackend>(backend: &mut B, points: &[Point], width: f64, color: Color) -> Result<()> {
     let style = style(color, 1);
     if let [from, to] = *points
-        && (from.0 == to.0 || from.1 == to.1)
+        && let Some((low, high)) = whole_pixels(from, to, width)
     {
-        let (low, high) = whole_pixels(from, to, width);
         return backend.draw_rect(low, high, &style, true).map_err(failed);
     }
     let zoom = ZOOM as f64;
@@ -182,19 +183,22 @@ fn raster_path<B: DrawingBackend>(backend: &mut B, points: &[Point], width: f64,
     Ok(())
 }
 
-/// The samples of an upright or level line, moved to whole pixels across its direction so that it is crisp.
-fn whole_pixels(from: Point, to: Point, width: f64) -> ((i32, i32), (i32, i32)) {
-    let zoom = ZOOM as i32;
-    let thick = (width.round() as i32).max(1);
+/// The samples of a line, if it is upright or level, moved to whole pixels across its direction so that it is crisp.
+fn whole_pixels(from: Point, to: Point, width: f64) -> Option<((i32, i32), (i32, i32))> {
+    const SAME: f64 = 1e-6;
+    let zoom = ZOOM as f64;
+    let thick = width.round().max(1.0);
     let across = |center: f64| {
-        let first = (center - f64::from(thick) / 2.0).round() as i32;
-        (first * zoom, (first + thick) * zoom)
+        let first = (center - thick / 2.0).round();
+        (first, first + thick)
     };
-    let along =
-        |a: f64, b: f64| ((a.min(b) * f64::from(zoom)).round() as i32, (a.max(b) * f64::from(zoom)).round() as i32);
-    let (x, y) =
-        if from.0 == to.0 { (across(from.0), along(from.1, to.1)) } else { (along(from.0, to.0), across(from.1)) };
-    ((x.0, y.0), (x.1, y.1))
+    let along = |a: f64, b: f64| (a.min(b), a.max(b));
+    let (x, y) = match ((from.0 - to.0).abs() < SAME, (from.1 - to.1).abs() < SAME) {
+        (true, _) => (across(from.0), along(from.1, to.1)),
+        (_, true) => (along(from.0, to.0), across(from.1)),
+        _ => return None,
+    };
+    Some((place((x.0, y.0), zoom), place((x.1, y.1), zoom)))
 }
 
 /// The mean of each block of `ZOOM` × `ZOOM` samples.

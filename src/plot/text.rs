@@ -125,7 +125,7 @@ pub(crate) fn rasterize(text: &Text, zoom: f64, mut paint: impl FnMut(i32, i32, 
         let Some(outline) = font.outline_glyph(glyph) else { continue };
         let corner = outline.px_bounds().min;
         outline.draw(|x, y, coverage| {
-            let (along, down) = (corner.x as i32 + x as i32, corner.y as i32 + y as i32);
+            let (along, down) = (corner.x as i32 + x.cast_signed(), corner.y as i32 + y.cast_signed());
             let (dx, dy) = if text.upwards { (down, -along) } else { (along, down) };
             paint(anchor_x + dx, anchor_y + dy, f64::from(coverage.min(1.0)));
         });

@@ -16,30 +16,37 @@ pub(crate) struct LinearTicks {
     pub(crate) exponent: i32,
 }
 
-/// A step of 1, 2 or 5 times a power of ten, that cuts `span` into at most `most` pieces.
-pub(crate) fn nice_step(span: f64, most: usize) -> f64 {
-    let raw = span / most.max(1) as f64;
+/// The smallest step of 1, 2 or 5 times a power of ten that is at least `raw`.
+fn nice_step(raw: f64) -> f64 {
     let power = 10_f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= raw * (1.0 - 1e-9));
+    let step = [1.0, 2.0, 5.0].into_iter().map(|m| m * power).find(|step| *step >= raw * (1.0 - 1e-9));
     step.unwrap_or(power * 10.0)
 }
 
-/// Ticks at round values within [low, high], at most `most` pieces; empty when the range is empty or not finite.
+/// Ticks at round values within [low, high], at most `most` of them (two at least are allowed); empty when the range is empty or not finite.
 pub(crate) fn linear(low: f64, high: f64, most: usize) -> LinearTicks {
     let span = high - low;
-    let step = nice_step(span, most);
+    let most = most.max(2);
+    let whole = |step: f64| ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
+    let mut step = nice_step(span / (most as f64 + 1.0));
+    for _ in 0..3 {
+        let (first, last) = whole(step);
+        if last - first + 1.0 > most as f64 {
+            step = nice_step(step * 1.1);
+        }
+    }
     let largest = low.abs().max(high.abs());
     let usable = span.is_finite() && span > 0.0 && step.is_finite() && step > largest * 1e-13;
     if !usable {
         return LinearTicks { ticks: Vec::new(), exponent: 0 };
     }
-    let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
+    let (first, last) = whole(step);
     // Plain figures from 0.0001 to 999 999; beyond, one power of ten for the whole axis.
     let shown = first.abs().max(last.abs()) * step;
     let exponent = if shown >= 1e6 || step < 0.99e-4 { power_below(shown) } else { 0 };
     let decimals = (-(power_below(step) - exponent)).clamp(0, 17) as usize;
     let unit = 10_f64.powi(exponent);
-    let count = (last - first + 1.0).clamp(0.0, most.max(1) as f64 + 2.0) as usize;
+    let count = (last - first + 1.0).clamp(0.0, most as f64) as usize;
     let ticks = (0..count)
         .map(|i| {
             let value = (first + i as f64) * step;
@@ -83,7 +90,7 @@ pub(crate) fn short(value: f64, digits: usize) -> String {
     }
     let power = value.abs().log10().floor() as i32;
     if (-3..6).contains(&power) {
-        return fixed(value, (digits as i32 - 1 - power).clamp(0, 9) as usize);
+        return fixed(value, (digits.min(9).cast_signed() as i32 - 1 - power).clamp(0, 9) as usize);
     }
     let mantissa = value / 10_f64.powi(power);
     format!("{}{}", times(&fixed(mantissa, digits.saturating_sub(2))), superscript(power))
@@ -189,4 +196,91 @@ fn narrow(low: f64, high: f64, most: usize) -> Vec<Tick> {
     }
     ticks.retain(|tick| tick.value > 0.0);
     ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(ticks: &[Tick]) -> Vec<&str> {
+        ticks.iter().map(|tick| tick.label.as_str()).filter(|label| !label.is_empty()).collect()
+    }
+
+    #[test]
+    fn steps_are_one_two_or_five() {
+        for (raw, step) in [(0.2, 0.2), (0.11, 0.2), (1.4, 2.0), (4.8e4, 5e4), (0.6, 1.0), (7.5e-8, 1e-7)] {
+            assert!((nice_step(raw) / step - 1.0).abs() < 1e-12, "{raw}: {}", nice_step(raw));
+        }
+    }
+
+    #[test]
+    fn linear_ticks_stay_within_the_range_and_the_count() {
+        for (low, high) in [(-1.0, 1.0), (0.03, 0.97), (-1e-9, 2e-9), (1e8, 1.3e8), (-5e299, 5e299), (99.97, 100.02)] {
+            for most in 2..12 {
+                let found = linear(low, high, most).ticks;
+                let slack = (high - low) * 1e-6;
+                assert!(found.iter().all(|t| t.value >= low - slack && t.value <= high + slack), "{low}..{high}");
+                assert!(found.len() <= most, "{low}..{high}: {} for {most}", found.len());
+                assert!(found.len() > 1 || most < 4, "{low}..{high}: {} for {most}", found.len());
+                assert!(found.windows(2).all(|pair| pair[0].label != pair[1].label), "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn linear_labels() {
+        assert_eq!(labels(&linear(-0.52, 1.04, 4).ticks), ["−0.5", "0.0", "0.5", "1.0"]);
+        assert_eq!(labels(&linear(0.0, 31_000.0, 4).ticks), ["0", "10\u{2009}000", "20\u{2009}000", "30\u{2009}000"]);
+        let small = linear(0.0, 3e-6, 4);
+        assert_eq!((labels(&small.ticks), small.exponent), (vec!["0", "1", "2", "3"], -6));
+        let large = linear(0.0, 2.1e7, 5);
+        assert_eq!((labels(&large.ticks), large.exponent), (vec!["0.0", "0.5", "1.0", "1.5", "2.0"], 7));
+    }
+
+    #[test]
+    fn no_linear_ticks_where_there_is_no_range() {
+        for (low, high) in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (1.0, 1.0 + 1e-15)] {
+            assert!(linear(low, high, 5).ticks.is_empty(), "{low}..{high}");
+        }
+    }
+
+    #[test]
+    fn powers_of_ten_are_labelled_and_the_rest_is_minor() {
+        let ticks = log(-6.2, -2.9, 10);
+        assert_eq!(labels(&ticks), ["10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³"]);
+        assert_eq!(ticks.iter().filter(|t| t.label.is_empty()).count(), 3 + 3 * 8);
+        assert_eq!(labels(&log(-2.0, 2.0, 10)), ["0.01", "0.1", "1", "10", "100"]);
+    }
+
+    #[test]
+    fn many_powers_are_thinned_to_a_round_stride() {
+        assert_eq!(labels(&log(-12.0, 0.0, 5)), ["10⁻¹²", "10⁻⁹", "10⁻⁶", "10⁻³", "10⁰"]);
+        let extreme = log(-323.0, 308.0, 6);
+        assert!(labels(&extreme).len() <= 7 && extreme.iter().all(|t| t.value > 0.0), "{extreme:?}");
+    }
+
+    #[test]
+    fn less_than_two_powers_get_labels_between() {
+        assert_eq!(labels(&log(-1.4, -0.1, 6)), ["0.05", "0.1", "0.2", "0.5"]);
+        assert_eq!(labels(&log(0.31_f64.log10(), 0.74_f64.log10(), 6)), ["0.4", "0.5", "0.6", "0.7"]);
+        assert_eq!(labels(&log(1234.0_f64.log10(), 1238.0_f64.log10(), 5)), ["1234", "1235", "1236", "1237", "1238"]);
+    }
+
+    #[test]
+    fn numbers_on_their_own() {
+        for (value, text) in
+            [(0.0, "0"), (0.123, "0.12"), (-4.56, "−4.6"), (1234.0, "1234"), (1e-7, "10⁻⁷"), (2.4e9, "2·10⁹")]
+        {
+            assert_eq!(short(value, 2), text);
+        }
+        assert_eq!(short(f64::NAN, 2), "–");
+        assert_eq!(fixed(-0.001, 2), "0.00");
+    }
+
+    #[test]
+    fn numbers_side_by_side_share_their_decimals() {
+        assert_eq!(alike(&[0.861, -0.093, 0.0]), ["0.86", "−0.09", "0.00"]);
+        assert_eq!(alike(&[12.34, 0.5]), ["12.3", "0.5"]);
+        assert_eq!(alike(&[1.0, 1e-4, 1e-5]), ["1.0", "10⁻⁴", "10⁻⁵"]);
+    }
 }

@@ -56,37 +56,6 @@ pub trait Policy {
     }
 }
 
-/// A boxed policy is a policy, for code that holds several families.
-impl<P: Policy + ?Sized> Policy for Box<P> {
-    fn contexts(&self) -> usize {
-        (**self).contexts()
-    }
-    fn vocab(&self) -> usize {
-        (**self).vocab()
-    }
-    fn params(&self) -> &[f64] {
-        (**self).params()
-    }
-    fn params_mut(&mut self) -> &mut [f64] {
-        (**self).params_mut()
-    }
-    fn forward(&mut self, contexts: &[usize], logits: &mut [f64]) {
-        (**self).forward(contexts, logits);
-    }
-    fn backward(&mut self, logit_weights: &[f64], grad: &mut [f64]) {
-        (**self).backward(logit_weights, grad);
-    }
-    fn jacobian_norm(&mut self, context: usize) -> f64 {
-        (**self).jacobian_norm(context)
-    }
-    fn log_probs(&mut self, contexts: &[usize], out: &mut [f64]) {
-        (**self).log_probs(contexts, out);
-    }
-    fn backward_log_probs(&mut self, log_probs: &[f64], weights: &mut [f64], grad: &mut [f64]) {
-        (**self).backward_log_probs(log_probs, weights, grad);
-    }
-}
-
 /// The first of `contexts` if each is the successor of the one before it: then their rows lie side by side.
 fn consecutive(contexts: &[usize]) -> Option<usize> {
     let first = *contexts.first()?;

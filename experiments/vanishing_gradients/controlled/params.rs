@@ -27,7 +27,9 @@ pub(crate) struct Params {
     pub(super) pretrain_epochs: usize,
     /// Passes over the inputs in finetuning; at least 1.
     pub(super) epochs: usize,
-    /// Finetuning passes of the control with labels inside the set; at least 1.
+    /// Passes of SFT before RFT in the warm control; at least 1.
+    pub(super) warm_epochs: usize,
+    /// Finetuning passes of the controls (labels inside the set; after some SFT); at least 1.
     pub(super) control_epochs: usize,
     /// Evaluations per factor 10 of epochs, 1 to 20.
     pub(super) evaluations_per_decade: usize,
@@ -52,10 +54,11 @@ impl Params {
             batch: 512,
             pretrain_epochs: 1000,
             epochs: 5000,
-            control_epochs: 5000,
+            warm_epochs: 250,
+            control_epochs: 2000,
             evaluations_per_decade: 5,
             tabular: TabularParams { outside_probability: 1e-4, adam: 1e-2, sgd: 10.24 },
-            log_linear: LogLinearParams { features: 1000, pretrain: 3e-2, adam: 1e-2, sgd: 10.0 },
+            log_linear: LogLinearParams { features: 2000, pretrain: 3e-2, adam: 1e-2, sgd: 10.0 },
             mlp: MlpParams { hidden: vec![250, 100], pretrain: 1e-4, adam: 1e-4, sgd: 1e-2 },
         };
         match profile {
@@ -66,6 +69,7 @@ impl Params {
                 batch: 50,
                 pretrain_epochs: 60,
                 epochs: 100,
+                warm_epochs: 20,
                 control_epochs: 100,
                 evaluations_per_decade: 4,
                 tabular: TabularParams { outside_probability: 1e-4, adam: 5e-2, sgd: 50.0 },
@@ -85,6 +89,7 @@ impl Params {
             ("batch", p.batch, 1, p.train_size),
             ("pretrain_epochs", p.pretrain_epochs, 1, 10_000_000),
             ("epochs", p.epochs, 1, 10_000_000),
+            ("warm_epochs", p.warm_epochs, 1, 10_000_000),
             ("control_epochs", p.control_epochs, 1, 10_000_000),
             ("evaluations_per_decade", p.evaluations_per_decade, 1, 20),
             ("log_linear.features", p.log_linear.features, 1, 100_000),

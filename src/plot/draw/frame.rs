@@ -1,7 +1,8 @@
 //! What surrounds the data: grid, axes, ticks, labels, titles.
 
 use crate::plot::chart::{Layer, Panel};
-use crate::plot::layout::{Frame, LABEL, Names, PANEL_TITLE, TICK, TICK_GAP};
+use crate::plot::layout::{Frame, LABEL, PANEL_TITLE, TICK, TICK_GAP};
+use crate::plot::names::Names;
 use crate::plot::palette::Color;
 use crate::plot::scene::{Align, Point, Rect, Scene, Text};
 use crate::plot::text::{CENTERING, LINE};

@@ -13,6 +13,8 @@ pub(crate) const REFERENCE_LINE: f64 = 2.0;
 pub(crate) const BAND_OPACITY: f64 = 0.2;
 /// A line that gets only a few markers gets about this many across a panel.
 const MARKED_STRETCHES: f64 = 5.0;
+/// Markers nearer to each other have no rims, which would make a solid line look dashed, and get smaller.
+const RIM_STEP: f64 = 45.0;
 /// How far the white edge of a reference line stands out on each side.
 const HALO: f64 = 1.5;
 /// Points of a line nearer to each other than this are drawn as one.
@@ -43,9 +45,13 @@ pub(super) fn line(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64)], stroke:
             (false, false) => continue,
         };
         let seen: Vec<Point> = chosen.into_iter().filter(|at| pen.inside(*at)).collect();
-        let radius = if all { roomy(&seen) } else { points::MARKER };
+        let step = if all { typical_step(&seen) } else { f64::INFINITY };
         for at in seen {
-            points::marker(pen.scene, look, at, radius);
+            if step > RIM_STEP {
+                points::rimmed(pen.scene, look, at);
+            } else {
+                points::shape(pen.scene, look.marker, at, (step * 0.45).clamp(3.2, points::MARKER), look.color);
+            }
         }
     }
 }
@@ -68,11 +74,11 @@ fn every_stretch(run: &[Point], stretch: f64, rank: usize) -> Vec<Point> {
     chosen
 }
 
-/// The marker radius at which neighbours rarely overlap: from the median distance along the line.
-fn roomy(points: &[Point]) -> f64 {
+/// The median distance between neighbouring points.
+fn typical_step(points: &[Point]) -> f64 {
     let mut steps: Vec<f64> = points.windows(2).map(|p| (p[1].0 - p[0].0).hypot(p[1].1 - p[0].1)).collect();
     steps.sort_by(f64::total_cmp);
-    steps.get(steps.len() / 2).map_or(points::MARKER, |step| (step * 0.45).clamp(3.2, points::MARKER))
+    steps.get(steps.len() / 2).copied().unwrap_or(f64::INFINITY)
 }
 
 /// The placeable stretches of a line: values that an axis cannot show leave gaps.
@@ -111,8 +117,8 @@ pub(super) fn band(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64)]) {
     let places: Vec<Option<(f64, f64, f64)>> = data
         .iter()
         .map(|&(x, low, high)| {
-            let (x, high) = pen.place(x, high)?;
-            Some((x, pen.low(low)?, high))
+            let x = pen.at_x(pen.frame.axes.x.place(x)?);
+            Some((x, pen.end(low)?, pen.end(high)?))
         })
         .collect();
     for run in places.split(Option::is_none) {

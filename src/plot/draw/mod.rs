@@ -29,9 +29,9 @@ impl Pen<'_> {
         Some((self.at_x(self.frame.axes.x.place(x)?), self.at_y(self.frame.axes.y.place(y)?)))
     }
 
-    /// The page height of the lower end of an interval (which may be zero on a log axis).
-    fn low(&self, y: f64) -> Option<f64> {
-        Some(self.at_y(self.frame.axes.y.place_low(y)?))
+    /// The page height of an interval's end, which may be far outside.
+    fn end(&self, y: f64) -> Option<f64> {
+        Some(self.at_y(self.frame.axes.y.place_end(y)?))
     }
 
     fn at_x(&self, share: f64) -> f64 {

@@ -14,12 +14,10 @@ pub(crate) const WHISKER: f64 = 1.8;
 /// Half the width of its caps.
 pub(crate) const CAP: f64 = 4.5;
 
-/// A marker; unless it is small it has a thin white rim, so that it stands clear of lines under it.
-pub(crate) fn marker(scene: &mut Scene, look: Look, at: Point, radius: f64) {
-    if radius >= MARKER {
-        shape(scene, look.marker, at, radius + 1.0, Color::WHITE);
-    }
-    shape(scene, look.marker, at, radius, look.color);
+/// A marker with a thin white rim, so that it stands clear of lines under it.
+pub(crate) fn rimmed(scene: &mut Scene, look: Look, at: Point) {
+    shape(scene, look.marker, at, MARKER + 1.0, Color::WHITE);
+    shape(scene, look.marker, at, MARKER, look.color);
 }
 
 /// A marker shape in one colour; all shapes have about the same area.
@@ -61,7 +59,7 @@ pub(super) fn error_bars(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64
     let shift = side_step(pen, series);
     for &(x, y, low, high) in data {
         let Some(at) = pen.place(x + shift, y) else { continue };
-        interval(pen, at.0, low, high, look.color);
+        interval(pen, at.0, CAP, (low, high), look.color);
         if pen.inside(at) {
             shape(pen.scene, look.marker, at, MARKER, look.color);
         }
@@ -94,13 +92,13 @@ fn side_step(pen: &Pen<'_>, series: &str) -> f64 {
     (rank - (group.len().max(1) - 1) as f64 / 2.0) * slot
 }
 
-/// A vertical interval with caps; caps only where the end is in view.
-pub(super) fn interval(pen: &mut Pen<'_>, x: f64, low: f64, high: f64, color: Color) {
+/// A vertical interval with caps of this half width; caps only where the end is in view.
+pub(super) fn interval(pen: &mut Pen<'_>, x: f64, cap: f64, (low, high): (f64, f64), color: Color) {
     let plot = pen.frame.plot;
     if low >= high || x < plot.left - 0.5 || x > plot.right + 0.5 {
         return;
     }
-    let (Some(bottom), Some(top)) = (pen.low(low), pen.frame.axes.y.place(high).map(|s| pen.at_y(s))) else { return };
+    let (Some(bottom), Some(top)) = (pen.end(low), pen.end(high)) else { return };
     if top > plot.bottom || bottom < plot.top {
         return;
     }
@@ -108,7 +106,7 @@ pub(super) fn interval(pen: &mut Pen<'_>, x: f64, low: f64, high: f64, color: Co
     pen.scene.line((x, ends[0].1), (x, ends[1].1), WHISKER, color);
     for (wanted, shown) in ends {
         if (wanted - shown).abs() < 0.5 {
-            pen.scene.line((x - CAP, shown), (x + CAP, shown), WHISKER, color);
+            pen.scene.line((x - cap, shown), (x + cap, shown), WHISKER, color);
         }
     }
 }
@@ -136,6 +134,6 @@ pub(super) fn colored(pen: &mut Pen<'_>, data: &[(f64, f64, f64)], value_label: 
 /// Radius and opacity of a cloud's points: the more points for the area, the smaller and fainter.
 fn grain(count: usize, area: f64) -> (f64, f64) {
     let room = area / count.max(1) as f64;
-    let radius = (room.sqrt() * 0.22).clamp(2.4, 5.0);
+    let radius = (room.sqrt() * 0.22).clamp(2.7, 5.0);
     (radius, (room / 900.0).clamp(0.18, 0.75))
 }

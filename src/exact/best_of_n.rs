@@ -1,0 +1,122 @@
+//! Best-of-n: draw n outputs, keep the one of the highest reward. Its exact distribution, ties included.
+
+use super::outputs::kl;
+
+/// The probability of every output under best-of-n; among equally good draws the choice is uniform.
+///
+/// # Formula
+/// With the outputs in order of reward and c the cumulative mass, a reward level has probability
+/// cᵢⁿ − cᵢ₋₁ⁿ; within a level of tied outputs the mass is shared in proportion to the base policy.
+///
+/// # Shapes
+/// One entry per output in both slices; `n` ≥ 1.
+pub fn best_of_n(log_probs: &[f64], rewards: &[f64], n: u32) -> Vec<f64> {
+    assert_eq!(log_probs.len(), rewards.len(), "one reward per output");
+    assert!(n >= 1, "best of at least one");
+    let mut order: Vec<usize> = (0..rewards.len()).collect();
+    order.sort_by(|&a, &b| rewards[a].total_cmp(&rewards[b]));
+    let mut out = vec![0.0; rewards.len()];
+    let mut below = 0.0;
+    #[allow(clippy::float_cmp)] // a tie is an exact tie
+    for level in order.chunk_by(|&a, &b| rewards[a] == rewards[b]) {
+        let mass: f64 = level.iter().map(|&y| log_probs[y].exp()).sum();
+        if mass > 0.0 {
+            let up_to = below + mass;
+            // up_toⁿ − belowⁿ without cancellation: up_toⁿ (1 − (1 − mass/up_to)ⁿ)
+            let won = up_to.powf(n.into()) * -(f64::from(n) * (-mass / up_to).ln_1p()).exp_m1();
+            for &y in level {
+                out[y] = won * (log_probs[y].exp() / mass);
+            }
+            below = up_to;
+        }
+    }
+    out
+}
+
+/// (KL to the base policy in nats, expected reward) of best-of-n.
+///
+/// # Shapes
+/// As [`best_of_n`].
+pub fn best_of_n_point(log_probs: &[f64], rewards: &[f64], n: u32) -> (f64, f64) {
+    let probs = best_of_n(log_probs, rewards, n);
+    let reward = probs.iter().zip(rewards).map(|(p, r)| p * r).sum();
+    let logs: Vec<f64> = probs.iter().map(|p| p.ln()).collect();
+    (kl(&logs, log_probs), reward)
+}
+
+/// log n − (n−1)/n: the KL of best-of-n for a continuous reward; for finitely many outputs an upper bound only.
+pub fn best_of_n_kl_bound(n: u32) -> f64 {
+    let n = f64::from(n);
+    n.ln() - (n - 1.0) / n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact::tilted;
+    use crate::rng::Stream;
+
+    fn uniform(m: usize) -> (Vec<f64>, Vec<f64>) {
+        (vec![-(m as f64).ln(); m], (0..m).map(|i| i as f64).collect())
+    }
+
+    /// Worked values of the finite formula for 64 equally likely outputs without ties, to four decimals.
+    #[test]
+    fn kl_of_uniform_outputs() {
+        let (log_probs, rewards) = uniform(64);
+        for (n, expected) in [(2, 0.1930), (4, 0.6361), (16, 1.8325), (64, 3.1338), (128, 3.7079)] {
+            let (kl, _) = best_of_n_point(&log_probs, &rewards, n);
+            assert!((kl - expected).abs() < 6e-5, "n = {n}: {kl}");
+            assert!(kl < best_of_n_kl_bound(n));
+        }
+    }
+
+    /// All n-tuples of draws, enumerated, with uniform choice among the tied.
+    #[test]
+    fn ties_against_brute_force() {
+        let probs = [0.1, 0.4, 0.2, 0.3];
+        let rewards = [1.0, 0.0, 1.0, -1.0];
+        let log_probs = probs.map(f64::ln);
+        let mut expected = [0.0; 4];
+        for code in 0..4_usize.pow(3) {
+            let draws = [code % 4, code / 4 % 4, code / 16];
+            let best = draws.iter().map(|&y| rewards[y]).fold(f64::MIN, f64::max);
+            let tied: Vec<usize> = draws.into_iter().filter(|&y| rewards[y] >= best).collect();
+            for &y in &tied {
+                expected[y] += draws.iter().map(|&y| probs[y]).product::<f64>() / tied.len() as f64;
+            }
+        }
+        let got = best_of_n(&log_probs, &rewards, 3);
+        assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{got:?} {expected:?}");
+    }
+
+    #[test]
+    fn one_draw_is_the_policy_and_mass_is_one() {
+        let (log_probs, rewards) = uniform(10);
+        assert!(best_of_n(&log_probs, &rewards, 1).iter().all(|p| (p - 0.1).abs() < 1e-15));
+        let total: f64 = best_of_n(&log_probs, &rewards, 1000).iter().sum();
+        assert!((total - 1.0).abs() < 1e-12);
+        // equal rewards: nothing to choose
+        assert!(best_of_n_point(&log_probs, &[0.5; 10], 8).0.abs() < 1e-14);
+    }
+
+    /// At equal KL the exponential tilt has at least the reward of best-of-n.
+    #[test]
+    fn best_of_n_lies_under_the_front() {
+        let mut rng = Stream::named(&["tests", "best_of_n"]);
+        let (mut log_probs, mut rewards) = (vec![0.0; 16], vec![0.0; 16]);
+        rng.fill_normal(1.0, &mut log_probs);
+        rng.fill_normal(1.0, &mut rewards);
+        crate::num::log_softmax(&mut log_probs);
+        for n in [2, 4, 16, 64] {
+            let (kl, reward) = best_of_n_point(&log_probs, &rewards, n);
+            // bisect β to the same KL
+            let (mut low, mut high) = (1e-3_f64, 1e3_f64);
+            for _ in 0..200 {
+                let middle = (low * high).sqrt();
+                if tilted(&log_probs, &rewards, middle).kl > kl { low = middle } else { high = middle }
+            }
+            assert!(tilted(&log_probs, &rewards, high).reward >= reward - 1e-9, "n = {n}");
+        }
+    }
+}
