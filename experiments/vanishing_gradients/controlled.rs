@@ -375,3 +375,38 @@ fn mean_and_std(log_probs: &[f64], world: &World, group: &[usize]) -> (f64, f64)
     }
     (means / group.len() as f64, stds / group.len() as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rewardlab::policy::Tabular;
+
+    #[test]
+    fn group_means_agree_with_the_exact_engine() {
+        let mut rng = Stream::named(&["controlled", "test"]);
+        let (mut logits, mut rewards) = (vec![0.0; 4 * CLASSES], vec![0.0; 4 * CLASSES]);
+        rng.fill_normal(2.0, &mut logits);
+        rng.fill_normal(1.0, &mut rewards);
+        let (mut policy, world) =
+            (Tabular::from_logits(CLASSES, logits), World::bandit(CLASSES, rewards).expect("finite"));
+        let group = [3, 1];
+        let (mean, std) = mean_and_std(&log_probs(&mut policy, &group), &world, &group);
+        let exact = group.map(|i| Engine::new(world.tree()).stats(&mut policy, &world, i));
+        assert!((mean - (exact[0].value + exact[1].value) / 2.0).abs() < 1e-14);
+        assert!((std - (exact[0].reward_std + exact[1].reward_std) / 2.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn ties_count_as_wrong() {
+        let mut rows = vec![-3.0; 2 * CLASSES];
+        rows[2] = -1.0;
+        assert_eq!(accuracy(&rows, [2, 0].into_iter()), 0.5);
+    }
+
+    #[test]
+    fn schedules_are_log_spaced_with_both_ends() {
+        assert_eq!(schedule(100, 4), [0, 1, 2, 3, 6, 10, 18, 32, 56, 100]);
+        assert_eq!(schedule(1, 5), [0, 1]);
+        assert_eq!(schedule(2, 5), [0, 1, 2]);
+    }
+}
