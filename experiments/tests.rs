@@ -1,6 +1,6 @@
 //! What must hold for every registered experiment: no dead parameter, sane checks, a figure.
 
-use rewardlab::experiment::{Kind, Plan, Profile, Runnable, StageStore};
+use rewardlab::experiment::{Kind, Plan, Profile, StageStore};
 use rewardlab::record::Table;
 use std::collections::HashSet;
 use std::path::Path;

@@ -85,7 +85,7 @@ impl Error {
     }
 
     /// A parameter outside its legal range.
-    pub fn parameter(name: impl Into<String>, value: impl ToString, legal: impl Into<String>) -> Self {
+    pub fn parameter<V: ToString>(name: impl Into<String>, value: V, legal: impl Into<String>) -> Self {
         Self::Parameter { name: name.into(), value: value.to_string(), legal: legal.into() }
     }
 
@@ -101,11 +101,17 @@ impl Error {
     }
 
     /// Fails unless the two sizes agree.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
     pub fn check_shape(what: &'static str, expected: usize, got: usize) -> Result<()> {
         if expected == got { Ok(()) } else { Err(Self::Shape { what, expected, got }) }
     }
 
     /// Fails on the first value that is NaN or infinite.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`].
     pub fn check_finite(what: &str, values: &[f64]) -> Result<()> {
         match values.iter().position(|v| !v.is_finite()) {
             None => Ok(()),

@@ -12,7 +12,7 @@
 //! | s = (x, y_<l) | `context` | what the next-token distribution depends on; an index into the policy |
 //! | θ | `params` | the policy's parameters, one flat slice |
 //! | f(s; θ) | `logits` | next-token logits |
-//! | log π_θ(y given x) | `log_prob` | natural logarithm; all information is in nats |
+//! | log `π_θ(y` given x) | `log_prob` | natural logarithm; all information is in nats |
 //! | r(x, y) | `reward` | ground-truth reward |
 //! | V(x; θ) | `value` | expected reward of a prompt under the policy |
 //! | `STD[r]` | `reward_std` | standard deviation of the reward over the policy's outputs to one prompt |
@@ -26,10 +26,9 @@
 //!
 //! | level | modules |
 //! |---|---|
-//! | 4 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
-//! | 3 | [`metrics`] |
+//! | 3 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
 //! | 2 | [`algorithm`], [`exact`] (neither sees the other: each is the other's oracle) |
-//! | 1 | [`policy`], [`env`], [`objective`] |
+//! | 1 | [`policy`], [`mod@env`], [`objective`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
 
 #[cfg(doctest)]
@@ -42,7 +41,6 @@ pub mod env;
 pub mod error;
 pub mod exact;
 pub mod experiment;
-pub mod metrics;
 pub mod num;
 pub mod objective;
 pub mod plot;

@@ -123,7 +123,7 @@ pub(crate) struct Row {
     grad_norm: f64,
     /// Share of test images whose class is more probable than every other label; none for the tabular model.
     test_accuracy: Option<f64>,
-    /// Before finetuning with RFT: largest error of ∇V = (r_right − r_wrong) p ∇log p over the group's inputs, in units of
+    /// Before finetuning with RFT: largest error of ∇V = (`r_right` − `r_wrong`) p ∇log p over the group's inputs, in units of
     /// ‖∇log p‖.
     identity_error: Option<f64>,
 }
@@ -232,9 +232,10 @@ fn optimizer(p: &Params, cell: &Cell, policy: &impl Policy) -> Result<Box<dyn Op
         (Model::Mlp, true) => p.mlp.adam,
         (Model::Mlp, false) => p.mlp.sgd,
     };
-    Ok(match cell.adam {
-        true => Box::new(Adam::new(rate, policy.params().len())?),
-        false => Box::new(Sgd { learning_rate: rate }),
+    Ok(if cell.adam {
+        Box::new(Adam::new(rate, policy.params().len())?)
+    } else {
+        Box::new(Sgd { learning_rate: rate })
     })
 }
 
@@ -282,9 +283,10 @@ impl<'a, P: Policy> Run<'a, P> {
     /// One step up the expected reward (RFT) or down −log p (SFT).
     fn step(&mut self, batch: &[usize]) -> Result<()> {
         let (targets, world) = (&self.task.targets, &self.worlds[0].1);
-        let step = match self.cell.rft {
-            true => self.learner.step(batch, |i, lp, w| expected_reward_objective(lp, world.rewards(i), 1.0, w)),
-            false => self.learner.step(batch, |i, lp, w| -nll_loss(lp, targets[i], -1.0, w)),
+        let step = if self.cell.rft {
+            self.learner.step(batch, |i, lp, w| expected_reward_objective(lp, world.rewards(i), 1.0, w))
+        } else {
+            self.learner.step(batch, |i, lp, w| -nll_loss(lp, targets[i], -1.0, w))
         };
         step.map(|_| ())
     }
@@ -299,11 +301,10 @@ impl<'a, P: Policy> Run<'a, P> {
         });
         for (name, group) in ["large", "small"].into_iter().zip(&task.groups) {
             let world = &self.worlds[0].1;
-            let (_, grad) = match rft {
-                true => {
-                    self.learner.gradient(group, |i, lp, w| expected_reward_objective(lp, world.rewards(i), 1.0, w))
-                }
-                false => self.learner.gradient(group, |i, lp, w| -nll_loss(lp, task.targets[i], -1.0, w)),
+            let (_, grad) = if rft {
+                self.learner.gradient(group, |i, lp, w| expected_reward_objective(lp, world.rewards(i), 1.0, w))
+            } else {
+                self.learner.gradient(group, |i, lp, w| -nll_loss(lp, task.targets[i], -1.0, w))
             };
             let grad_norm = norm(grad);
             let identity_error = (rft && epoch == 0 && matches!(self.cell.variant, Variant::Normal | Variant::High))
@@ -329,7 +330,7 @@ impl<'a, P: Policy> Run<'a, P> {
         Ok(())
     }
 
-    /// ∇V(x) = (r_right − r_wrong) p ∇log p(right), so 2p in the normal and p/2 in the high variant (for small-std inputs):
+    /// ∇V(x) = (`r_right` − `r_wrong`) p ∇log p(right), so 2p in the normal and p/2 in the high variant (for small-std inputs):
     /// the largest ‖difference‖ / ‖∇log p‖ over the group, ∇V from the exact engine, ∇log p from the objective.
     fn identity_error(&mut self, group: &[usize]) -> f64 {
         let world = &self.worlds[0].1;
@@ -392,8 +393,8 @@ mod tests {
         let group = [3, 1];
         let (mean, std) = mean_and_std(&log_probs(&mut policy, &group), &world, &group);
         let exact = group.map(|i| Engine::new(world.tree()).stats(&mut policy, &world, i));
-        assert!((mean - (exact[0].value + exact[1].value) / 2.0).abs() < 1e-14);
-        assert!((std - (exact[0].reward_std + exact[1].reward_std) / 2.0).abs() < 1e-14);
+        assert!((mean - f64::midpoint(exact[0].value, exact[1].value)).abs() < 1e-14);
+        assert!((std - f64::midpoint(exact[0].reward_std, exact[1].reward_std)).abs() < 1e-14);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use rewardlab::policy::{Activation, Init, Mlp, Policy};
 use rewardlab::rng::Stream;
 use std::sync::Arc;
 
-/// π(content, form | x) ∝ exp(f_content(x) + g_form(x)), f and g linear in the features, with biases.
+/// π(content, form | x) ∝ `exp(f_content(x)` + `g_form(x)`), f and g linear in the features, with biases.
 ///
 /// Output number = content · `forms` + form. The head is one linear map to `contents + forms` logits; the logit of an
 /// output is the sum of its two parts.

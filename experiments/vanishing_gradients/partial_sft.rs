@@ -247,7 +247,7 @@ impl Experiment for PartialSft {
                 "a tabular policy does learn from labels",
                 "derived",
                 "tabular, full SFT, then RFT: share of the gap to reward 1 closed on blind inputs",
-                seeds(&|r| of(r, "tabular", full, |r| blind_share(r))),
+                seeds(&|r| of(r, "tabular", full, blind_share)),
                 Criterion::AtLeast(0.5),
             ),
         ]

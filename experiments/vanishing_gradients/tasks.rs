@@ -2,7 +2,7 @@
 //!
 //! An output is a *content* said in a *form*, y = (content, form). A prompt has a *topic*, which decides the right
 //! content, a *kind*, which decides the right form, and *traits* ξ, which decide nothing but move the pretrained model's
-//! odds. They are visible only through the features φ(x) = u_topic + v_kind + Σ ξ_j w_j, random unit vectors in
+//! odds. They are visible only through the features φ(x) = `u_topic` + `v_kind` + Σ `ξ_j` `w_j`, random unit vectors in
 //! R^`features`, so that no coordinate belongs to one group of prompts. The policy is [`Factored`]: a linear head for the content plus a linear head for the form, as a language
 //! model reuses its token embeddings in many outputs. What is learned about a topic or a kind therefore carries over
 //! to all prompts that share it; what is never rewarded has to wait.

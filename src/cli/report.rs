@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder of a run: DIR/<paper>/<figure>/rows.csv
+    /// The folder of a run: DIR/PAPER/FIGURE/rows.csv
     #[arg(default_value = "runs/smoke")]
     dir: PathBuf,
 }

@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// Take parameters from a TOML file, such as a run's params.toml (one experiment)
     #[arg(long, value_name = "FILE")]
     params: Option<PathBuf>,
-    /// Output folder [default: runs/<profile>]
+    /// Output folder [default: runs/PROFILE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Worker threads [default: all cores]; changes nothing but the time

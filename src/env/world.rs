@@ -14,7 +14,7 @@ pub struct Tree {
     pub prompts: usize,
     /// Number of tokens.
     pub vocab: usize,
-    /// Tokens in every output, L_out.
+    /// Tokens in every output, `L_out`.
     pub length: usize,
 }
 

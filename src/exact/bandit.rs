@@ -24,7 +24,7 @@ pub fn value_gradient(
     values: &mut [f64],
     stds: &mut [f64],
 ) {
-    assert!(outputs > 0 && logits.len() % outputs == 0, "whole rows of {outputs}");
+    assert!(outputs > 0 && logits.len().is_multiple_of(outputs), "whole rows of {outputs}");
     assert!(rewards.len() == logits.len() && grad.len() == logits.len(), "one reward and gradient per logit");
     assert!(values.len() * outputs == logits.len() && stds.len() == values.len(), "one value and std per prompt");
     dispatch(Rows { logits, rewards, outputs, scale, grad, values, stds });

@@ -6,9 +6,9 @@ mod best_of_n;
 mod bounds;
 mod flow;
 mod logit_gradient;
+mod outputs;
 mod packed;
 mod rows;
-mod outputs;
 mod tilted;
 mod tree;
 

@@ -162,8 +162,8 @@ impl<const V: usize> Contexts<'_, V> {
     /// Value, variance and entropy of the eight contexts at `at`.
     ///
     /// # Formula
-    /// V(s) = Σ_a π Q; Var(s) = Σ_a π (Q − V)² + Σ_a π Var(child): the variance of the children's values plus the mean
-    /// of their variances, which never subtracts two large numbers; H(s) = −Σ_a π log π + Σ_a π H(child).
+    /// V(s) = `Σ_a` π Q; Var(s) = `Σ_a` π (Q − V)² + `Σ_a` π Var(child): the variance of the children's values plus the mean
+    /// of their variances, which never subtracts two large numbers; H(s) = −`Σ_a` π log π + `Σ_a` π H(child).
     #[inline(always)]
     fn moments(&mut self, at: usize) -> [Pack; 3] {
         let zero = Pack::splat(0.0);

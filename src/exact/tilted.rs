@@ -3,7 +3,7 @@
 use super::outputs::kl;
 use crate::num::log_sum_exp;
 
-/// The maximiser of E[r] − β KL(π‖`π_ref`), with all that is known of it.
+/// The maximiser of E\[r\] − β KL(π‖`π_ref`), with all that is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tilted {
     /// log π(y), nats.
@@ -18,7 +18,7 @@ pub struct Tilted {
 
 /// π(y) = `π_ref`(y) e^(r(y)/β) / Z, the exponential tilt of the reference (Eq. 4 of arXiv:2305.18290).
 ///
-/// The optimal value E[r] − β KL is β log Z. β = ∞ is the reference itself.
+/// The optimal value E\[r\] − β KL is β log Z. β = ∞ is the reference itself.
 ///
 /// # Shapes
 /// One entry per output in both slices. `beta` must be positive.

@@ -174,7 +174,7 @@ fn claim(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<O
     let shown = folder.path().display();
     if !request.force {
         match folder.state()? {
-            State::Empty => {}
+            State::Empty | State::Interrupted(None) => {}
             State::Complete(m) if same_run(&m, identity) => return Ok(None),
             State::Complete(m) => {
                 let what = if m.version == identity.version { "other parameters or seeds" } else { "another version" };
@@ -182,7 +182,6 @@ fn claim(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<O
                     "{shown} holds a complete run with {what}: give --force to replace it, or another --out"
                 )));
             }
-            State::Interrupted(None) => {}
             State::Interrupted(Some(old)) if old != *identity => {
                 return Err(Error::Usage(format!(
                     "{shown} holds an interrupted run with other parameters, seeds or version: give --force to throw it away, or another --out"

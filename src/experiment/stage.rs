@@ -48,15 +48,14 @@ impl StageStore {
             return Ok(known);
         }
         let path = self.folder.as_ref().map(|f| f.join(format!("{name}-{}.bin", &hash[..16])));
-        let fresh: Arc<T> = match path.as_ref().and_then(|p| load(p)) {
-            Some(loaded) => Arc::new(loaded),
-            None => {
-                let computed = compute(&mut Stream::named(&id))?;
-                if let Some(path) = &path {
-                    save(path, &computed)?;
-                }
-                Arc::new(computed)
+        let fresh: Arc<T> = if let Some(loaded) = path.as_ref().and_then(|p| load(p)) {
+            Arc::new(loaded)
+        } else {
+            let computed = compute(&mut Stream::named(&id))?;
+            if let Some(path) = &path {
+                save(path, &computed)?;
             }
+            Arc::new(computed)
         };
         *value = Some(fresh.clone());
         Ok(fresh)

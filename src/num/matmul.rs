@@ -19,6 +19,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The transpose, without copying.
+    #[must_use]
     pub fn t(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }

@@ -16,11 +16,11 @@ impl<'a> Window<'a> {
     /// The given columns of all rows of `stride`.
     pub fn new(data: &'a [f64], stride: usize, columns: Range<usize>) -> Self {
         assert!(columns.start <= columns.end && columns.end <= stride, "columns lie inside a row");
-        assert!(stride > 0 && data.len() % stride == 0, "whole rows of {stride}");
+        assert!(stride > 0 && data.len().is_multiple_of(stride), "whole rows of {stride}");
         Self { data, stride, columns }
     }
 
-    /// `out` ← Σ_k `coefficients`_k · row_k.
+    /// `out` ← `Σ_k` `coefficients`_k · `row_k`.
     ///
     /// # Shapes
     /// `coefficients`: one per row; `out`: one per column of the window.
@@ -29,7 +29,7 @@ impl<'a> Window<'a> {
         dispatch(Combine(self, coefficients, out));
     }
 
-    /// `out`_k ← `out`_k + row_k · `weights`.
+    /// `out`_k ← `out`_k + `row_k` · `weights`.
     ///
     /// # Shapes
     /// `weights`: one per column of the window; `out`: one per row.

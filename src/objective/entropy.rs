@@ -1,6 +1,6 @@
 //! The entropy bonus.
 
-/// H = −Σ_y π(y) log π(y): the entropy of one context's distribution, nats.
+/// H = −`Σ_y` π(y) log π(y): the entropy of one context's distribution, nats.
 ///
 /// # Formula
 /// ∂H/∂log π(y) = −π(y) (log π(y) + 1); the constant drops out in the gradient over a normalised policy, but is kept

@@ -1,6 +1,6 @@
 //! The reinforcement-finetuning objective of one context with enumerable outputs.
 
-/// V = Σ_y π(y) r(y): the exact expected reward of one context (Section 2 of arXiv:2310.20703).
+/// V = `Σ_y` π(y) r(y): the exact expected reward of one context (Section 2 of arXiv:2310.20703).
 ///
 /// # Shapes
 /// `log_probs`, `rewards`, `weights`: one entry per output.

@@ -1,6 +1,6 @@
 //! Objectives and losses as pure functions of log-probabilities (or rewards), one file each.
 //!
-//! Every function returns its value and adds `scale` · ∂value/∂log_prob to `weights`; a policy turns weights into a
+//! Every function returns its value and adds `scale` · ∂`value/∂log_prob` to `weights`; a policy turns weights into a
 //! parameter gradient. `*_objective` is maximised, `*_loss` is minimised; to descend a loss pass a negative scale.
 //! A *distribution* objective sees the log-probabilities of all tokens of one context; a *sample* objective those of
 //! chosen outputs only.

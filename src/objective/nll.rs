@@ -10,7 +10,7 @@ pub fn nll_loss(log_probs: &[f64], target: usize, scale: f64, weights: &mut [f64
     -log_probs[target]
 }
 
-/// −Σ_y q(y) log π(y): cross-entropy against a target distribution q, nats.
+/// −`Σ_y` q(y) log π(y): cross-entropy against a target distribution q, nats.
 ///
 /// # Formula
 /// ∂loss/∂log π(y) = −q(y).

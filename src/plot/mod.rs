@@ -1,6 +1,6 @@
 //! Figures from data: [`Chart`] describes, `plot` draws it as PNG and SVG. It sees rows' numbers, never models.
 //!
-//! A chart is laid out ([`layout`]), drawn into a list of marks in page units (`draw`, `scene`), and the marks go to a
+//! A chart is laid out (`layout`), drawn into a list of marks in page units (`draw`, `scene`), and the marks go to a
 //! `plotters` backend (`render`). Axes and ticks are our own: `plotters`' have no logarithmic labels worth printing and
 //! put the legend over the data. The font is bundled, so the same chart gives the same bytes on every machine.
 

@@ -83,7 +83,7 @@ impl Kernel for LargestNorm<'_> {
 }
 
 impl Jacobian {
-    /// λ_max(J Jᵀ) of eight contexts, given by their rows in the batch.
+    /// `λ_max(J` Jᵀ) of eight contexts, given by their rows in the batch.
     #[inline(always)]
     fn squared_norms(&mut self, network: &Network, rows: [usize; PACK]) -> Pack {
         let (zero, one) = (Pack::splat(0.0), Pack::splat(1.0));

@@ -65,7 +65,7 @@ impl Batch {
 impl Mlp {
     /// A network with layer `sizes` (input, hidden…, vocabulary) over `inputs` (`contexts × sizes[0]`).
     pub fn new(inputs: Arc<[f64]>, sizes: &[usize], activation: Activation, init: Init, rng: &mut Stream) -> Self {
-        assert!(sizes.len() >= 2 && inputs.len() % sizes[0] == 0, "inputs must be whole rows of {}", sizes[0]);
+        assert!(sizes.len() >= 2 && inputs.len().is_multiple_of(sizes[0]), "inputs must be whole rows of {}", sizes[0]);
         let mut params = Vec::with_capacity(sizes.windows(2).map(|w| w[1] * (w[0] + 1)).sum());
         for w in sizes.windows(2) {
             let bound = 1.0 / (w[0] as f64).sqrt();
@@ -88,8 +88,9 @@ impl Mlp {
     }
 
     /// The same network over other inputs (a test set): parameters copied.
+    #[must_use]
     pub fn with_inputs(&self, inputs: Arc<[f64]>) -> Self {
-        assert!(inputs.len() % self.sizes[0] == 0, "inputs must be whole rows of {}", self.sizes[0]);
+        assert!(inputs.len().is_multiple_of(self.sizes[0]), "inputs must be whole rows of {}", self.sizes[0]);
         Self { inputs, input_squares: Vec::new(), ..self.clone() }
     }
 

@@ -19,7 +19,7 @@ impl Tabular {
 
     /// From logits, `contexts × vocab` row-major.
     pub fn from_logits(vocab: usize, logits: Vec<f64>) -> Self {
-        assert!(vocab > 0 && logits.len() % vocab == 0, "logits must be whole rows of {vocab}");
+        assert!(vocab > 0 && logits.len().is_multiple_of(vocab), "logits must be whole rows of {vocab}");
         Self { vocab, params: logits, last: Vec::new() }
     }
 }

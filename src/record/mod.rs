@@ -6,13 +6,17 @@ pub use table::Table;
 
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 /// SHA-256 of some bytes, lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Writes to a temporary name in the same folder, flushes to disk, renames: the file is whole or absent.

@@ -22,14 +22,11 @@ pub(super) fn pretrained_tabular(p: &Params, task: &Task) -> Tabular {
 
 /// The network pretrained to the label sets, and the same network over the test inputs.
 pub(super) fn pretrained_network(p: &Params, model: Model, ctx: &Context, task: &Task) -> Result<(Mlp, Mlp)> {
-    let (inputs, test_inputs, hidden, init, rate) = match model {
-        Model::Mlp => {
-            (task.inputs.clone(), task.test_inputs.clone(), p.mlp.hidden.as_slice(), Init::Torch, p.mlp.pretrain)
-        }
-        _ => {
-            let [train, test] = random_features(p.log_linear.features, task, &mut ctx.shared_stream("random features"));
-            (train, test, &[][..], Init::Zero, p.log_linear.pretrain)
-        }
+    let (inputs, test_inputs, hidden, init, rate) = if model == Model::Mlp {
+        (task.inputs.clone(), task.test_inputs.clone(), p.mlp.hidden.as_slice(), Init::Torch, p.mlp.pretrain)
+    } else {
+        let [train, test] = random_features(p.log_linear.features, task, &mut ctx.shared_stream("random features"));
+        (train, test, &[][..], Init::Zero, p.log_linear.pretrain)
     };
     let n = task.classes.len();
     let sizes = [&[inputs.len() / n], hidden, &[CLASSES]].concat();
@@ -50,7 +47,7 @@ pub(super) fn pretrained_network(p: &Params, model: Model, ctx: &Context, task: 
     Ok((network, test))
 }
 
-/// Random ReLU features φ_j(x) = relu(w_j · (x − x̄)/s + b_j) with standard normal w, b and s the root mean square of
+/// Random ReLU features `φ_j(x)` = `relu(w_j · (x − x̄)/s + b_j)` with standard normal w, b and s the root mean square of
 /// ‖x − x̄‖; each feature standardised over the training inputs and divided by √dim, so that ‖φ(x)‖² is 1 on average.
 fn random_features(dim: usize, task: &Task, rng: &mut Stream) -> [Arc<[f64]>; 2] {
     let n = task.classes.len();
