@@ -139,7 +139,7 @@ fn epoch(learner: &mut Learner<Mlp, Adam>, batch: usize) {
 
 /// Seconds per epoch of one network: alone (on one thread), and of as many as there are threads, side by side.
 fn epochs() {
-    for batch in [100, 1_000] {
+    for batch in [100, 512] {
         let mut learners: Vec<_> = (0..THREADS).map(|i| network(&i.to_string())).collect();
         report(&format!("mlp batch {batch} alone"), 15, 1, || epoch(&mut learners[0], batch));
         report(&format!("mlp batch {batch} side by side"), 15, THREADS, || {

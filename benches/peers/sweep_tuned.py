@@ -1,9 +1,9 @@
-"""The theorem1 sweep in NumPy, float64: random policies and rewards on every tree with V <= 5, L <= 4; for each draw
-the exact policy gradient, the reward's standard deviation, gamma (the largest spectral norm of the logits' Jacobian)
-and the tightness ratio of the bound.
+"""The theorem1 sweep in NumPy, tuned by hand: random policies and rewards on every tree with V <= 5, L <= 4; for each
+draw the exact policy gradient, the reward's standard deviation, gamma (the largest spectral norm of the logits'
+Jacobian) and the tightness ratio of the bound.
 
-Vectorised over draws, which are the last axis of every array, so that all sums over tokens and contexts run over
-whole contiguous vectors, and worked in batches that stay in the cache.
+Draws are the last axis of every array, so that all sums over tokens and contexts run over whole contiguous vectors; they
+are worked in batches that stay in the cache; eigenvalues of 2 x 2 and 3 x 3 matrices are in closed form.
 """
 
 import numpy as np
