@@ -90,7 +90,8 @@ fn sweep(family: &str, draws: usize, stream: &str) -> f64 {
         let mut world = World::new(tree, vec![0.0; tree.outputs()]).expect("finite");
         let (mut rewards, mut grad) = (vec![0.0; tree.outputs()], vec![0.0; policy.params().len()]);
         for _ in 0..draws {
-            rng.fill_normal(0.03 * 1000.0_f64.powf(rng.uniform()), policy.params_mut());
+            let scale = 0.03 * 1000.0_f64.powf(rng.uniform());
+            rng.fill_normal(scale, policy.params_mut());
             rewards.iter_mut().for_each(|r| *r = 2.0 * rng.uniform() - 1.0);
             world.set_rewards(0, &rewards).expect("finite");
             grad.fill(0.0);
