@@ -19,9 +19,15 @@
 //! needs, and an outside label starts at 1e-4, where RFT needs about 0.45/1e-4 = 4,500. All were chosen by how
 //! pretraining, SFT and the large-std group fare.
 //!
-//! Controls: relabelled inputs whose new label lies *inside* the set, where RFT must learn; the std of the large-std group at the
-//! start; Adam on the tabular model, whose coordinates are not shared between inputs, so that its normalisation undoes the
-//! vanishing and RFT must learn.
+//! Controls: relabelled inputs whose new label lies *inside* the set, where RFT must learn; the same small-std inputs after a
+//! little SFT; the std of the large-std group at the start; Adam on the tabular model, whose coordinates are not shared
+//! between inputs, so that its normalisation undoes the vanishing and RFT must learn.
+//!
+//! Findings. Where nothing is shared the separation is total. In the networks RFT makes about a tenth of the small-std
+//! group's possible rise, which is just where the criterion stands. Sharing cuts both ways: a relabelled input starts to
+//! look like its old class while RFT fits the large-std group, which happens first, and so its std *falls*, even if it
+//! started large. That is why the control with labels inside the set fails for softmax regression, and why a start after
+//! some SFT helps by two thirds or more but not all the way.
 
 mod figure;
 mod judge;
