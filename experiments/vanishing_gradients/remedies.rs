@@ -13,10 +13,11 @@
 //! serve all inputs, and those with a large std break first; a check says by how much.
 //!
 //! **Findings**: the paper's claim is only half true without noise. An exact gradient, however small, points the right way,
-//! so whatever multiplies it helps: with Adam, which normalises, rate and temperature recover most of what SFT gains.
-//! Our conjecture that a large rate must break the other inputs is refuted as well. What the heuristics cannot make up
-//! for in practice is then the noise of sampled gradients, and the rarity of a sampled success, which this experiment
-//! leaves out.
+//! so whatever multiplies it helps: a larger rate recovers most of what SFT gains, and with Adam, which normalises, a higher
+//! temperature does as well. An entropy bonus adds little, and temperature nothing with plain gradient ascent.
+//! Our conjecture that a large rate must break the other inputs is refuted as well. What may defeat the
+//! heuristics in practice is the noise of sampled gradients and the rarity of a sampled success; this experiment leaves
+//! both out and does not show it.
 //!
 //! **Control**: the tabular policy, which shares nothing, by plain gradient ascent: there a large enough rate does
 //! rescue the small-std inputs, and the rate that an input needs is in inverse proportion to its pretrained reward.
