@@ -113,7 +113,7 @@ impl Experiment for Correlation {
     const ID: &'static str = "vanishing_gradients/correlation";
     const PAPER: &'static str = "arXiv:2310.20703, Figure 2 and Table 1: reward change against pretrained reward std";
     const CLAIM: &'static str = "what RFT gains goes with the pretrained reward std, what SFT gains does not";
-    const SECONDS: (f64, f64) = (2.0, 60.0);
+    const SECONDS: (f64, f64) = (2.0, 35.0);
 
     fn params(profile: Profile) -> Params {
         let (prompts, test_prompts) = match profile {

@@ -238,7 +238,7 @@ impl Experiment for GroupNormalisation {
         "arXiv:2310.20703 against the group baselines of arXiv:2402.14740, 2402.03300, 2503.20783";
     const CLAIM: &'static str =
         "dividing by the group's std undoes small rewards, but rare success only by a square root";
-    const SECONDS: (f64, f64) = (1.0, 4.0);
+    const SECONDS: (f64, f64) = (1.0, 2.0);
 
     fn params(profile: Profile) -> Params {
         let (samples, time_groups) = match profile {

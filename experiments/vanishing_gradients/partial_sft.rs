@@ -105,7 +105,7 @@ impl Experiment for PartialSft {
     const ID: &'static str = "vanishing_gradients/partial_sft";
     const PAPER: &'static str = "arXiv:2310.20703, Figure 4 and appendix: SFT on few inputs for few steps, then RFT";
     const CLAIM: &'static str = "SFT on 1% of the inputs for 40% of its steps is nearly as good a start as full SFT";
-    const SECONDS: (f64, f64) = (3.0, 200.0);
+    const SECONDS: (f64, f64) = (3.0, 55.0);
 
     fn params(profile: Profile) -> Params {
         let (prompts, fractions, step_shares) = match profile {

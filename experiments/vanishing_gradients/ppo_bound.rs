@@ -180,7 +180,7 @@ impl Experiment for PpoBound {
     const ID: &'static str = "vanishing_gradients/ppo_bound";
     const PAPER: &'static str = "Razin et al., arXiv:2310.20703, Theorem 1 for PPO (appendix)";
     const CLAIM: &'static str = "PPO's clipped gradient is bounded by the reward's std plus a total-variation term";
-    const SECONDS: (f64, f64) = (1.0, 10.0);
+    const SECONDS: (f64, f64) = (1.0, 3.0);
 
     fn params(profile: Profile) -> Params {
         let (draws, points) = match profile {

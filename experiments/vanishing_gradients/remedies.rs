@@ -152,7 +152,7 @@ impl Experiment for Remedies {
     const ID: &'static str = "vanishing_gradients/remedies";
     const PAPER: &'static str = "arXiv:2310.20703, Table 2: learning rate, temperature, entropy against SFT then RFT";
     const CLAIM: &'static str = "learning rate, temperature and entropy bonus do not make up for a little SFT";
-    const SECONDS: (f64, f64) = (3.0, 90.0);
+    const SECONDS: (f64, f64) = (3.0, 57.0);
 
     fn params(profile: Profile) -> Params {
         let (prompts, steps) = match profile {

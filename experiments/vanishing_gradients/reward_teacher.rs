@@ -174,7 +174,7 @@ impl Experiment for RewardTeacher {
     const ID: &'static str = "vanishing_gradients/reward_teacher";
     const PAPER: &'static str = "arXiv:2503.15477, Theorems 1-3: what makes a reward model a good teacher";
     const CLAIM: &'static str = "an accurate reward model with small variance teaches slower than an inaccurate one";
-    const SECONDS: (f64, f64) = (1.0, 5.0);
+    const SECONDS: (f64, f64) = (1.0, 1.0);
 
     fn params(profile: Profile) -> Params {
         Params {

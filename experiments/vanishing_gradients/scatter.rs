@@ -82,7 +82,7 @@ impl Experiment for Scatter {
     const ID: &'static str = "vanishing_gradients/scatter";
     const PAPER: &'static str = "arXiv:2310.20703, Figure 1: reward mean and std per input before and after finetuning";
     const CLAIM: &'static str = "RFT leaves inputs with small reward std and low mean where they are; SFT moves them";
-    const SECONDS: (f64, f64) = (1.0, 30.0);
+    const SECONDS: (f64, f64) = (1.0, 6.0);
 
     fn params(profile: Profile) -> Params {
         let (prompts, steps) = match profile {

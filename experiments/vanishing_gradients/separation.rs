@@ -125,7 +125,7 @@ impl Experiment for Separation {
     const PAPER: &'static str =
         "arXiv:2310.20703, Section 4.3 and appendix: optimisation time of a softmax-linear model";
     const CLAIM: &'static str = "from reward std σ, RFT takes time Ω(1/σ²) where SFT takes O(log 1/σ)";
-    const SECONDS: (f64, f64) = (3.0, 15.0);
+    const SECONDS: (f64, f64) = (3.0, 20.0);
 
     fn params(_: Profile) -> Params {
         Params {

@@ -226,7 +226,7 @@ impl Experiment for Theorem1 {
     const PAPER: &'static str = "Razin et al., arXiv:2310.20703, Theorem 1";
     const CLAIM: &'static str =
         "the gradient's norm is at most 6 L γ STD^(2/3), however far the reward is from its best";
-    const SECONDS: (f64, f64) = (1.0, 15.0);
+    const SECONDS: (f64, f64) = (1.0, 6.0);
 
     fn params(profile: Profile) -> Params {
         let draw = DrawParams::standard();
