@@ -6,11 +6,10 @@ use super::tasks::{Setup, Task, TaskWorld};
 use rewardlab::algorithm::{Adam, Learner, Optimizer, Sgd};
 use rewardlab::error::Result;
 use rewardlab::exact::{Engine, PromptStats};
-use rewardlab::experiment::{Context, Record};
+use rewardlab::experiment::Context;
 use rewardlab::objective::{expected_reward_objective, nll_loss, soft_cross_entropy_loss};
 use rewardlab::policy::{Policy, Tabular};
 use rewardlab::stats::mean;
-use std::collections::BTreeMap;
 
 /// A task drawn at the context's seed, the same for all cells of an experiment, with its pretrained policy (a stage).
 ///
@@ -130,14 +129,4 @@ pub(crate) fn is_blind(pretrained: &PromptStats) -> bool {
 /// The mean of a quantity over inputs; NaN when there are none.
 pub(crate) fn mean_over(inputs: impl IntoIterator<Item = usize>, quantity: impl Fn(usize) -> f64) -> f64 {
     mean(&inputs.into_iter().map(quantity).collect::<Vec<_>>())
-}
-
-/// One statistic per seed, in the order of seeds; `statistic` sees that seed's rows.
-pub(crate) fn per_seed<'a, R: 'a>(
-    rows: impl IntoIterator<Item = &'a Record<R>>,
-    statistic: impl Fn(&[&'a Record<R>]) -> f64,
-) -> Vec<f64> {
-    let mut seeds: BTreeMap<u64, Vec<&Record<R>>> = BTreeMap::new();
-    rows.into_iter().for_each(|r| seeds.entry(r.seed).or_default().push(r));
-    seeds.values().map(|rows| statistic(rows)).collect()
 }

@@ -30,7 +30,7 @@ use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile
 use rewardlab::num::{cosine, norm, relative_error};
 use rewardlab::plot::Chart;
 use rewardlab::rng::Stream;
-use rewardlab::stats::{bootstrap_mean, mean};
+use rewardlab::stats::{mean, mean_interval};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -342,7 +342,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "the policy gradient's time to escape a rare success is 1/p0, that is 1/σ²",
             "arXiv:2310.20703, Section 4.3 (rate reported second-hand)",
             "slope of log time on log p0 at p0 ≤ 1e-2, REINFORCE",
-            bootstrap_mean(&by_seed(times(rows, "reinforce").filter(rare), slope)),
+            mean_interval(&by_seed(times(rows, "reinforce").filter(rare), slope)),
             Criterion::near(-1.0, 0.02),
         ),
         Check::new(
@@ -374,7 +374,7 @@ fn theory(rows: &[Record<Row>]) -> Vec<Check> {
             "under general rewards GRPO's expected step leaves the direction of the policy gradient",
             "derived",
             "tangent of the angle between them, mean over group sizes",
-            bootstrap_mean(&by_seed(bias(rows, &["grpo"]).filter(|r| r.rewards == "general"), |g| {
+            mean_interval(&by_seed(bias(rows, &["grpo"]).filter(|r| r.rewards == "general"), |g| {
                 mean(&g.iter().filter_map(|r| r.angle).collect::<Vec<_>>())
             })),
             Criterion::AtLeast(0.01),
@@ -403,7 +403,7 @@ fn theory(rows: &[Record<Row>]) -> Vec<Check> {
             "sampled groups are dead as often",
             "derived",
             "root mean square over (p, G) of (sampled − exact) / standard error, where 10 of each kind are expected",
-            bootstrap_mean(&by_seed(part(rows, "dead"), spread_of_z)),
+            mean_interval(&by_seed(part(rows, "dead"), spread_of_z)),
             Criterion::Within(0.5, 1.5),
         ),
         Check::new(
@@ -421,7 +421,7 @@ fn theory(rows: &[Record<Row>]) -> Vec<Check> {
             "REINFORCE's step shrinks in proportion to rewards",
             "derived",
             "slope of log step on log scale",
-            bootstrap_mean(&by_seed(rescaled(rows, "reinforce"), |g| {
+            mean_interval(&by_seed(rescaled(rows, "reinforce"), |g| {
                 log_slope(g.iter().filter_map(|r| Some((r.reward_scale, r.step?))))
             })),
             Criterion::near(1.0, 1e-6),
@@ -437,7 +437,7 @@ fn theory_of_time(rows: &[Record<Row>]) -> Vec<Check> {
             "with an infinite group GRPO's time is p0^(-1/2)",
             "derived",
             "slope of log time on log p0 at p0 ≤ 1e-2, drift √(p/(1−p))",
-            bootstrap_mean(&by_seed(times(rows, "grpo_limit").filter(rare), slope)),
+            mean_interval(&by_seed(times(rows, "grpo_limit").filter(rare), slope)),
             Criterion::near(-0.5, 0.02),
         ),
         Check::new(
@@ -446,7 +446,7 @@ fn theory_of_time(rows: &[Record<Row>]) -> Vec<Check> {
             "with a finite group the same law holds while p0 G ≥ 10",
             "derived",
             "slope of log time on log p0 at p0 G ≥ 10 and p0 ≤ 0.05, largest group",
-            bootstrap_mean(&by_seed(
+            mean_interval(&by_seed(
                 times(rows, "grpo").filter(|r| expected(r) >= 10.0 && r.success <= Some(0.05) && r.group == most(rows)),
                 slope,
             )),
@@ -458,7 +458,7 @@ fn theory_of_time(rows: &[Record<Row>]) -> Vec<Check> {
             "and crosses over to 1/p0 when nearly all groups are dead",
             "derived",
             "slope of log time on log p0 at p0 G ≤ 0.01, groups of 8",
-            bootstrap_mean(&by_seed(times(rows, "grpo").filter(|r| expected(r) <= 0.01 && r.group == 8), slope)),
+            mean_interval(&by_seed(times(rows, "grpo").filter(|r| expected(r) <= 0.01 && r.group == 8), slope)),
             Criterion::near(-1.0, 0.05),
         ),
         Check::new(
@@ -467,7 +467,7 @@ fn theory_of_time(rows: &[Record<Row>]) -> Vec<Check> {
             "there GRPO is (G−1)/(2√G) times faster than REINFORCE",
             "derived",
             "mean ratio of times over that, p0 G ≤ 1e-3",
-            bootstrap_mean(&by_seed(times(rows, "grpo").filter(|r| expected(r) <= 1e-3), |g| {
+            mean_interval(&by_seed(times(rows, "grpo").filter(|r| expected(r) <= 1e-3), |g| {
                 mean(&g.iter().map(|r| speed_up(rows, r)).collect::<Vec<_>>())
             })),
             Criterion::near(1.0, 0.1),

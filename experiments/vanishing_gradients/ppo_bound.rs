@@ -22,11 +22,12 @@
 mod moved;
 
 use super::families::{DrawParams, Family, Reward};
+use super::statistics::{largest, log_axis, over_draws, worse};
 use moved::{paths, sweep};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
-use rewardlab::plot::{Axis, Chart, Layer, Panel, Scale, Stroke};
-use rewardlab::stats::{Estimate, bootstrap_mean, fit_line};
+use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::stats::{fit_line, mean_interval};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::FRAC_1_SQRT_2;
 use std::fmt;
@@ -72,7 +73,9 @@ pub(crate) enum Part {
     AtOld,
     /// A rare failure gets likelier than it was when sampled: TV grows at fixed std.
     Failure,
-    /// The same for a rare success.
+    /// Before a rare success gets likelier: nothing has moved.
+    SuccessStart,
+    /// A rare success gets likelier than it was when sampled.
     Success,
     /// The same for a rare success and a surrogate without clip.
     SuccessUnclipped,
@@ -135,15 +138,15 @@ pub(crate) struct Row {
 impl Row {
     /// Adds draws.
     fn absorb(&mut self, other: &Self) {
-        let nearer = if other.std_ratio > self.std_ratio { other } else { &*self };
+        let nearer = if other.std_ratio.is_nan() || other.std_ratio > self.std_ratio { other } else { &*self };
         *self = Self {
             part: self.part,
             draws: self.draws + other.draws,
-            error_at_old: self.error_at_old.max(other.error_at_old),
-            absolute_ratio: self.absolute_ratio.max(other.absolute_ratio),
-            variance_ratio: self.variance_ratio.max(other.variance_ratio),
-            unit_ratio: self.unit_ratio.max(other.unit_ratio),
-            unclipped_ratio: self.unclipped_ratio.max(other.unclipped_ratio),
+            error_at_old: worse(self.error_at_old, other.error_at_old),
+            absolute_ratio: worse(self.absolute_ratio, other.absolute_ratio),
+            variance_ratio: worse(self.variance_ratio, other.variance_ratio),
+            unit_ratio: worse(self.unit_ratio, other.unit_ratio),
+            unclipped_ratio: worse(self.unclipped_ratio, other.unclipped_ratio),
             std_violations: self.std_violations + other.std_violations,
             absolute_violations: self.absolute_violations + other.absolute_violations,
             variance_violations: self.variance_violations + other.variance_violations,
@@ -265,13 +268,8 @@ fn summaries(rows: &[Record<Row>]) -> impl Iterator<Item = &Record<Row>> {
     rows.iter().filter(|r| r.part == Part::Summary)
 }
 
-/// A count or an extreme over exact draws; NaN (inconclusive) where there was no draw.
-fn over_draws(value: f64, draws: usize) -> Estimate {
-    Estimate::exact(if draws == 0 { f64::NAN } else { value }, draws)
-}
-
 fn at_old(rows: &[Record<Row>]) -> Check {
-    let worst = summaries(rows).map(|r| r.error_at_old).fold(0.0, f64::max);
+    let worst = summaries(rows).map(|r| r.error_at_old).fold(0.0, worse);
     Check::new(
         Kind::Claim,
         "at_old",
@@ -374,19 +372,18 @@ fn path_checks(rows: &[Record<Row>]) -> [Check; 4] {
             statement,
             "derived",
             format!("log–log slope of ‖∇V_PPO‖ against {}, mean over families and seeds", x.0),
-            bootstrap_mean(&slopes(rows, part, x.1)),
+            mean_interval(&slopes(rows, part, x.1)),
             Criterion::near(expected, 0.02),
         )
     };
     let tv: (&str, fn(&Row) -> f64) = ("Σ TV", |r| r.total_variation);
     let std: (&str, fn(&Row) -> f64) = ("STD", |r| r.reward_std);
     // the gradient anywhere on the clipped path, over the gradient of the same world where nothing has moved
-    let clipped: Vec<&Record<Row>> = rows.iter().filter(|r| r.part == Part::Success).collect();
-    let of_unit =
-        |r: &Record<Row>| clipped.iter().find(|s| s.cell == r.cell && s.seed == r.seed && s.total_variation == 0.0);
-    let moved: Vec<&&Record<Row>> = clipped.iter().filter(|r| r.total_variation > 0.0).collect();
-    let growth = |r: &&&Record<Row>| of_unit(r).map_or(f64::NAN, |start| r.grad_norm / start.grad_norm);
-    let growth = moved.iter().map(growth).fold(0.0, f64::max);
+    let before = |r: &Record<Row>| {
+        let start = |s: &&Record<Row>| s.part == Part::SuccessStart && s.cell == r.cell && s.seed == r.seed;
+        rows.iter().find(start).map_or(f64::NAN, |s| s.grad_norm)
+    };
+    let growth = largest(rows.iter().filter(|r| r.part == Part::Success).map(|r| r.grad_norm / before(r)));
     [
         slope(
             Kind::Claim,
@@ -410,7 +407,7 @@ fn path_checks(rows: &[Record<Row>]) -> [Check; 4] {
             "towards a rare success the clip stops the gradient: it never exceeds its value before the move",
             "derived",
             "largest ‖∇V_PPO‖ on the path / before the move",
-            over_draws(growth, moved.len()),
+            growth,
             Criterion::AtMost(1.0),
         ),
         slope(
@@ -422,10 +419,6 @@ fn path_checks(rows: &[Record<Row>]) -> [Check; 4] {
             1.0,
         ),
     ]
-}
-
-fn log_axis(label: &str, range: (f64, f64)) -> Axis {
-    Axis { label: label.into(), scale: Scale::Log, range: Some(range), ..Axis::default() }
 }
 
 fn against_bound(rows: &[Record<Row>]) -> Panel {
@@ -443,8 +436,8 @@ fn against_bound(rows: &[Record<Row>]) -> Panel {
     layers.push(Layer::Reference { label: "gradient = bound".into(), points: vec![(low, low), (high, high)] });
     Panel {
         title: "against the bound".into(),
-        x: log_axis("the bound", (low, high)),
-        y: log_axis("‖∇V_PPO‖", (low, high)),
+        x: Axis { range: Some((low, high)), ..log_axis("the bound") },
+        y: Axis { range: Some((low, high)), ..log_axis("‖∇V_PPO‖") },
         layers,
     }
 }
@@ -462,8 +455,8 @@ fn against_std(rows: &[Record<Row>]) -> Panel {
         .collect();
     Panel {
         title: "against the std".into(),
-        x: log_axis("STD of the reward", (low, high)),
-        y: log_axis("‖∇V_PPO‖ / (γ √L)", (low, high)),
+        x: Axis { range: Some((low, high)), ..log_axis("STD of the reward") },
+        y: Axis { range: Some((low, high)), ..log_axis("‖∇V_PPO‖ / (γ √L)") },
         layers: vec![
             Layer::ColoredScatter { points, value_label: "log10 Σ TV".into(), range: Some((-6.0, 0.5)) },
             Layer::Reference {
@@ -482,19 +475,18 @@ fn against_tv(rows: &[Record<Row>]) -> Panel {
             .iter()
             .filter(|r| r.part == part && r.family == Family::Tabular && Some(r.seed) == first)
             .map(|r| (r.total_variation, r.grad_norm))
-            .filter(|p| p.0 > 0.0)
             .collect(),
         stroke,
         markers: true,
     };
     Panel {
         title: "one world: std fixed".into(),
-        x: Axis { label: "Σ TV since sampling".into(), scale: Scale::Log, ..Axis::default() },
-        y: Axis { label: "‖∇V_PPO‖".into(), scale: Scale::Log, ..Axis::default() },
+        x: log_axis("Σ TV since sampling"),
+        y: log_axis("‖∇V_PPO‖"),
         layers: vec![
-            line(Part::Failure, "towards a rare failure", Stroke::Solid),
+            line(Part::SuccessUnclipped, "rare success, no clip", Stroke::Solid),
+            line(Part::Failure, "towards a rare failure", Stroke::Dotted),
             line(Part::Success, "towards a rare success", Stroke::Dashed),
-            line(Part::SuccessUnclipped, "the same without clip", Stroke::Dotted),
         ],
     }
 }

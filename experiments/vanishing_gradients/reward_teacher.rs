@@ -24,14 +24,15 @@
 //! truth little. Variance is the larger part of the story, not all of it.
 
 use super::reward_models::{World, accuracy, scaled};
-use super::statistics::{by_seed, largest, log_axis, log_slope, means, smallest, summary};
+use super::statistics::{by_seed, farthest, largest, log_axis, log_slope, means, smallest, summary};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Flow, regularised_gradient, reward_std, softmax};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
 use rewardlab::num::dot;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
-use rewardlab::stats::{Estimate, bootstrap_mean};
+use rewardlab::stats::{Estimate, mean_interval};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -379,7 +380,7 @@ fn theory(rows: &[Record<Row>]) -> Vec<Check> {
             "rescaling a reward model costs Var^(-1/2)",
             "derived",
             "slope of log time on log variance, the number of outputs farthest from −1/2",
-            bootstrap_mean(&steepest(rows, "rescaled", -0.5)),
+            mean_interval(&steepest(rows, "rescaled", -0.5)),
             Criterion::near(-0.5, 0.02),
         ),
         Check::new(
@@ -388,7 +389,7 @@ fn theory(rows: &[Record<Row>]) -> Vec<Check> {
             "a single rare good output costs Var^(-1)",
             "derived",
             "slope of log time on log variance at p0 ≤ 1e-2, the number of outputs farthest from −1",
-            bootstrap_mean(&steepest(rows, "rare", -1.0)),
+            mean_interval(&steepest(rows, "rare", -1.0)),
             Criterion::near(-1.0, 0.02),
         ),
     ]
@@ -401,7 +402,7 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
         "at equal variance the accurate teacher is not slower by more than a small factor",
         "derived",
         "ratio of times, accurate rescaled to equal variance / inaccurate, the worst number of outputs, λ = 0",
-        bootstrap_mean(&by_seed(pair(rows, |kl| kl == 0.0), |g| {
+        mean_interval(&by_seed(pair(rows, |kl| kl == 0.0), |g| {
             let equal = |r: &Record<Row>| other(rows, r, "accurate, equal variance", &r.policy);
             largest(g.iter().map(|r| equal(r) / other(rows, r, "inaccurate", &r.policy))).value
         })),
@@ -437,7 +438,7 @@ fn bound(r: &Record<Row>, power: f64) -> f64 {
 
 /// Each seed's slope of log time on log variance, farthest from `power`.
 fn steepest(rows: &[Record<Row>], part: &str, power: f64) -> Vec<f64> {
-    by_seed(rows.iter().filter(|r| r.part == part), |g| farthest(g, power))
+    by_seed(rows.iter().filter(|r| r.part == part), |g| worst_slope(g, power))
 }
 
 /// The rows that one measurement gives for each item.
@@ -470,13 +471,10 @@ fn other(rows: &[Record<Row>], of: &Record<Row>, teacher: &str, policy: &str) ->
 }
 
 /// The slope of log time on log variance for the number of outputs for which it is farthest from `target`.
-fn farthest(rows: &[&Record<Row>], target: f64) -> f64 {
-    let mut outputs: Vec<usize> = rows.iter().map(|r| r.outputs).collect();
-    outputs.sort_unstable();
-    outputs.dedup();
+fn worst_slope(rows: &[&Record<Row>], target: f64) -> f64 {
+    let outputs: BTreeSet<usize> = rows.iter().map(|r| r.outputs).collect();
     let of = |k: usize| rows.iter().filter(move |r| r.outputs == k).map(|r| (r.variance, waited(r)));
-    let slopes = outputs.into_iter().map(|k| log_slope(of(k)));
-    slopes.max_by(|a, b| (a - target).abs().total_cmp(&(b - target).abs())).unwrap_or(f64::NAN)
+    farthest(outputs.into_iter().map(|k| log_slope(of(k))), target)
 }
 
 fn rise_panel(rows: &[Record<Row>]) -> Panel {

@@ -15,21 +15,24 @@
 //! **Controls**: from a large reward standard deviation (p₀ = 0.4) both methods take about as long; the power law
 //! fails for SFT; on several inputs of unequal speed the paths part.
 //!
-//! **Findings**: all reproduced. The slopes are asymptotic statements and are fitted at p₀ ≤ 10⁻²: from p₀ = 0.1 the
-//! exact solution itself is 20% above its own power law (K = 2: t σ² = 1.196, limit 1), and a fit with that point gives
-//! −1.97. For the same reason gradient descent needs a learning rate well below 1: at 1 its first-order error at
+//! **Findings**: the power law is asymptotic. Judged from p₀ = 0.1 down, the slope misses −2 by more than the criterion's
+//! 0.02 (refuted): the exact solution itself is 20% above its own power law there (K = 2: t σ² = 1.196, limit 1). The
+//! range p₀ ≤ 10⁻² of the other slopes was chosen knowing this. For the same reason gradient descent needs a learning rate well below 1: at 1 its first-order error at
 //! p₀ = 10⁻² alone moves the slope to −1.977. The constant for non-uniform q is not 2/(1 + Σq²) with the initial q, as
 //! one first thinks (the measurement was off by 4% and said so): q relaxes while p grows by its first factor of e.
 
+mod figure;
+
 use super::softmax_linear::{Method, Model, initial_probs, rft_limit};
-use super::statistics::{by_seed, largest, log_axis, log_slope, means, smallest, summary};
+use super::statistics::{by_seed, farthest, largest, log_slope, smallest};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Flow, reward_std};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
 use rewardlab::num::norm;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
-use rewardlab::stats::{bootstrap_mean, fit_line};
+use rewardlab::stats::{fit_line, mean_interval};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -243,13 +246,11 @@ impl Experiment for Separation {
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {
-        let mut labels: Vec<usize> = rows.iter().map(|r| r.labels).collect();
-        labels.sort_unstable();
-        labels.dedup();
-        let mut panels: Vec<Panel> = labels.iter().map(|k| time_panel(rows, *k)).collect();
-        panels.extend([constant_panel(rows, &labels), path_panel(rows)]);
+        let labels: Vec<usize> = rows.iter().map(|r| r.labels).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut panels: Vec<Panel> = labels.iter().map(|k| figure::time_panel(rows, *k)).collect();
+        panels.extend([figure::constant_panel(rows, &labels), figure::path_panel(rows)]);
         Chart {
-            title: "RFT takes time 1/σ², SFT log(1/σ), along the same path".into(),
+            title: "Time to fit an input from a small reward std, RFT and SFT".into(),
             subtitle: "Time to p(right label) = 1/2, softmax-linear model, ±1 reward. Lines: gradient flow, exact to \
                        integration error. Random wrong labels: mean and range over seeds."
                 .into(),
@@ -269,7 +270,18 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "RFT takes time Ω(1/σ²) from initial reward std σ",
             RATES,
             "slope of log t on log σ at p0 ≤ 1e-2, in the group (K, wrong labels) farthest from −2",
-            bootstrap_mean(&by_seed(flows(rows, "rft").filter(|r| at_most(r.p0, 1e-2)), |g| farthest(g, -2.0, power))),
+            mean_interval(&by_seed(flows(rows, "rft").filter(|r| at_most(r.p0, 1e-2)), |g| {
+                worst_group(g, -2.0, power)
+            })),
+            Criterion::near(-2.0, 0.02),
+        ),
+        Check::new(
+            Kind::Claim,
+            "rft_power_law_from_a_tenth",
+            "and so it does over the whole range from p0 = 0.1 down",
+            RATES,
+            "the same slope at p0 ≤ 0.1: not yet asymptotic",
+            mean_interval(&by_seed(flows(rows, "rft").filter(|r| at_most(r.p0, 0.1)), |g| worst_group(g, -2.0, power))),
             Criterion::near(-2.0, 0.02),
         ),
         Check::new(
@@ -278,9 +290,9 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "plain gradient descent obeys the same law",
             RATES,
             "the same slope for gradient descent at the largest learning rate, which affords the smallest p0",
-            bootstrap_mean(&by_seed(
+            mean_interval(&by_seed(
                 descents(rows, f64::max).filter(|r| r.method == "rft" && at_most(r.p0, 1e-2)),
-                |g| farthest(g, -2.0, power),
+                |g| worst_group(g, -2.0, power),
             )),
             Criterion::near(-2.0, 0.02),
         ),
@@ -290,13 +302,24 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "SFT takes time O(log 1/σ)",
             RATES,
             "R² of t on ln(1/p0) at p0 ≤ 0.1, the worst group (K, wrong labels)",
-            bootstrap_mean(&by_seed(flows(rows, "sft").filter(|r| at_most(r.p0, 0.1)), |g| farthest(g, 1.0, affine))),
+            mean_interval(&by_seed(flows(rows, "sft").filter(|r| at_most(r.p0, 0.1)), |g| worst_group(g, 1.0, affine))),
+            Criterion::AtLeast(0.999),
+        ),
+        Check::new(
+            Kind::Claim,
+            "exponential_gap",
+            "the gap is exponential: the logarithm of RFT's time is affine in SFT's time",
+            RATES,
+            "R² of ln t_RFT on t_SFT at p0 ≤ 0.1, the worst group (K, wrong labels)",
+            mean_interval(&by_seed(flows(rows, "rft").filter(|r| at_most(r.p0, 0.1)), |g| {
+                worst_group(g, 1.0, |g| exponential(rows, g))
+            })),
             Criterion::AtLeast(0.999),
         ),
         Check::new(
             Kind::Claim,
             "separation",
-            "the gap between the two is exponential in the time of SFT",
+            "from a small reward std RFT takes at least a hundred times as long as SFT",
             RATES,
             "smallest t_RFT / t_SFT at p0 ≤ 1e-4",
             smallest(flows(rows, "rft").filter(|r| at_most(r.p0, 1e-4)).map(|r| gap(rows, r))),
@@ -399,7 +422,7 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
             "on several inputs of unequal speed the two paths differ: each input has its own clock",
             "derived",
             "largest path distance of a start, the smallest over starts at p0 ≤ 1e-2; N inputs, random wrong labels",
-            bootstrap_mean(&by_seed(
+            mean_interval(&by_seed(
                 ends(rows).filter(|r| r.method == "rft" && r.inputs > 1 && r.spread > 0.0 && at_most(r.p0, 1e-2)),
                 |g| smallest(g.iter().map(|r| widest(rows, r))).value,
             )),
@@ -411,7 +434,7 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
             "the power law fails for SFT",
             "derived",
             "slope of log t on log σ for SFT at p0 ≤ 1e-2, in the group nearest to −2",
-            bootstrap_mean(&by_seed(flows(rows, "sft").filter(|r| at_most(r.p0, 1e-2)), |g| farthest(g, 0.0, power))),
+            mean_interval(&by_seed(flows(rows, "sft").filter(|r| at_most(r.p0, 1e-2)), |g| worst_group(g, 0.0, power))),
             Criterion::AtLeast(-0.5),
         ),
     ]
@@ -485,88 +508,19 @@ fn power(group: &[&Record<Row>]) -> f64 {
     log_slope(group.iter().map(|r| (r.reward_std, r.time)))
 }
 
+fn exponential(rows: &[Record<Row>], group: &[&Record<Row>]) -> f64 {
+    let (x, y): (Vec<f64>, Vec<f64>) = group.iter().map(|r| (twin(rows, r, "sft", "flow"), r.time.ln())).unzip();
+    fit_line(&x, &y).r_squared
+}
+
 fn affine(group: &[&Record<Row>]) -> f64 {
     let (x, y): (Vec<f64>, Vec<f64>) = group.iter().map(|r| (-r.p0.ln(), r.time)).unzip();
     fit_line(&x, &y).r_squared
 }
 
 /// The statistic of the group (K, uniform or random wrong labels) in which it is farthest from `target`.
-fn farthest(rows: &[&Record<Row>], target: f64, statistic: impl Fn(&[&Record<Row>]) -> f64) -> f64 {
-    let mut groups: Vec<(usize, bool)> = rows.iter().map(|r| (r.labels, r.spread > 0.0)).collect();
-    groups.sort_unstable();
-    groups.dedup();
+fn worst_group(rows: &[&Record<Row>], target: f64, statistic: impl Fn(&[&Record<Row>]) -> f64) -> f64 {
+    let groups: BTreeSet<(usize, bool)> = rows.iter().map(|r| (r.labels, r.spread > 0.0)).collect();
     let of = |g| rows.iter().copied().filter(move |r| (r.labels, r.spread > 0.0) == g).collect::<Vec<_>>();
-    let values = groups.into_iter().map(|g| statistic(&of(g)));
-    values.max_by(|a, b| (a - target).abs().total_cmp(&(b - target).abs())).unwrap_or(f64::NAN)
-}
-
-fn name(method: &str) -> String {
-    method.to_uppercase()
-}
-
-fn time_panel(rows: &[Record<Row>], labels: usize) -> Panel {
-    let uniform = move |r: &&Record<Row>| r.labels == labels && r.spread == 0.0;
-    let mut layers = Vec::new();
-    let k = labels as f64;
-    let asymptote = |r: &Record<Row>| (r.reward_std, 2.0 * (k - 1.0) / k / r.reward_std.powi(2));
-    let points = means(&summary(flows(rows, "rft").filter(uniform).map(asymptote)));
-    layers.push(Layer::Reference { label: "2(K−1)/K · σ⁻² (theory)".into(), points });
-    for method in ["rft", "sft"] {
-        let points = means(&summary(flows(rows, method).filter(uniform).map(|r| (r.reward_std, r.time))));
-        layers.push(Layer::Line { series: name(method), points, stroke: Stroke::Solid, markers: false });
-    }
-    let descent = descents(rows, f64::max).filter(uniform);
-    let points = descent.map(|r| (r.reward_std, r.time)).collect();
-    layers.push(Layer::Scatter { series: "gradient descent".into(), points });
-    Panel {
-        title: format!("K = {labels} labels, uniform wrong labels"),
-        x: log_axis("initial reward std σ"),
-        y: log_axis("time to p = 1/2"),
-        layers,
-    }
-}
-
-fn constant_panel(rows: &[Record<Row>], labels: &[usize]) -> Panel {
-    let mut layers = Vec::new();
-    for &k in labels {
-        let of = |random: bool| {
-            let rows = flows(rows, "rft").filter(move |r| r.labels == k && (r.spread > 0.0) == random);
-            summary(rows.map(|r| (r.p0, scaled_time(r))))
-        };
-        let points = means(&of(false));
-        layers.push(Layer::Line { series: format!("K = {k}, uniform"), points, stroke: Stroke::Solid, markers: true });
-        let points = of(true);
-        if !points.is_empty() {
-            layers.push(Layer::ErrorBars { series: format!("K = {k}, random wrong labels"), points });
-        }
-        layers.push(Layer::Horizontal { label: "2(K−1)/K".into(), y: 2.0 - 2.0 / k as f64 });
-    }
-    Panel {
-        title: "RFT: time × σ² tends to a constant".into(),
-        x: log_axis("initial probability of the right label p₀"),
-        y: Axis { label: "t σ²".into(), range: Some((0.0, 2.5)), ..Axis::default() },
-        layers,
-    }
-}
-
-/// The path from the smallest p₀ with the most labels, of the first seed: one curve, two clocks.
-fn path_panel(rows: &[Record<Row>]) -> Panel {
-    let paths = || rows.iter().filter(|r| r.inputs == 1 && r.displacement.is_some());
-    let last = paths().min_by(|a, b| {
-        let key = |r: &Record<Row>| (r.p0, -(r.labels as f64), -r.spread, r.seed as f64);
-        key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    let of = |method: &str| {
-        let path = paths().filter(|r| r.method == method && last.is_some_and(|l| same_start(l, r)));
-        path.filter_map(|r| Some((r.p, r.displacement?))).collect::<Vec<_>>()
-    };
-    Panel {
-        title: format!("The path from p₀ = {:e}", last.map_or(f64::NAN, |r| r.p0)),
-        x: log_axis("probability of the right label p"),
-        y: Axis { label: "‖θ − θ₀‖".into(), ..Axis::default() },
-        layers: vec![
-            Layer::Line { series: name("sft"), points: of("sft"), stroke: Stroke::Solid, markers: false },
-            Layer::Scatter { series: name("rft"), points: of("rft") },
-        ],
-    }
+    farthest(groups.into_iter().map(|g| statistic(&of(g))), target)
 }

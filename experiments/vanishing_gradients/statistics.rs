@@ -32,6 +32,31 @@ pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> Estimate {
     extreme(values, |a, b| a < b)
 }
 
+/// The larger of two; NaN if one is. For gathering what must never hide a NaN.
+pub(crate) fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b <= a { a } else { b }
+}
+
+/// 1 where a ratio to a bound is above 1 or is not a number: a bound that cannot be checked does not hold.
+pub(crate) fn violated(ratio: f64) -> usize {
+    usize::from(ratio.is_nan() || ratio > 1.0)
+}
+
+/// A count or an extreme over exact draws; NaN (inconclusive) where there was no draw.
+pub(crate) fn over_draws(value: f64, draws: usize) -> Estimate {
+    Estimate::exact(if draws == 0 { f64::NAN } else { value }, draws)
+}
+
+/// The seeds, ascending.
+pub(crate) fn seeds<R>(rows: &[Record<R>]) -> Vec<u64> {
+    rows.iter().map(|r| r.seed).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Of some values the one farthest from `target`; NaN if one is NaN or there is none.
+pub(crate) fn farthest(values: impl IntoIterator<Item = f64>, target: f64) -> f64 {
+    values.into_iter().max_by(|a, b| (a - target).abs().total_cmp(&(b - target).abs())).unwrap_or(f64::NAN)
+}
+
 fn extreme(values: impl IntoIterator<Item = f64>, beats: impl Fn(f64, f64) -> bool) -> Estimate {
     let values: Vec<f64> = values.into_iter().collect();
     let best = values.iter().copied().reduce(|a, b| if b.is_nan() || beats(b, a) { b } else { a });
@@ -67,6 +92,10 @@ mod tests {
 
     #[test]
     fn nothing_and_nan_are_nan() {
+        assert!(
+            worse(f64::NAN, 1.0).is_nan() && worse(1.0, f64::NAN).is_nan() && farthest([1.0, f64::NAN], 0.0).is_nan()
+        );
+        assert_eq!((worse(2.0, 1.0), violated(f64::NAN), violated(1.0), violated(1.1)), (2.0, 1, 0, 1));
         assert!(largest([]).value.is_nan() && smallest([1.0, f64::NAN, 0.5]).value.is_nan());
         assert_eq!((largest([1.0, 3.0, 2.0]).value, smallest([1.0, 3.0, 2.0]).n), (3.0, 3));
     }

@@ -27,12 +27,13 @@ mod figure;
 mod worlds;
 
 use super::families::{DrawParams, Family, ROUNDING, Reward};
+use super::statistics::{over_draws, seeds, violated, worse};
 use rewardlab::env::Tree;
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{PromptStats, sharp_bound, sharp_tabular_bound, theorem1_bound};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
 use rewardlab::plot::Chart;
-use rewardlab::stats::{Estimate, bootstrap_mean, fit_line};
+use rewardlab::stats::{fit_line, mean_interval};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::SQRT_2;
 use std::fmt;
@@ -79,7 +80,7 @@ pub(crate) enum Part {
     Construction,
     /// One point of a path to small std.
     Path,
-    /// Worlds with zero std: largest std, gradient norm and entropy, smallest shortfall.
+    /// Worlds with zero std: largest std and gradient norm, median entropy, smallest shortfall.
     ZeroStd,
     /// The same worlds with token 0 within reach: median std and gradient norm.
     WithinReach,
@@ -149,18 +150,18 @@ impl Row {
             entropy,
             paper_ratio,
             sharp_ratio,
-            paper_violations: usize::from(paper_ratio > 1.0),
-            sharp_violations: usize::from(sharp_ratio > 1.0),
+            paper_violations: violated(paper_ratio),
+            sharp_violations: violated(sharp_ratio),
         }
     }
 
     /// Adds draws: counts add up, ratios are the largest, the rest is of the draw tightest to the sharper bound.
     fn absorb(&mut self, other: &Self) {
-        let tighter = if other.sharp_ratio > self.sharp_ratio { other } else { &*self };
+        let tighter = if other.sharp_ratio.is_nan() || other.sharp_ratio > self.sharp_ratio { other } else { &*self };
         *self = Self {
             part: self.part,
             draws: self.draws + other.draws,
-            paper_ratio: self.paper_ratio.max(other.paper_ratio),
+            paper_ratio: worse(self.paper_ratio, other.paper_ratio),
             paper_violations: self.paper_violations + other.paper_violations,
             sharp_violations: self.sharp_violations + other.sharp_violations,
             ..*tighter
@@ -314,18 +315,13 @@ impl Experiment for Theorem1 {
     }
 }
 
-/// The largest value of a column over the rows that are wanted; −∞ if there is none.
+/// The largest value of a column over the rows that are wanted; −∞ if there is none, NaN if one is NaN.
 fn largest(rows: &[Record<Row>], wanted: impl Fn(&Row) -> bool, column: impl Fn(&Row) -> f64) -> f64 {
-    rows.iter().filter(|r| wanted(r)).map(|r| column(r)).fold(f64::NEG_INFINITY, f64::max)
+    rows.iter().filter(|r| wanted(r)).map(|r| column(r)).fold(f64::NEG_INFINITY, worse)
 }
 
 fn total(rows: &[Record<Row>], wanted: impl Fn(&Row) -> bool, column: impl Fn(&Row) -> usize) -> usize {
     rows.iter().filter(|r| wanted(r)).map(|r| column(r)).sum()
-}
-
-/// A count or an extreme over exact draws; NaN (inconclusive) where there was no draw.
-fn over_draws(value: f64, draws: usize) -> Estimate {
-    Estimate::exact(if draws == 0 { f64::NAN } else { value }, draws)
 }
 
 fn violations(rows: &[Record<Row>], family: Family) -> [Check; 2] {
@@ -362,7 +358,7 @@ fn zero_std_checks(rows: &[Record<Row>]) -> [Check; 3] {
     let premise = |r: &Row| r.part == Part::ZeroStd && r.reward_std <= ROUNDING && r.shortfall >= 1.0;
     let draws = total(rows, premise, |r| r.draws);
     let reach = |r: &Row| r.part == Part::WithinReach;
-    let least = rows.iter().filter(|r| reach(r)).map(|r| r.grad_norm).fold(f64::INFINITY, f64::min);
+    let least = -largest(rows, reach, |r| -r.grad_norm);
     [
         Check::new(
             Kind::Claim,
@@ -378,8 +374,8 @@ fn zero_std_checks(rows: &[Record<Row>]) -> [Check; 3] {
             "zero_std_high_entropy",
             "and not only for near-deterministic policies",
             "Theorem 1, discussion",
-            "largest entropy among these worlds, nats",
-            over_draws(largest(rows, premise, |r| r.entropy), draws),
+            "smallest over families and seeds of the median entropy of these worlds, nats",
+            over_draws(-largest(rows, premise, |r| -r.entropy), draws),
             Criterion::AtLeast(1.0),
         ),
         Check::new(
@@ -395,9 +391,7 @@ fn zero_std_checks(rows: &[Record<Row>]) -> [Check; 3] {
 }
 
 fn slope(rows: &[Record<Row>], family: Family, reward: Reward, expected: f64) -> Check {
-    let mut seeds: Vec<u64> = rows.iter().map(|r| r.seed).collect();
-    seeds.sort_unstable();
-    seeds.dedup();
+    let seeds = seeds(rows);
     let slopes = seeds.into_iter().filter_map(|seed| {
         let points = path(rows, family, reward, seed);
         let (x, y): (Vec<f64>, Vec<f64>) = points.into_iter().map(|(x, y)| (x.ln(), y.ln())).unzip();
@@ -413,7 +407,7 @@ fn slope(rows: &[Record<Row>], family: Family, reward: Reward, expected: f64) ->
         format!("{statement} ({family})"),
         "derived; the 2/3 of Theorem 1 is an envelope",
         "log–log slope of ‖∇V‖ against STD, mean over seeds",
-        bootstrap_mean(&slopes.collect::<Vec<_>>()),
+        mean_interval(&slopes.collect::<Vec<_>>()),
         Criterion::near(expected, 0.02),
     )
 }
@@ -436,7 +430,7 @@ fn tightness(rows: &[Record<Row>]) -> [Check; 4] {
     let shared =
         |r: &Row| r.family != Family::Tabular && r.length > 1 && matches!(r.part, Part::Summary | Part::SearchSharp);
     let constructed = |r: &Row| r.part == Part::Construction;
-    let attained = rows.iter().filter(|r| constructed(r)).map(|r| r.sharp_ratio).fold(f64::INFINITY, f64::min);
+    let attained = -largest(rows, constructed, |r| -r.sharp_ratio);
     let without_root = largest(rows, shared, |r| r.sharp_ratio * (r.length as f64).sqrt());
     [
         Check::new(

@@ -39,7 +39,7 @@ pub trait Policy {
 
     /// The largest [`Policy::jacobian_norm`] over consecutive contexts; 0 if there are none.
     fn largest_jacobian_norm(&mut self, contexts: Range<usize>) -> f64 {
-        contexts.map(|c| self.jacobian_norm(c)).fold(0.0, f64::max)
+        contexts.map(|c| self.jacobian_norm(c)).fold(0.0, |m, n| if n <= m { m } else { n })
     }
 
     /// Writes the log-probabilities of every token in each of `contexts`; shapes as in [`Policy::forward`].

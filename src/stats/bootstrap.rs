@@ -9,7 +9,7 @@
 //!   none), and a verdict on it is inconclusive.
 //! - A resample on which the statistic is NaN counts as extreme at both ends, so it widens the interval; when such
 //!   resamples reach an end (about 2.5% of them), both ends are NaN.
-//! - For few units the percentile interval of a mean is too narrow: it behaves like Student's t with the normal
+//! - For few units the percentile interval of a mean is too narrow (use [`super::mean_interval`]): it behaves like Student's t with the normal
 //!   quantile and divisor n, and covers P(|t| < 1.96 √((n−1)/n)) with n − 1 degrees of freedom: 94% for n = 30,
 //!   90% for n = 10, 84% for n = 5. For two or three units it is their range: 50% and 75%.
 
@@ -65,16 +65,6 @@ pub fn stratified_bootstrap(strata: &[Vec<f64>], statistic: impl Fn(&[Vec<f64>])
         },
     );
     Estimate { n: strata.iter().map(Vec::len).sum(), ..estimate }
-}
-
-/// The mean of `a[i] − b[i]`, two conditions of the same unit (seed), which is resampled whole.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn paired_difference(a: &[f64], b: &[f64]) -> Estimate {
-    assert_eq!(a.len(), b.len(), "paired_difference: as many units in both conditions");
-    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    Estimate { method: Method::PairedBootstrap, ..bootstrap_mean(&differences) }
 }
 
 /// mean(`numerator`) / mean(`denominator`), two quantities of the same unit (seed), which is resampled whole.
@@ -170,7 +160,6 @@ mod tests {
         assert_near(bootstrap_mean(&X), 1.225, (-0.6875, 0.057), (3.3, 0.068), Bootstrap, 8);
         assert_near(bootstrap_iqm(&X), 1.175, (-0.975, 0.065), (3.5, 0.096), Bootstrap, 8);
         assert_near(ratio(&X, &D), 1.225 / 2.0625, (-0.5, 0.049), (1.195, 0.0152), PairedBootstrap, 8);
-        assert_near(paired_difference(&X, &D), -0.8375, (-2.075, 0.035), (0.5375, 0.046), PairedBootstrap, 8);
         let strata = [X[..3].to_vec(), X[3..].to_vec()];
         let estimate = stratified_bootstrap(&strata, |s| f64::midpoint(mean(&s[0]), mean(&s[1])));
         assert_near(estimate, 1.086_666_666_666_666_7, (-0.57, 0.050), (2.837, 0.058), StratifiedBootstrap, 8);
@@ -234,9 +223,6 @@ mod tests {
 
     #[test]
     fn pairing_removes_what_both_conditions_share() {
-        let shifted = X.map(|v| v + 0.25);
-        let estimate = paired_difference(&shifted, &X);
-        assert!((estimate.low - 0.25).abs() < 1e-12 && (estimate.high - 0.25).abs() < 1e-12, "{estimate:?}");
         let tripled = D.map(|v| -3.0 * v);
         let estimate = ratio(&tripled, &D);
         assert!((estimate.low + 3.0).abs() < 1e-12 && (estimate.high + 3.0).abs() < 1e-12, "{estimate:?}");

@@ -1,8 +1,8 @@
 //! The least-squares line with an interval for its slope.
 
+use super::student::student_t_975;
 use super::summary::mean;
 use super::{Estimate, Method};
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// y ≈ intercept + slope · x.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,11 +41,6 @@ pub fn fit_line(x: &[f64], y: &[f64]) -> LineFit {
         intercept: mean_y - value * mean_x,
         r_squared: (1.0 - residual / s_yy).clamp(0.0, 1.0),
     }
-}
-
-/// The 0.975-quantile of Student's t; NaN without a degree of freedom.
-fn student_t_975(degrees: usize) -> f64 {
-    StudentsT::new(0.0, 1.0, degrees as f64).map_or(f64::NAN, |t| t.inverse_cdf(0.975))
 }
 
 #[cfg(test)]

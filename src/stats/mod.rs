@@ -8,15 +8,15 @@ mod correlation;
 mod ks;
 mod line;
 mod proportion;
+mod student;
 mod summary;
 
-pub use bootstrap::{
-    RESAMPLES, bootstrap, bootstrap_iqm, bootstrap_mean, paired_difference, ratio, stratified_bootstrap,
-};
+pub use bootstrap::{RESAMPLES, bootstrap, bootstrap_iqm, bootstrap_mean, ratio, stratified_bootstrap};
 pub use correlation::{pearson, spearman};
 pub use ks::{KsTest, ks_one_sample, ks_two_sample};
 pub use line::{LineFit, fit_line};
 pub use proportion::wilson;
+pub use student::{mean_interval, paired_difference};
 pub use summary::{iqm, mean, median, quantile, std_dev};
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub enum Method {
     Bootstrap,
     /// Bootstrap that resamples within strata (tasks), as rliable does.
     StratifiedBootstrap,
-    /// Bootstrap of paired differences (same seed, two conditions).
+    /// Bootstrap of pairs (same seed, two quantities).
     PairedBootstrap,
     /// Student's t.
     StudentT,

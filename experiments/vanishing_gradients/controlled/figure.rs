@@ -66,9 +66,9 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let seeds = super::judge::seeds(rows).len();
     let panels = QUANTITIES.iter().flat_map(|q| MODELS.map(|(model, main)| panel(rows, q, model, main)));
     Chart {
-        title: "RFT with exact gradients stalls where the reward std is small; SFT does not".into(),
+        title: "Finetuning with exact gradients: inputs of large and of small reward std".into(),
         subtitle: format!(
-            "Fashion-MNIST or the images of `data`; mean over {seeds} seeds, bands: 95% bootstrap of the mean"
+            "1,000 Fashion-MNIST images unless `data` names others; mean over {seeds} seeds, bands: 95% t intervals"
         ),
         panels: panels.collect(),
         columns: MODELS.len(),
@@ -92,7 +92,7 @@ fn panel(rows: &[Record<Row>], q: &Quantity, model: &str, main: &str) -> Panel {
             let of_curve = rows.iter().filter(|r| r.cell == cell && r.reward == q.reward && r.group == group);
             let mut by_epoch: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
             of_curve.for_each(|r| by_epoch.entry(r.epoch).or_default().push((q.value)(r)));
-            let means: Vec<_> = by_epoch.iter().map(|(&e, v)| (e as f64 + 1.0, stats::bootstrap_mean(v))).collect();
+            let means: Vec<_> = by_epoch.iter().map(|(&e, v)| (e as f64 + 1.0, stats::mean_interval(v))).collect();
             layers.push(Layer::Band {
                 series: series.clone(),
                 points: means.iter().map(|(x, m)| (*x, m.low, m.high)).collect(),

@@ -1,5 +1,6 @@
 //! A policy that has moved away from the one that sampled: the exact expected clipped surrogate and its gradient.
 
+use super::super::statistics::violated;
 use super::{Params, Part, Row};
 use crate::vanishing_gradients::families::{Bench, Family, MODERATE, Model, ROUNDING, Reward, log_spaced, log_uniform};
 use rewardlab::error::Result;
@@ -107,7 +108,7 @@ impl Laboratory {
         let unit_ratio = clipped / (unit_bound + floor);
         let unclipped_ratio = unclipped / (unit_bound + floor);
         let unmoved = Surrogate { total_variation: 0.0, ..moved };
-        let no_tv = clipped > unmoved.absolute_bound(gamma, clip) + floor;
+        let no_tv = violated(clipped / (unmoved.absolute_bound(gamma, clip) + floor)) > 0;
         Row {
             part,
             family: self.bench.model.family,
@@ -126,11 +127,11 @@ impl Laboratory {
             variance_ratio,
             unit_ratio,
             unclipped_ratio,
-            std_violations: usize::from(std_ratio > 1.0),
-            absolute_violations: usize::from(absolute_ratio > 1.0),
-            variance_violations: usize::from(variance_ratio > 1.0),
-            unit_violations: usize::from(unit_ratio > 1.0),
-            unclipped_violations: usize::from(unclipped_ratio > 1.0),
+            std_violations: violated(std_ratio),
+            absolute_violations: violated(absolute_ratio),
+            variance_violations: violated(variance_ratio),
+            unit_violations: violated(unit_ratio),
+            unclipped_violations: violated(unclipped_ratio),
             no_tv_violations: usize::from(no_tv),
             inside: usize::from(inside),
             inside_no_tv_violations: usize::from(inside && no_tv),
@@ -193,9 +194,8 @@ pub(super) fn paths(p: &Params, family: Family, rng: &mut Stream) -> Result<Vec<
         lab.reward = reward;
         reward_rare_output(&mut lab, p.rare_min)?;
         lab.sample(p.clip)?;
-        // the first point is where nothing has moved
         if part == Part::Success {
-            rows.push(lab.observe(part, p.clip));
+            rows.push(lab.observe(Part::SuccessStart, p.clip));
         }
         // a hundred times likelier at least: the ratio is far beyond the clip
         for probability in log_spaced(100.0 * p.rare_min, p.rare_max, p.path_points) {

@@ -1,5 +1,6 @@
 //! The worlds of the Theorem 1 experiment, one function per part, each a pure function of parameters and a stream.
 
+use super::super::statistics::worse;
 use super::{Params, Part, Row, SWEPT, Summaries};
 use crate::vanishing_gradients::families::{Bench, Family, MODERATE, Model, Reward, log_spaced};
 use rewardlab::env::Tree;
@@ -178,8 +179,10 @@ pub(super) fn zero_std(p: &Params, family: Family, rng: &mut Stream) -> Result<V
         let [reward_std, grad_norm, entropy] = [over(|r| r.reward_std), over(|r| r.grad_norm), over(|r| r.entropy)];
         Row { part, reward_std, grad_norm, shortfall, entropy, ..all }
     };
-    let largest = |x: &[f64]| x.iter().copied().fold(0.0, f64::max);
-    Ok(vec![gather(Part::ZeroStd, &zero, largest), gather(Part::WithinReach, &reach, median)])
+    let largest = |x: &[f64]| x.iter().copied().fold(0.0, worse);
+    let entropy = median(&zero.iter().map(|r| r.entropy).collect::<Vec<_>>());
+    let zero = Row { entropy, ..gather(Part::ZeroStd, &zero, largest) };
+    Ok(vec![zero, gather(Part::WithinReach, &reach, median)])
 }
 
 /// `V(θ) = Σ_y θ(y) r(y)` with θ itself as the "probabilities": ∇V = r whatever the STD, and γ = 1.
