@@ -29,7 +29,7 @@ use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Flow, reward_std};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
 use rewardlab::num::norm;
-use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::plot::{Chart, Panel};
 use rewardlab::stats::{fit_line, mean_interval};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

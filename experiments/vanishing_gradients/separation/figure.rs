@@ -1,7 +1,9 @@
 //! The panels of the separation's figure.
 
 use super::super::statistics::{log_axis, means, summary};
-use super::*;
+use super::{Row, descents, flows, same_start, scaled_time};
+use rewardlab::experiment::Record;
+use rewardlab::plot::{Axis, Layer, Panel, Stroke};
 
 fn name(method: &str) -> String {
     method.to_uppercase()
