@@ -1,6 +1,8 @@
-//! Worlds: prompts, outputs, and the true reward of each. Enumerable, so that everything about them is exact.
+//! Worlds: prompts, outputs, and the true reward of each. Enumerable, so that everything about them is exact; and text
+//! tasks for transformers, whose rewards are exact too.
 
 mod idx;
+pub mod text;
 mod world;
 
 pub use idx::{Images, Split};

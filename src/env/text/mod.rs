@@ -1,0 +1,267 @@
+//! Seven text tasks over one small vocabulary, in the role of the seven data sets of arXiv:2310.20703: what a small
+//! transformer is pretrained on, asked, and rewarded for.
+//!
+//! | task | stands for | reward, in [0, 1] | inputs unseen in plain text | noise |
+//! |---|---|---|---|---|
+//! | [`Task::Answering`] | extractive question answering | ROUGE-L, best reference | 60% | 0.5 |
+//! | [`Task::Table`] | table-to-text | sentence BLEU | 50% | 0.35 |
+//! | [`Task::Concepts`] | concepts to sentence | METEOR-like | 40% | 0.35 |
+//! | [`Task::Translation`] | translation | sentence BLEU | 0 | 0.3 |
+//! | [`Task::Summary`] | summarisation | METEOR-like | 0 | 0.3 |
+//! | [`Task::Dialogue`] | dialogue reply | METEOR-like | 0 | 0.4 |
+//! | [`Task::Sentiment`] | sentiment continuation | classifier | 0; 50% settled | – |
+//!
+//! # What pretraining leaves, by design
+//!
+//! [`plain_text`] is what a model is pretrained on. Which answers it shows for which inputs decides the reward's mean and
+//! std under the pretrained model, per input ([`Kind`]):
+//!
+//! - **Familiar** inputs (their phrasing is the first of the task's headings): plain text shows a reference with each
+//!   content word replaced, with probability `noise`, by another of its class. Large std, middling mean.
+//! - **Unseen** inputs (the other heading, the same grammar): plain text always goes on with an *aside*, a sentence out of
+//!   1,024 whose words occur in no reference. The model is sure of the *form* and unsure of the words (7 nats), and every
+//!   one of these outputs earns exactly 0: std and mean near 0, though the policy is far from deterministic. What answers
+//!   them is known from the familiar inputs; only the phrasing is not. So a little supervision can teach it.
+//! - **Settled** inputs (reviews that open with nothing but praise): plain text goes on with praise. Std near 0 with the
+//!   mean near 1, where nothing is to gain.
+//!
+//! Three tasks have unseen inputs in number, so that their 10th percentile of std is near 0. Which and how many is our
+//! choice, not the paper's data.
+//!
+//! # Layout
+//!
+//! A prompt is `<bos> heading … <sep>`, at most [`PROMPT_MAX`] tokens; an output is words and `<eos>`, at most
+//! [`OUTPUT_MAX`] tokens. The two splits share no prompt, in any order of its words and under any heading.
+//!
+//! # One of each
+//!
+//! ```
+//! use rewardlab::env::Split;
+//! use rewardlab::env::text::{TASKS, decode};
+//! use rewardlab::rng::Stream;
+//!
+//! let mut rng = Stream::named(&["seven tasks"]);
+//! let mut dump = String::new();
+//! for task in TASKS {
+//!     let input = task.input(Split::Train, &mut rng);
+//!     let reference = &input.references[0];
+//!     let score = |output: &[u32]| input.reward(output);
+//!     dump += &format!("{} ({:?})\n  {}\n", task.name(), input.kind, decode(&input.prompt));
+//!     dump += &format!("  {:.2}  {}\n", score(reference), decode(reference));
+//!     dump += &format!("  {:.2}  {}\n", score(&reference[1..]), decode(&reference[1..]));
+//! }
+//! println!("{dump}");
+//! ```
+
+mod grammar;
+mod metrics;
+mod plain;
+mod sentiment;
+mod similarity;
+mod vocab;
+
+pub use metrics::{bleu, meteor, rouge_l};
+pub use plain::{Document, plain_text};
+pub use sentiment::sentiment;
+pub use similarity::{CLASSES, Pair};
+pub use vocab::{BOS, Class, EOS, PAD, SEP, class, decode, encode, members, stem, vocab};
+
+use super::Split;
+use crate::rng::Stream;
+use grammar::Draft;
+
+/// Most tokens of a prompt, `<bos>` and `<sep>` included.
+pub const PROMPT_MAX: usize = 28;
+/// Most tokens of a reference output with its `<eos>`, and what sampling should be limited to.
+pub const OUTPUT_MAX: usize = 16;
+/// One input in so many is held out.
+const HELD_OUT: u64 = 5;
+
+/// The seven tasks, in the order of the table above.
+pub const TASKS: [Task; 7] =
+    [Task::Answering, Task::Table, Task::Concepts, Task::Translation, Task::Summary, Task::Dialogue, Task::Sentiment];
+
+/// One of the seven tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Task {
+    /// Extractive question answering over three facts.
+    Answering,
+    /// A table's fields said in a sentence.
+    Table,
+    /// A sentence with all of the given words in it.
+    Concepts,
+    /// Translation into a language with its own words and word order.
+    Translation,
+    /// Three sentences said in one.
+    Summary,
+    /// A reply to an invitation, an offer or a remark.
+    Dialogue,
+    /// A film review, continued with praise.
+    Sentiment,
+}
+
+/// What plain text shows behind an input: what decides the reward's mean and std under a model pretrained on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Noisy answers: std large.
+    Familiar,
+    /// Only ever asides: std and mean near 0.
+    Unseen,
+    /// Only ever what earns the reward: std near 0, mean near 1.
+    Settled,
+}
+
+/// A prompt with its reference outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The task.
+    pub task: Task,
+    /// What a model that is pretrained on plain text makes of it.
+    pub kind: Kind,
+    /// `<bos> heading … <sep>`.
+    pub prompt: Vec<u32>,
+    /// Right outputs, each ending in `<eos>`; at least one.
+    pub references: Vec<Vec<u32>>,
+    /// What plain text shows behind the prompt where it shows neither an aside nor a noisy reference.
+    plain: Option<Vec<u32>>,
+}
+
+impl Task {
+    /// Its short name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answering => "answering",
+            Self::Table => "table",
+            Self::Concepts => "concepts",
+            Self::Translation => "translation",
+            Self::Summary => "summary",
+            Self::Dialogue => "dialogue",
+            Self::Sentiment => "sentiment",
+        }
+    }
+
+    /// What the reward is called.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Self::Answering => "ROUGE-L",
+            Self::Table | Self::Translation => "BLEU",
+            Self::Concepts | Self::Summary | Self::Dialogue => "METEOR-like",
+            Self::Sentiment => "P(praise)",
+        }
+    }
+
+    /// Share of [`Kind::Unseen`] among the task's inputs.
+    pub fn unseen_share(self) -> f64 {
+        match self {
+            Self::Answering => 0.6,
+            Self::Table => 0.5,
+            Self::Concepts => 0.4,
+            Self::Translation | Self::Summary | Self::Dialogue | Self::Sentiment => 0.0,
+        }
+    }
+
+    /// Probability that plain text replaces a content word of a reference by another of its class.
+    pub fn noise(self) -> f64 {
+        match self {
+            Self::Answering => 0.5,
+            Self::Table | Self::Concepts => 0.35,
+            Self::Translation | Self::Summary => 0.3,
+            Self::Dialogue => 0.4,
+            Self::Sentiment => 0.0,
+        }
+    }
+
+    /// The phrasing that plain text answers, and the one that it does not.
+    fn headings(self) -> [&'static str; 2] {
+        match self {
+            Self::Answering => ["story", "tale"],
+            Self::Table => ["table", "record"],
+            Self::Concepts => ["concepts", "keywords"],
+            Self::Translation => ["translate"; 2],
+            Self::Summary => ["article"; 2],
+            Self::Dialogue => ["dialogue"; 2],
+            Self::Sentiment => ["review"; 2],
+        }
+    }
+
+    fn draft(self, rng: &mut Stream) -> Draft {
+        match self {
+            Self::Answering => grammar::answering::draft(rng),
+            Self::Table => grammar::table::draft(rng),
+            Self::Concepts => grammar::concepts::draft(rng),
+            Self::Translation => grammar::translation::draft(rng),
+            Self::Summary => grammar::summary::draft(rng),
+            Self::Dialogue => grammar::dialogue::draft(rng),
+            Self::Sentiment => grammar::review::draft(rng),
+        }
+    }
+
+    /// Draws an input of one half of the data.
+    pub fn input(self, split: Split, rng: &mut Stream) -> Input {
+        let (draft, body) = loop {
+            let draft = self.draft(rng);
+            let body = own_words(&draft.body);
+            if split_of(&body) == split {
+                break (draft, body);
+            }
+        };
+        let unseen = rng.uniform() < self.unseen_share();
+        let kind = match draft.plain {
+            Some((_, true)) => Kind::Settled,
+            _ if unseen => Kind::Unseen,
+            _ => Kind::Familiar,
+        };
+        let mut prompt = vec![BOS];
+        prompt.extend(own_words(self.headings()[usize::from(unseen)]));
+        prompt.extend(body);
+        prompt.push(SEP);
+        let output = |text: &String| {
+            let mut tokens = own_words(text);
+            tokens.push(EOS);
+            tokens
+        };
+        let references = draft.references.iter().map(output).collect();
+        Input { task: self, kind, prompt, references, plain: draft.plain.as_ref().map(|(text, _)| output(text)) }
+    }
+}
+
+impl Input {
+    /// The reward of an output, in [0, 1], by the task's metric. The output is read up to its first `<eos>`; other special
+    /// tokens count as words that match nothing.
+    pub fn reward(&self, output: &[u32]) -> f64 {
+        let output = words(output);
+        let references: Vec<Vec<u32>> = self.references.iter().map(|r| words(r).to_vec()).collect();
+        match self.task {
+            Task::Answering => rouge_l(output, &references),
+            Task::Table | Task::Translation => bleu(output, &references),
+            Task::Concepts | Task::Summary | Task::Dialogue => meteor(output, &references, stem),
+            Task::Sentiment => sentiment(output),
+        }
+    }
+}
+
+/// An output up to its first `<eos>`.
+fn words(output: &[u32]) -> &[u32] {
+    let end = output.iter().position(|&t| t == EOS).unwrap_or(output.len());
+    &output[..end]
+}
+
+/// The tokens of the grammars' own text.
+fn own_words(text: &str) -> Vec<u32> {
+    encode(text).expect("the grammars speak the vocabulary; a test draws them all")
+}
+
+/// The half that a prompt belongs to: a hash of its words in sorted order (64-bit FNV-1a, finished as in `SplitMix64`), so
+/// that no reordering of a held-out prompt is trained on.
+fn split_of(body: &[u32]) -> Split {
+    let mut sorted = body.to_vec();
+    sorted.sort_unstable();
+    let fnv = |hash: u64, &t: &u32| (hash ^ u64::from(t)).wrapping_mul(0x0100_0000_01b3);
+    let mut hash = sorted.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    if (hash ^ (hash >> 31)).is_multiple_of(HELD_OUT) { Split::Test } else { Split::Train }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Plain text: what a model is pretrained on.
+
+use super::grammar::{coin, pick};
+use super::vocab::{Class, alternatives};
+use super::{BOS, EOS, Input, Kind, Split, TASKS, own_words};
+use crate::rng::Stream;
+
+/// Share of documents without a prompt.
+const FREE: f64 = 0.15;
+
+/// A piece of plain text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// `<bos> … <eos>`, at most [`PROMPT_MAX`](super::PROMPT_MAX) + [`OUTPUT_MAX`](super::OUTPUT_MAX) tokens.
+    pub tokens: Vec<u32>,
+    /// Tokens of the prompt, `<sep>` included; 0 for free text.
+    pub prompt: usize,
+}
+
+/// Draws a document of the mixture: 15% free text, otherwise a training prompt of a random task with what
+/// [`Kind`] says of it. Held-out prompts do not occur.
+///
+/// Free text is two sentences, each an aside, a reference output or what follows the heading in a short prompt.
+pub fn plain_text(rng: &mut Stream) -> Document {
+    if rng.uniform() < FREE {
+        let mut tokens = vec![BOS];
+        tokens.extend(free_sentence(rng));
+        tokens.extend(own_words("."));
+        tokens.extend(free_sentence(rng));
+        tokens.push(EOS);
+        return Document { tokens, prompt: 0 };
+    }
+    let input = TASKS[rng.below(TASKS.len())].input(Split::Train, rng);
+    let mut tokens = input.prompt.clone();
+    tokens.extend(continuation(&input, rng));
+    Document { tokens, prompt: input.prompt.len() }
+}
+
+/// What plain text shows behind an input, `<eos>` included.
+fn continuation(input: &Input, rng: &mut Stream) -> Vec<u32> {
+    if input.kind == Kind::Unseen {
+        let mut tokens = aside(rng);
+        tokens.push(EOS);
+        return tokens;
+    }
+    if let Some(plain) = &input.plain {
+        return plain.clone();
+    }
+    let reference = &input.references[rng.below(input.references.len())];
+    reference.iter().map(|&t| corrupted(t, input.task.noise(), rng)).collect()
+}
+
+/// The word itself or, with probability `noise` if it carries content, another of its class and form.
+fn corrupted(token: u32, noise: f64, rng: &mut Stream) -> u32 {
+    match alternatives(token) {
+        Some(words) if rng.uniform() < noise => {
+            let others: Vec<u32> = words.iter().copied().filter(|&w| w != token).collect();
+            others[rng.below(others.len())]
+        }
+        _ => token,
+    }
+}
+
+/// `kindly consult chapter seven overleaf`: one of 1,024 sentences that answer nothing.
+fn aside(rng: &mut Stream) -> Vec<u32> {
+    let classes = [Class::AsideOpening, Class::AsideVerb, Class::AsideObject, Class::AsideNumber, Class::AsideClose];
+    own_words(&classes.map(|c| pick(rng, c)).join(" "))
+}
+
+fn free_sentence(rng: &mut Stream) -> Vec<u32> {
+    if rng.uniform() < 0.2 {
+        return aside(rng);
+    }
+    let input = TASKS[rng.below(TASKS.len())].input(Split::Train, rng);
+    let body = &input.prompt[2..input.prompt.len() - 1];
+    if coin(rng) && body.len() <= 12 {
+        return body.to_vec();
+    }
+    super::words(&input.references[0]).to_vec()
+}
