@@ -12,7 +12,7 @@ const STEP: f64 = 0.1;
 const VERY: f64 = 1.5;
 const NOT: f64 = -0.75;
 /// Log-odds of each word outside the clauses that count.
-const STRAY: f64 = -0.75;
+const STRAY: f64 = -1.5;
 
 /// The probability that an output praises, in (0, 1).
 ///
@@ -21,7 +21,7 @@ const STRAY: f64 = -0.75;
 /// else gain nothing.
 ///
 /// # Formula
-/// σ(−2 + Σ w − 0.75 · strays) with w = ±(2.5 + 0.1 i) for the i-th adjective of praise (+) or blame (−), 1.5 w behind
+/// σ(−2 + Σ w − 1.5 · strays) with w = ±(2.5 + 0.1 i) for the i-th adjective of praise (+) or blame (−), 1.5 w behind
 /// `very`, −0.75 w behind `not`. Nothing: 0.12; one clause of praise: 0.62 or more; two: 0.95 or more.
 pub fn sentiment(output: &[u32]) -> f64 {
     let (mut log_odds, mut at) = (BIAS, 0);
@@ -90,11 +90,11 @@ mod tests {
             ("the plot was great", -2.0 + 2.5),
             ("but the plot was very lovely and the cast was dull", -2.0 + 1.5 * 2.6 - 2.5),
             ("the plot was not dull", -2.0 + 0.75 * 2.5),
-            ("great great", -2.0 - 1.5),
-            ("the plot was great and the plot was lovely", -2.0 + 2.5 - 5.0 * 0.75),
-            ("the plot was great and the cast was great", -2.0 + 2.5 - 5.0 * 0.75),
-            ("the cup was great", -2.0 - 4.0 * 0.75),
-            ("the plot was very", -2.0 - 4.0 * 0.75),
+            ("great great", -2.0 - 2.0 * 1.5),
+            ("the plot was great and the plot was lovely", -2.0 + 2.5 - 5.0 * 1.5),
+            ("the plot was great and the cast was great", -2.0 + 2.5 - 5.0 * 1.5),
+            ("the cup was great", -2.0 - 4.0 * 1.5),
+            ("the plot was very", -2.0 - 4.0 * 1.5),
         ] {
             assert!((of(text) - sigmoid(log_odds)).abs() < 1e-15, "{text}: {}", of(text));
         }

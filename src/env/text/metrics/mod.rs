@@ -11,3 +11,6 @@ mod rouge;
 pub use bleu::bleu;
 pub use meteor::meteor;
 pub use rouge::rouge_l;
+
+#[cfg(test)]
+mod tests;
