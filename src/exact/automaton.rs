@@ -5,7 +5,7 @@
 //! may still come, n = (state, context) and ℓ the step's term: the reward, −log π, log π − log `π_ref`, or 1.
 
 use crate::env::{Ngrams, TokenWorld};
-use crate::num::log_sum_exp;
+use crate::num::{exp_into, log_sum_exp};
 use crate::policy::Policy;
 
 /// What is known exactly about one prompt under one policy.
@@ -90,19 +90,19 @@ impl AutomatonEngine {
 
     /// Value, reward std, entropy and expected length.
     pub fn stats(&self, log_probs: &[f64], prompt: usize) -> SequenceStats {
-        let start = |sum| self.layers(prompt, log_probs, sum)[self.world.length()][0];
-        let values = self.layers(prompt, log_probs, Sum::Reward);
+        let reward = self.steps(prompt, log_probs, Sum::Reward);
+        let values = reward.layers();
         SequenceStats {
             value: values[self.world.length()][0],
-            reward_std: self.variance(prompt, log_probs, &values).max(0.0).sqrt(),
-            entropy: start(Sum::Entropy),
-            length: start(Sum::Length),
+            reward_std: reward.variance(&values).sqrt(),
+            entropy: self.steps(prompt, log_probs, Sum::Entropy).expectation(),
+            length: self.steps(prompt, log_probs, Sum::Length).expectation(),
         }
     }
 
     /// KL(π‖`reference`) over whole outputs, nats; infinite where π goes and the reference cannot.
     pub fn kl(&self, log_probs: &[f64], reference: &[f64], prompt: usize) -> f64 {
-        self.layers(prompt, log_probs, Sum::Kl(reference))[self.world.length()][0]
+        self.steps(prompt, log_probs, Sum::Kl(reference)).expectation()
     }
 
     /// Adds `scale` · ∂V/∂ logits to `weights`; shapes as the log-probabilities.
@@ -110,17 +110,17 @@ impl AutomatonEngine {
     /// # Formula
     /// Σ over steps of P(n) π(a|n) (Q(n, a) − V(n)), summed over the nodes n that share a context.
     pub fn value_weights(&self, log_probs: &[f64], prompt: usize, scale: f64, weights: &mut [f64]) {
-        self.weights(prompt, log_probs, Sum::Reward, scale, weights);
+        self.steps(prompt, log_probs, Sum::Reward).add_weights(scale, weights);
     }
 
     /// Adds `scale` · ∂KL(π‖`reference`)/∂ logits of π to `weights`.
     pub fn kl_weights(&self, log_probs: &[f64], reference: &[f64], prompt: usize, scale: f64, weights: &mut [f64]) {
-        self.weights(prompt, log_probs, Sum::Kl(reference), scale, weights);
+        self.steps(prompt, log_probs, Sum::Kl(reference)).add_weights(scale, weights);
     }
 
     /// Adds `scale` · ∂(entropy)/∂ logits to `weights`.
     pub fn entropy_weights(&self, log_probs: &[f64], prompt: usize, scale: f64, weights: &mut [f64]) {
-        self.weights(prompt, log_probs, Sum::Entropy, scale, weights);
+        self.steps(prompt, log_probs, Sum::Entropy).add_weights(scale, weights);
     }
 
     /// Adds `scale` · `∇_θ` V(x; θ) to `grad` and returns the prompt's statistics.
@@ -178,6 +178,13 @@ impl AutomatonEngine {
         layer[0]
     }
 
+    fn steps<'a>(&'a self, prompt: usize, log_probs: &'a [f64], sum: Sum<'a>) -> Steps<'a> {
+        assert_eq!(log_probs.len(), self.ngrams.per_prompt() * self.ngrams.vocab, "one row per context");
+        let mut probs = vec![0.0; log_probs.len()];
+        exp_into(log_probs, &mut probs);
+        Steps { engine: self, product: &self.products[prompt], log_probs, probs, sum }
+    }
+
     fn row<'a>(&self, table: &'a [f64], context: usize) -> &'a [f64] {
         &table[context * self.ngrams.vocab..][..self.ngrams.vocab]
     }
@@ -185,86 +192,102 @@ impl AutomatonEngine {
     fn ends(&self, token: usize) -> bool {
         self.world.end().is_some_and(|e| e as usize == token)
     }
+}
 
-    /// One step's term, and what the end of an output adds.
-    fn term(&self, sum: Sum, log_probs: &[f64], node: Node, token: usize) -> f64 {
-        let at = node.context * self.ngrams.vocab + token;
-        match sum {
-            Sum::Reward => self.world.automaton().step(node.state, token).1,
-            Sum::Entropy => -log_probs[at],
-            Sum::Kl(reference) => log_probs[at] - reference[at],
+/// One sum over the steps of one prompt under one policy.
+struct Steps<'a> {
+    engine: &'a AutomatonEngine,
+    product: &'a Product,
+    log_probs: &'a [f64],
+    probs: Vec<f64>,
+    sum: Sum<'a>,
+}
+
+/// A token that may come: its number, its probability, ℓ(n, a) + U(h − 1, n·a), and the node that follows.
+struct Outcome {
+    token: usize,
+    prob: f64,
+    sum: f64,
+    next: usize,
+}
+
+impl Steps<'_> {
+    /// ℓ(n, a).
+    fn term(&self, node: Node, token: usize) -> f64 {
+        let at = node.context * self.engine.ngrams.vocab + token;
+        match self.sum {
+            Sum::Reward => self.engine.world.automaton().step(node.state, token).1,
+            Sum::Entropy => -self.log_probs[at],
+            Sum::Kl(reference) => self.log_probs[at] - reference[at],
             Sum::Length => 1.0,
         }
     }
 
-    fn at_end(&self, sum: Sum, node: Node) -> f64 {
-        if matches!(sum, Sum::Reward) { self.world.automaton().final_reward(node.state) } else { 0.0 }
+    /// What an output that ends here adds: U(0, n).
+    fn at_end(&self, n: usize) -> f64 {
+        let state = self.product.nodes[n].state;
+        if matches!(self.sum, Sum::Reward) { self.engine.world.automaton().final_reward(state) } else { 0.0 }
     }
 
-    /// ℓ(n, a) + U(h − 1, n·a) for the tokens that the policy can write: (token, probability, that, successor).
-    fn outcomes<'a>(
-        &'a self,
-        prompt: usize,
-        log_probs: &'a [f64],
-        sum: Sum<'a>,
-        shorter: &'a [f64],
-        n: usize,
-    ) -> impl Iterator<Item = (usize, f64, f64, usize)> + 'a {
-        let product = &self.products[prompt];
-        let node = product.nodes[n];
-        let row = self.row(log_probs, node.context);
-        // a token of probability 0 adds nothing, whatever its term
-        let possible = row.iter().enumerate().filter(|(_, lp)| **lp > f64::NEG_INFINITY);
-        possible.map(move |(a, lp)| {
-            let next = product.successors[n * self.ngrams.vocab + a];
-            let rest = if self.ends(a) { self.at_end(sum, product.nodes[next]) } else { shorter[next] };
-            (a, lp.exp(), self.term(sum, log_probs, node, a) + rest, next)
+    /// The tokens that the policy can write; one of probability 0 adds nothing, whatever its term.
+    fn outcomes<'b>(&'b self, shorter: &'b [f64], n: usize) -> impl Iterator<Item = Outcome> + 'b {
+        let node = self.product.nodes[n];
+        let vocab = self.engine.ngrams.vocab;
+        let possible = self.engine.row(&self.probs, node.context).iter().enumerate().filter(|(_, p)| **p > 0.0);
+        possible.map(move |(token, &prob)| {
+            let next = self.product.successors[n * vocab + token];
+            let rest = if self.engine.ends(token) { self.at_end(next) } else { shorter[next] };
+            Outcome { token, prob, sum: self.term(node, token) + rest, next }
         })
     }
 
     /// U(h, n) for h = 0..=length.
-    fn layers(&self, prompt: usize, log_probs: &[f64], sum: Sum) -> Vec<Vec<f64>> {
-        assert_eq!(log_probs.len(), self.ngrams.per_prompt() * self.ngrams.vocab, "one row per context");
-        let nodes = &self.products[prompt].nodes;
-        let mut layers = Vec::with_capacity(self.world.length() + 1);
-        layers.push(nodes.iter().map(|&n| self.at_end(sum, n)).collect::<Vec<f64>>());
-        for h in 0..self.world.length() {
-            let expected = |n| self.outcomes(prompt, log_probs, sum, &layers[h], n).map(|(_, p, u, _)| p * u).sum();
-            let layer = (0..nodes.len()).map(expected).collect();
+    fn layers(&self) -> Vec<Vec<f64>> {
+        let nodes = 0..self.product.nodes.len();
+        let mut layers = vec![nodes.clone().map(|n| self.at_end(n)).collect::<Vec<f64>>()];
+        for h in 0..self.engine.world.length() {
+            let expected = |n| self.outcomes(&layers[h], n).map(|o| o.prob * o.sum).sum();
+            let layer = nodes.clone().map(expected).collect();
             layers.push(layer);
         }
         layers
     }
 
-    /// The reward's variance, by the law of total variance: no difference of large numbers.
-    fn variance(&self, prompt: usize, log_probs: &[f64], values: &[Vec<f64>]) -> f64 {
-        let n_nodes = self.products[prompt].nodes.len();
-        let mut layer = vec![0.0; n_nodes];
-        for h in 0..self.world.length() {
+    /// U(length, start), the expectation itself.
+    fn expectation(&self) -> f64 {
+        self.layers()[self.engine.world.length()][0]
+    }
+
+    /// The sum's variance, by the law of total variance: no difference of large numbers.
+    fn variance(&self, layers: &[Vec<f64>]) -> f64 {
+        let nodes = 0..self.product.nodes.len();
+        let mut layer = vec![0.0; nodes.len()];
+        for h in 0..self.engine.world.length() {
             let spread = |n: usize| {
-                let outcomes = self.outcomes(prompt, log_probs, Sum::Reward, &values[h], n);
-                let rest = |a, next: usize| if self.ends(a) { 0.0 } else { layer[next] };
-                outcomes.map(|(a, p, q, next)| p * ((q - values[h + 1][n]).powi(2) + rest(a, next))).sum()
+                let rest = |o: &Outcome| if self.engine.ends(o.token) { 0.0 } else { layer[o.next] };
+                let square = |o: Outcome| o.prob * ((o.sum - layers[h + 1][n]).powi(2) + rest(&o));
+                self.outcomes(&layers[h], n).map(square).sum()
             };
-            layer = (0..n_nodes).map(spread).collect();
+            layer = nodes.clone().map(spread).collect();
         }
         layer[0]
     }
 
-    /// The score-function gradient of a sum over steps. The terms' own dependence on π has mean zero in each step.
-    fn weights(&self, prompt: usize, log_probs: &[f64], sum: Sum, scale: f64, weights: &mut [f64]) {
-        assert_eq!(weights.len(), log_probs.len(), "one weight per log-probability");
-        let layers = self.layers(prompt, log_probs, sum);
-        let nodes = &self.products[prompt].nodes;
+    /// Adds the score-function gradient. The terms' own dependence on π has mean zero in each step.
+    fn add_weights(&self, scale: f64, weights: &mut [f64]) {
+        assert_eq!(weights.len(), self.log_probs.len(), "one weight per log-probability");
+        let layers = self.layers();
+        let nodes = &self.product.nodes;
         let mut reach = vec![0.0; nodes.len()];
         reach[0] = scale;
-        for h in (0..self.world.length()).rev() {
+        for h in (0..self.engine.world.length()).rev() {
             let mut further = vec![0.0; nodes.len()];
             for n in (0..nodes.len()).filter(|&n| reach[n] != 0.0) {
-                for (a, p, q, next) in self.outcomes(prompt, log_probs, sum, &layers[h], n) {
-                    weights[nodes[n].context * self.ngrams.vocab + a] += reach[n] * p * (q - layers[h + 1][n]);
-                    if !self.ends(a) {
-                        further[next] += reach[n] * p;
+                for o in self.outcomes(&layers[h], n) {
+                    let at = nodes[n].context * self.engine.ngrams.vocab + o.token;
+                    weights[at] += reach[n] * o.prob * (o.sum - layers[h + 1][n]);
+                    if !self.engine.ends(o.token) {
+                        further[o.next] += reach[n] * o.prob;
                     }
                 }
             }

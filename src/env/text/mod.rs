@@ -163,11 +163,19 @@ impl Task {
     /// Probability that plain text replaces a content word of a reference by another of its class.
     pub fn noise(self) -> f64 {
         match self {
-            Self::Answering => 0.5,
-            Self::Table | Self::Concepts => 0.35,
-            Self::Translation | Self::Summary => 0.3,
-            Self::Dialogue => 0.4,
+            Self::Answering => 0.4,
+            Self::Table | Self::Concepts => 0.25,
+            Self::Translation | Self::Summary | Self::Dialogue => 0.2,
             Self::Sentiment => 0.0,
+        }
+    }
+
+    /// Probability that plain text shows a reference of another input of the task.
+    pub fn astray(self) -> f64 {
+        match self {
+            Self::Summary | Self::Concepts => 0.3,
+            Self::Dialogue => 0.4,
+            Self::Answering | Self::Table | Self::Translation | Self::Sentiment => 0.0,
         }
     }
 

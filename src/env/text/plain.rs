@@ -37,7 +37,7 @@ pub fn plain_text(rng: &mut Stream) -> Document {
 }
 
 /// What plain text shows behind an input, `<eos>` included.
-fn continuation(input: &Input, rng: &mut Stream) -> Vec<u32> {
+pub(super) fn continuation(input: &Input, rng: &mut Stream) -> Vec<u32> {
     if input.kind == Kind::Unseen {
         let mut tokens = aside(rng);
         tokens.push(EOS);
@@ -46,7 +46,9 @@ fn continuation(input: &Input, rng: &mut Stream) -> Vec<u32> {
     if let Some(plain) = &input.plain {
         return plain.clone();
     }
-    let reference = &input.references[rng.below(input.references.len())];
+    let astray = (rng.uniform() < input.task.astray()).then(|| input.task.input(Split::Train, rng).references);
+    let references = astray.as_ref().unwrap_or(&input.references);
+    let reference = &references[rng.below(references.len())];
     reference.iter().map(|&t| corrupted(t, input.task.noise(), rng)).collect()
 }
 

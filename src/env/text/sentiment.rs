@@ -16,8 +16,8 @@ const STRAY: f64 = -1.5;
 
 /// The probability that an output praises, in (0, 1).
 ///
-/// It reads clauses `[and | but | , | .] the FEATURE was [very | not] ADJECTIVE`. Each feature and each adjective counts
-/// once; every word that is not in a counted clause speaks against, so that repeats, word lists and copies of anything
+/// It reads clauses `[and | but | , | .] the FEATURE was [very | not] ADJECTIVE`. The same is counted once;
+/// every word that is not in a counted clause speaks against, so that repeats, word lists and copies of anything
 /// else gain nothing.
 ///
 /// # Formula
@@ -25,12 +25,11 @@ const STRAY: f64 = -1.5;
 /// `very`, −0.75 w behind `not`. Nothing: 0.12; one clause of praise: 0.62 or more; two: 0.95 or more.
 pub fn sentiment(output: &[u32]) -> f64 {
     let (mut log_odds, mut at) = (BIAS, 0);
-    let (mut features, mut adjectives) = (Vec::new(), Vec::new());
+    let mut counted = Vec::new();
     while at < output.len() {
         match clause(&output[at..]) {
-            Some(c) if !features.contains(&c.feature) && !adjectives.contains(&c.adjective) => {
-                features.push(c.feature);
-                adjectives.push(c.adjective);
+            Some(c) if !counted.contains(&(c.feature, c.adjective)) => {
+                counted.push((c.feature, c.adjective));
                 log_odds += c.weight;
                 at += c.length;
             }
@@ -91,8 +90,8 @@ mod tests {
             ("but the plot was very lovely and the cast was dull", -2.0 + 1.5 * 2.6 - 2.5),
             ("the plot was not dull", -2.0 + 0.75 * 2.5),
             ("great great", -2.0 - 2.0 * 1.5),
-            ("the plot was great and the plot was lovely", -2.0 + 2.5 - 5.0 * 1.5),
-            ("the plot was great and the cast was great", -2.0 + 2.5 - 5.0 * 1.5),
+            ("the plot was great and the cast was great", -2.0 + 2.5 + 2.5),
+            ("the plot was great and the plot was great", -2.0 + 2.5 - 5.0 * 1.5),
             ("the cup was great", -2.0 - 4.0 * 1.5),
             ("the plot was very", -2.0 - 4.0 * 1.5),
         ] {

@@ -66,14 +66,33 @@ fn documents_file() {
     std::fs::write("/tmp/worlds/docs.txt", text).unwrap();
     let mut text = String::new();
     for task in TASKS {
+        let mut ideal: std::collections::BTreeMap<Kind, Vec<f64>> = Default::default();
+        for input in inputs(task, Split::Test, 2000) {
+            let mut r = Stream::named(&["ideal"]);
+            let _ = &mut r;
+            let out = plain::continuation(&input, &mut rng);
+            ideal.entry(input.kind).or_default().push(input.reward(&out));
+        }
+        for (kind, v) in ideal {
+            let n = v.len() as f64;
+            let mean = v.iter().sum::<f64>() / n;
+            println!(
+                "IDEAL {:12} {:?} mean {:.3} std over all {:.3}",
+                task.name(),
+                kind,
+                mean,
+                (v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt()
+            );
+        }
         for input in inputs(task, Split::Test, 200) {
             let join = |t: &[u32]| t.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             text += &format!(
-                "{}\t{:?}\t{}\t{}\n",
+                "{}\t{:?}\t{}\t{}\t{}\n",
                 task.name(),
                 input.kind,
                 join(&input.prompt),
-                join(&input.references[0])
+                join(&input.references[0]),
+                join(&plain::continuation(&input, &mut rng)),
             );
         }
     }
