@@ -1,29 +1,33 @@
 //! Seven text tasks over one small vocabulary, in the role of the seven data sets of arXiv:2310.20703: what a small
 //! transformer is pretrained on, asked, and rewarded for.
 //!
-//! | task | stands for | reward, in [0, 1] | inputs unseen in plain text | noise |
-//! |---|---|---|---|---|
-//! | [`Task::Answering`] | extractive question answering | ROUGE-L, best reference | 60% | 0.5 |
-//! | [`Task::Table`] | table-to-text | sentence BLEU | 50% | 0.35 |
-//! | [`Task::Concepts`] | concepts to sentence | METEOR-like | 40% | 0.35 |
-//! | [`Task::Translation`] | translation | sentence BLEU | 0 | 0.3 |
-//! | [`Task::Summary`] | summarisation | METEOR-like | 0 | 0.3 |
-//! | [`Task::Dialogue`] | dialogue reply | METEOR-like | 0 | 0.4 |
-//! | [`Task::Sentiment`] | sentiment continuation | classifier | 0; 50% settled | – |
+//! | task | stands for | reward, in [0, 1] | inputs unseen in plain text |
+//! |---|---|---|---|
+//! | [`Task::Answering`] | extractive question answering | ROUGE-L, best reference | 60% |
+//! | [`Task::Table`] | table-to-text | sentence BLEU | 50% |
+//! | [`Task::Concepts`] | concepts to sentence | METEOR-like | 40% |
+//! | [`Task::Translation`] | translation | sentence BLEU | none |
+//! | [`Task::Summary`] | summarisation | METEOR-like | none |
+//! | [`Task::Dialogue`] | dialogue reply | METEOR-like | none |
+//! | [`Task::Sentiment`] | sentiment continuation | classifier | none; 50% settled |
 //!
 //! # What pretraining leaves, by design
 //!
 //! [`plain_text`] is what a model is pretrained on. Which answers it shows for which inputs decides the reward's mean and
 //! std under the pretrained model, per input ([`Kind`]):
 //!
-//! - **Familiar** inputs (their phrasing is the first of the task's headings): plain text shows a reference with each
-//!   content word replaced, with probability `noise`, by another of its class. Large std, middling mean.
+//! - **Familiar** inputs (their phrasing is the first of the task's headings): plain text shows, with probability 0.6, a
+//!   reference and otherwise one of another input of the task; a tenth of the content words give way to others of their
+//!   class. Large std, middling mean. Reviews go on with praise or blame by a coin for each of two clauses.
 //! - **Unseen** inputs (the other heading, the same grammar): plain text always goes on with an *aside*, a sentence out of
 //!   1,024 whose words occur in no reference. The model is sure of the *form* and unsure of the words (7 nats), and every
 //!   one of these outputs earns exactly 0: std and mean near 0, though the policy is far from deterministic. What answers
 //!   them is known from the familiar inputs; only the phrasing is not. So a little supervision can teach it.
 //! - **Settled** inputs (reviews that open with nothing but praise): plain text goes on with praise. Std near 0 with the
 //!   mean near 1, where nothing is to gain.
+//!
+//! Under a model that has learned plain text perfectly a familiar input's mean reward is about 0.6 for ROUGE-L and BLEU,
+//! 0.75 for the METEOR-like score and 0.33 for sentiment, an unseen one's 0, a settled one's 0.98.
 //!
 //! Three tasks have unseen inputs in number, so that their 10th percentile of std is near 0. Which and how many is our
 //! choice, not the paper's data.
@@ -103,7 +107,7 @@ pub enum Task {
 /// What plain text shows behind an input: what decides the reward's mean and std under a model pretrained on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Noisy answers: std large.
+    /// Answers, many of them wrong: std large.
     Familiar,
     /// Only ever asides: std and mean near 0.
     Unseen,
@@ -122,8 +126,6 @@ pub struct Input {
     pub prompt: Vec<u32>,
     /// Right outputs, each ending in `<eos>`; at least one.
     pub references: Vec<Vec<u32>>,
-    /// What plain text shows behind the prompt where it shows neither an aside nor a noisy reference.
-    plain: Option<Vec<u32>>,
 }
 
 impl Task {
@@ -157,25 +159,6 @@ impl Task {
             Self::Table => 0.5,
             Self::Concepts => 0.4,
             Self::Translation | Self::Summary | Self::Dialogue | Self::Sentiment => 0.0,
-        }
-    }
-
-    /// Probability that plain text replaces a content word of a reference by another of its class.
-    pub fn noise(self) -> f64 {
-        match self {
-            Self::Answering => 0.4,
-            Self::Table | Self::Concepts => 0.25,
-            Self::Translation | Self::Summary | Self::Dialogue => 0.2,
-            Self::Sentiment => 0.0,
-        }
-    }
-
-    /// Probability that plain text shows a reference of another input of the task.
-    pub fn astray(self) -> f64 {
-        match self {
-            Self::Summary | Self::Concepts => 0.3,
-            Self::Dialogue => 0.4,
-            Self::Answering | Self::Table | Self::Translation | Self::Sentiment => 0.0,
         }
     }
 
@@ -214,22 +197,17 @@ impl Task {
             }
         };
         let unseen = rng.uniform() < self.unseen_share();
-        let kind = match draft.plain {
-            Some((_, true)) => Kind::Settled,
-            _ if unseen => Kind::Unseen,
-            _ => Kind::Familiar,
+        let kind = match (draft.settled, unseen) {
+            (true, _) => Kind::Settled,
+            (false, true) => Kind::Unseen,
+            (false, false) => Kind::Familiar,
         };
         let mut prompt = vec![BOS];
         prompt.extend(own_words(self.headings()[usize::from(unseen)]));
         prompt.extend(body);
         prompt.push(SEP);
-        let output = |text: &String| {
-            let mut tokens = own_words(text);
-            tokens.push(EOS);
-            tokens
-        };
-        let references = draft.references.iter().map(output).collect();
-        Input { task: self, kind, prompt, references, plain: draft.plain.as_ref().map(|(text, _)| output(text)) }
+        let references = draft.references.iter().map(|text| ended(own_words(text))).collect();
+        Input { task: self, kind, prompt, references }
     }
 }
 
@@ -252,6 +230,12 @@ impl Input {
 fn words(output: &[u32]) -> &[u32] {
     let end = output.iter().position(|&t| t == EOS).unwrap_or(output.len());
     &output[..end]
+}
+
+/// An output with its `<eos>`.
+fn ended(mut words: Vec<u32>) -> Vec<u32> {
+    words.push(EOS);
+    words
 }
 
 /// The tokens of the grammars' own text.

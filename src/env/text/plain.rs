@@ -1,12 +1,16 @@
 //! Plain text: what a model is pretrained on.
 
-use super::grammar::{coin, pick};
+use super::grammar::{coin, pick, review};
 use super::vocab::{Class, alternatives};
-use super::{BOS, EOS, Input, Kind, Split, TASKS, own_words};
+use super::{BOS, EOS, Input, Kind, Split, TASKS, Task, ended, own_words};
 use crate::rng::Stream;
 
 /// Share of documents without a prompt.
 const FREE: f64 = 0.15;
+/// Probability that a familiar input is followed by a reference of another input of its task.
+const ASTRAY: f64 = 0.4;
+/// Probability that a content word of a reference gives way to another of its class.
+const NOISE: f64 = 0.1;
 
 /// A piece of plain text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,24 +42,24 @@ pub fn plain_text(rng: &mut Stream) -> Document {
 
 /// What plain text shows behind an input, `<eos>` included.
 pub(super) fn continuation(input: &Input, rng: &mut Stream) -> Vec<u32> {
-    if input.kind == Kind::Unseen {
-        let mut tokens = aside(rng);
-        tokens.push(EOS);
-        return tokens;
+    match (input.kind, input.task) {
+        (Kind::Unseen, _) => ended(aside(rng)),
+        (kind, Task::Sentiment) => ended(own_words(&review::continuation(kind == Kind::Settled, rng))),
+        _ => noisy_reference(input, rng),
     }
-    if let Some(plain) = &input.plain {
-        return plain.clone();
-    }
-    let astray = (rng.uniform() < input.task.astray()).then(|| input.task.input(Split::Train, rng).references);
-    let references = astray.as_ref().unwrap_or(&input.references);
-    let reference = &references[rng.below(references.len())];
-    reference.iter().map(|&t| corrupted(t, input.task.noise(), rng)).collect()
 }
 
-/// The word itself or, with probability `noise` if it carries content, another of its class and form.
-fn corrupted(token: u32, noise: f64, rng: &mut Stream) -> u32 {
+fn noisy_reference(input: &Input, rng: &mut Stream) -> Vec<u32> {
+    let astray = (rng.uniform() < ASTRAY).then(|| input.task.input(Split::Train, rng).references);
+    let references = astray.as_ref().unwrap_or(&input.references);
+    let reference = &references[rng.below(references.len())];
+    reference.iter().map(|&t| corrupted(t, rng)).collect()
+}
+
+/// The word itself or, with probability [`NOISE`] if it carries content, another of its class and form.
+fn corrupted(token: u32, rng: &mut Stream) -> u32 {
     match alternatives(token) {
-        Some(words) if rng.uniform() < noise => {
+        Some(words) if rng.uniform() < NOISE => {
             let others: Vec<u32> = words.iter().copied().filter(|&w| w != token).collect();
             others[rng.below(others.len())]
         }

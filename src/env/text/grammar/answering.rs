@@ -31,5 +31,5 @@ pub(in crate::env::text) fn draft(rng: &mut Stream) -> Draft {
             };
         }
     }
-    Draft { body: format!("{body}question {question}"), references, plain: None }
+    Draft { body: format!("{body}question {question}"), references, settled: false }
 }

@@ -15,13 +15,13 @@ use crate::rng::Stream;
 pub(super) struct Draft {
     pub(super) body: String,
     pub(super) references: Vec<String>,
-    /// What plain text says in place of a corrupted reference, and whether that earns the reward anyway.
-    pub(super) plain: Option<(String, bool)>,
+    /// Whether what plain text says behind it earns the reward anyway.
+    pub(super) settled: bool,
 }
 
 impl Draft {
     fn new(body: String, references: [String; 2]) -> Self {
-        Self { body, references: references.into(), plain: None }
+        Self { body, references: references.into(), settled: false }
     }
 }
 

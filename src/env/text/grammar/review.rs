@@ -7,23 +7,34 @@ use crate::rng::Stream;
 /// `i saw the film with anna . the plot was dull and the music was warm .` ->
 /// `but the cast was lovely and the ending was very funny`.
 ///
-/// Plain text goes on with praise behind an opening that only praises; behind any other it praises or blames by a
-/// coin for each clause.
+/// Half of the openings only praise; [`continuation`] says what plain text makes of them.
 pub(in crate::env::text) fn draft(rng: &mut Stream) -> Draft {
     let name = pick(rng, Class::Name);
     let features: [_; 6] = distinct(rng, Class::Feature);
-    let glad = coin(rng);
-    let blamed = if glad { 0 } else { 1 + rng.below(3) };
-    let mood = |blamed| if blamed { Class::Blame } else { Class::Praise };
+    let settled = coin(rng);
+    let blamed = if settled { 0 } else { 1 + rng.below(3) };
     let opening = clauses(rng, [features[0], features[1]], [mood(blamed & 1 > 0), mood(blamed & 2 > 0)]);
-    let join = if glad { "and" } else { "but" };
-    let praise = [Class::Praise; 2];
-    let references =
-        [[2, 3], [4, 5]].map(|[a, b]| format!("{join} {}", clauses(rng, [features[a], features[b]], praise)));
-    let moods = if glad { praise } else { [mood(coin(rng)), mood(coin(rng))] };
-    let plain = format!("{join} {}", clauses(rng, [features[2], features[3]], moods));
-    let body = format!("i saw the film with {name} . {opening} .");
-    Draft { plain: Some((plain, glad)), ..Draft::new(body, references) }
+    let praise = |[a, b]: [usize; 2]| {
+        format!("{} {}", join(settled), clauses(rng, [features[a], features[b]], [Class::Praise; 2]))
+    };
+    let references = [[2, 3], [4, 5]].map(praise);
+    Draft { settled, ..Draft::new(format!("i saw the film with {name} . {opening} ."), references) }
+}
+
+/// How plain text goes on: with praise behind an opening that only praises (`settled`); behind any other it praises or
+/// blames by a coin for each clause.
+pub(in crate::env::text) fn continuation(settled: bool, rng: &mut Stream) -> String {
+    let features = distinct(rng, Class::Feature);
+    let moods = if settled { [Class::Praise; 2] } else { [mood(coin(rng)), mood(coin(rng))] };
+    format!("{} {}", join(settled), clauses(rng, features, moods))
+}
+
+fn mood(blamed: bool) -> Class {
+    if blamed { Class::Blame } else { Class::Praise }
+}
+
+fn join(settled: bool) -> &'static str {
+    if settled { "and" } else { "but" }
 }
 
 /// `the plot was dull and the music was very cold`, adjectives of the given classes, all different.
