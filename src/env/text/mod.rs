@@ -16,8 +16,8 @@
 //! [`plain_text`] is what a model is pretrained on. Which answers it shows for which inputs decides the reward's mean and
 //! std under the pretrained model, per input ([`Kind`]):
 //!
-//! - **Familiar** inputs (their phrasing is the first of the task's headings): plain text shows, with probability 0.6, a
-//!   reference and otherwise one of another input of the task; a tenth of the content words give way to others of their
+//! - **Familiar** inputs (their phrasing is the first of the task's headings): plain text shows, with probability 0.85, a
+//!   reference and otherwise one of another input of the task; a fifth of the content words give way to others of their
 //!   class. Large std, middling mean. Reviews go on with praise or blame by a coin for each of two clauses.
 //! - **Unseen** inputs (the other heading, the same grammar): plain text always goes on with an *aside*, a sentence out of
 //!   1,024 whose words occur in no reference. The model is sure of the *form* and unsure of the words (7 nats), and every
@@ -26,8 +26,9 @@
 //! - **Settled** inputs (reviews that open with nothing but praise): plain text goes on with praise. Std near 0 with the
 //!   mean near 1, where nothing is to gain.
 //!
-//! Under a model that has learned plain text perfectly a familiar input's mean reward is about 0.6 for ROUGE-L and BLEU,
-//! 0.75 for the METEOR-like score and 0.33 for sentiment, an unseen one's 0, a settled one's 0.98.
+//! Under a model that has learned plain text perfectly a familiar input's mean reward is about 0.7 for ROUGE-L and BLEU,
+//! 0.85 for the METEOR-like score and 0.33 for sentiment, its std 0.16 to 0.39; an unseen one's are 0 and 0, a settled
+//! one's 0.98 and 0.01.
 //!
 //! Three tasks have unseen inputs in number, so that their 10th percentile of std is near 0. Which and how many is our
 //! choice, not the paper's data.
@@ -44,17 +45,54 @@
 //! use rewardlab::env::text::{TASKS, decode};
 //! use rewardlab::rng::Stream;
 //!
-//! let mut rng = Stream::named(&["seven tasks"]);
+//! let mut rng = Stream::named(&["one of each"]);
 //! let mut dump = String::new();
 //! for task in TASKS {
 //!     let input = task.input(Split::Train, &mut rng);
+//!     dump += &format!("{}: {}, {:?}\n  {}\n", task.name(), task.metric(), input.kind, decode(&input.prompt));
 //!     let reference = &input.references[0];
-//!     let score = |output: &[u32]| input.reward(output);
-//!     dump += &format!("{} ({:?})\n  {}\n", task.name(), input.kind, decode(&input.prompt));
-//!     dump += &format!("  {:.2}  {}\n", score(reference), decode(reference));
-//!     dump += &format!("  {:.2}  {}\n", score(&reference[1..]), decode(&reference[1..]));
+//!     dump += &format!("  {:.2} {}\n", input.reward(reference), decode(reference));
+//!     dump += &format!("  {:.2} without its first word\n", input.reward(&reference[1..]));
+//!     dump += &format!("  {:.2} the prompt copied\n", input.reward(&input.prompt));
 //! }
-//! println!("{dump}");
+//! let expected = "\
+//! answering: ROUGE-L, Familiar
+//!   <bos> story anna has the green cup . emma is in the market . ben has the black lamp . question who has the black lamp <sep>
+//!   1.00 ben <eos>
+//!   0.00 without its first word
+//!   0.07 the prompt copied
+//! table: BLEU, Unseen
+//!   <bos> record object book place forest name anna colour blue animal goat <sep>
+//!   1.00 anna has a blue book and a goat in the forest <eos>
+//!   0.90 without its first word
+//!   0.05 the prompt copied
+//! concepts: METEOR-like, Unseen
+//!   <bos> keywords wait red kitchen dog <sep>
+//!   1.00 the red dog waits in the kitchen <eos>
+//!   0.87 without its first word
+//!   0.29 the prompt copied
+//! translation: BLEU, Familiar
+//!   <bos> translate ben finds the blue drum in the park <sep>
+//!   1.00 ben ta tamburo blua na ta parko trova <eos>
+//!   0.87 without its first word
+//!   0.04 the prompt copied
+//! summary: METEOR-like, Familiar
+//!   <bos> article emma went to the harbour . there emma found a kite . the kite was yellow . anna was in the library . <sep>
+//!   1.00 emma found a yellow kite in the harbour <eos>
+//!   0.88 without its first word
+//!   0.72 the prompt copied
+//! dialogue: METEOR-like, Familiar
+//!   <bos> dialogue do you want to sleep in the library <sep>
+//!   1.00 yes i want to sleep there <eos>
+//!   0.84 without its first word
+//!   0.45 the prompt copied
+//! sentiment: P(praise), Familiar
+//!   <bos> review i saw the film with ben . the plot was funny and the acting was dull . <sep>
+//!   0.99 but the ending was funny and the music was very great <eos>
+//!   0.99 without its first word
+//!   0.00 the prompt copied
+//! ";
+//! assert_eq!(dump, expected);
 //! ```
 
 mod grammar;

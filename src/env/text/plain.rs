@@ -8,9 +8,9 @@ use crate::rng::Stream;
 /// Share of documents without a prompt.
 const FREE: f64 = 0.15;
 /// Probability that a familiar input is followed by a reference of another input of its task.
-const ASTRAY: f64 = 0.4;
+const ASTRAY: f64 = 0.15;
 /// Probability that a content word of a reference gives way to another of its class.
-const NOISE: f64 = 0.1;
+const NOISE: f64 = 0.2;
 
 /// A piece of plain text.
 #[derive(Clone, Debug, PartialEq, Eq)]

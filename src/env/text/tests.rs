@@ -149,17 +149,17 @@ fn another_input_s_reference_earns_less() {
 }
 
 /// The asymmetry that the module promises, for a model that has learned plain text perfectly: mean and std of the reward
-/// per input, from 40 continuations of each.
+/// per input, from 100 continuations of each.
 #[test]
 fn plain_text_leaves_the_rewards_as_described() {
     for task in TASKS {
         let mut rng = Stream::named(&["tests", "text", "plain", task.name()]);
         let mut stds = Vec::new();
         for input in inputs(task, Split::Test, 200) {
-            let rewards: Vec<f64> = (0..40).map(|_| input.reward(&plain::continuation(&input, &mut rng))).collect();
+            let rewards: Vec<f64> = (0..100).map(|_| input.reward(&plain::continuation(&input, &mut rng))).collect();
             let (mean, std) = mean_and_std(&rewards);
             let described = match input.kind {
-                Kind::Familiar => std > 0.1 && mean < 0.95,
+                Kind::Familiar => std > 0.08 && mean < 0.97,
                 Kind::Unseen => (mean, std) == (0.0, 0.0),
                 Kind::Settled => std < 0.05 && mean > 0.95,
             };
@@ -171,7 +171,7 @@ fn plain_text_leaves_the_rewards_as_described() {
         match task {
             Task::Answering | Task::Table | Task::Concepts => assert_eq!(tenth, 0.0),
             Task::Sentiment => assert!(tenth < 0.05),
-            Task::Translation | Task::Summary | Task::Dialogue => assert!(tenth > 0.15, "{}: {tenth}", task.name()),
+            Task::Translation | Task::Summary | Task::Dialogue => assert!(tenth > 0.1, "{}: {tenth}", task.name()),
         }
     }
 }
@@ -216,9 +216,20 @@ fn asides_share_no_word_with_references() {
 fn values_are_stable() {
     let mut rng = Stream::named(&["tests", "text", "stability"]);
     let drawn: Vec<String> = TASKS.map(|t| decode(&t.input(Split::Test, &mut rng).prompt)).into();
-    println!(
-        "{drawn:#?}\n{}\n{}",
-        decode(&plain_text(&mut rng).tokens),
-        decode(&Pair::draw(Split::Test, &mut rng).tokens)
+    let expected = [
+        "<bos> tale dan has the blue coat . carla is in the market . finn has the green drum . question what has finn <sep>",
+        "<bos> record name ben animal horse object book colour black place school <sep>",
+        "<bos> keywords kitchen black rabbit run <sep>",
+        "<bos> translate dan carries the white cup in the kitchen <sep>",
+        "<bos> article carla was in the school . emma went to the forest . there emma found a cup . the cup was white . <sep>",
+        "<bos> dialogue the fox is dancing in the library <sep>",
+        "<bos> review i saw the film with greta . the ending was very cold and the script was funny . <sep>",
+    ];
+    assert_eq!(drawn, expected);
+    let document = "<bos> translate the duck paints the blue drum in the library <sep> na ta haveno ta anaso ta tamburo blua pinta <eos>";
+    assert_eq!(decode(&plain_text(&mut rng).tokens), document);
+    assert_eq!(
+        decode(&Pair::draw(Split::Test, &mut rng).tokens),
+        "<bos> compare the little fox runs with carla in the library <sep> the large bird is resting with finn in the library <eos>"
     );
 }

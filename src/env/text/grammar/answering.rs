@@ -10,16 +10,16 @@ pub(in crate::env::text) fn draft(rng: &mut Stream) -> Draft {
     let places: [_; 3] = distinct(rng, Class::Place);
     let objects: [_; 3] = distinct(rng, Class::Object);
     let colours: [_; 3] = distinct(rng, Class::Colour);
-    let (asked, mut body) = (rng.below(3), String::new());
+    let (asked, mut facts) = (rng.below(3), Vec::new());
     let (mut question, mut references) = (String::new(), Vec::new());
     for i in 0..3 {
         let (name, place, object, colour) = (names[i], places[i], objects[i], colours[i]);
         let holds = coin(rng);
-        body += &if holds {
-            format!("{name} has the {colour} {object} . ")
+        facts.push(if holds {
+            format!("{name} has the {colour} {object} .")
         } else {
-            format!("{name} is in the {place} . ")
-        };
+            format!("{name} is in the {place} .")
+        });
         if i == asked {
             (question, references) = match (holds, coin(rng)) {
                 (true, true) => {
@@ -31,5 +31,5 @@ pub(in crate::env::text) fn draft(rng: &mut Stream) -> Draft {
             };
         }
     }
-    Draft { body: format!("{body}question {question}"), references, settled: false }
+    Draft { body: format!("{} question {question}", facts.join(" ")), references, settled: false }
 }

@@ -1,10 +1,10 @@
-//! Sentence-level BLEU with the smoothing of SacreBLEU's default.
+//! Sentence-level BLEU with the smoothing of `SacreBLEU`'s default.
 
 use std::collections::BTreeMap;
 
 const LONGEST: usize = 4;
 
-/// Sentence BLEU with n-grams of up to four words, exponential smoothing and effective order, as SacreBLEU's
+/// Sentence BLEU with n-grams of up to four words, exponential smoothing and effective order, as `SacreBLEU`'s
 /// `sentence_bleu` computes it (Papineni et al. 2002; Post 2018), divided by 100; in [0, 1].
 ///
 /// # Formula
