@@ -71,49 +71,71 @@ pub fn k3_loss(log_probs: &[f64], reference: &[f64], scale: f64, weights: &mut [
     estimated(log_probs, reference, (k3, k3_slope), scale, weights)
 }
 
-/// The mean of ρ k over tokens that `π_old` drew, ρ = π/`π_old` = `e^(log π − log π_old)`, with the gradient through ρ too: the score-function and the
-/// pathwise part together (TRL's `use_bias_correction_kl`, with [`k3`]).
-///
-/// # Shapes
-/// `log_probs`, `old_log_probs`, `reference`, `weights`: one per token. `estimate` and `slope` are a function of d and its derivative:
-/// use [`k1`], [`k2`], [`k3`] through [`corrected_k1_loss`], [`corrected_k2_loss`], [`corrected_k3_loss`].
-///
-/// # Formula
-/// ∂/∂log π = ρ (k + k′)/n. At `π_old` = π that is unbiased for ∇KL with k1 and with k3, not with k2.
-fn corrected(
+/// The mean of clip(ρ) k1 over tokens that `π_old` drew; see [`corrected_k3_loss`].
+pub fn corrected_k1_loss(
     log_probs: &[f64],
     old_log_probs: &[f64],
     reference: &[f64],
+    clip: f64,
+    scale: f64,
+    weights: &mut [f64],
+) -> f64 {
+    corrected([log_probs, old_log_probs, reference], (k1, |_| 1.0), clip, scale, weights)
+}
+
+/// The mean of clip(ρ) k2 over tokens that `π_old` drew; see [`corrected_k3_loss`].
+pub fn corrected_k2_loss(
+    log_probs: &[f64],
+    old_log_probs: &[f64],
+    reference: &[f64],
+    clip: f64,
+    scale: f64,
+    weights: &mut [f64],
+) -> f64 {
+    corrected([log_probs, old_log_probs, reference], (k2, |d| d), clip, scale, weights)
+}
+
+/// The mean of clip(ρ, 1 ± ε) k3 over tokens that `π_old` drew, with the gradient through ρ = π/`π_old` too: the score-function and
+/// the pathwise part together. With `clip` infinite it is TRL's `use_bias_correction_kl`.
+///
+/// # Shapes
+/// `log_probs`, `old_log_probs`, `reference`, `weights`: one per token; `clip` is ε ≥ 0.
+///
+/// # Formula
+/// ∂/∂log π = ρ (k + k′)/n inside the clip, clip(ρ) k′/n outside. Unclipped, the mean over one token is the gradient of the
+/// estimate's own expectation: ∇KL(π‖`π_ref`) with k1 and with k3, not with k2. Ratios are cut at e^100, so as to stay finite.
+pub fn corrected_k3_loss(
+    log_probs: &[f64],
+    old_log_probs: &[f64],
+    reference: &[f64],
+    clip: f64,
+    scale: f64,
+    weights: &mut [f64],
+) -> f64 {
+    corrected([log_probs, old_log_probs, reference], (k3, k3_slope), clip, scale, weights)
+}
+
+fn corrected(
+    [log_probs, old_log_probs, reference]: [&[f64]; 3],
     (estimate, slope): (fn(f64) -> f64, fn(f64) -> f64),
+    clip: f64,
     scale: f64,
     weights: &mut [f64],
 ) -> f64 {
     let n = log_probs.len();
     assert!(old_log_probs.len() == n && reference.len() == n && weights.len() == n, "one of each per token");
+    assert!(clip >= 0.0, "clip must be at least 0, got {clip}");
     let share = 1.0 / n.max(1) as f64;
     let mut loss = 0.0;
     for (((&lp, &old), &of_reference), w) in log_probs.iter().zip(old_log_probs).zip(reference).zip(weights) {
         let d = log_ratio(lp, of_reference);
-        let ratio = log_ratio(lp, old).min(100.0).exp();
+        let free = log_ratio(lp, old).min(100.0).exp();
+        let ratio = free.clamp(1.0 - clip, 1.0 + clip);
         loss += share * ratio * estimate(d);
-        *w += scale * share * ratio * (estimate(d) + slope(d));
+        let through = if ratio == free { estimate(d) } else { 0.0 };
+        *w += scale * share * ratio * (through + slope(d));
     }
     loss
-}
-
-/// The mean of ρ k1 over tokens that `π_old` drew; see [`corrected_k3_loss`].
-pub fn corrected_k1_loss(log_probs: &[f64], old: &[f64], reference: &[f64], scale: f64, weights: &mut [f64]) -> f64 {
-    corrected(log_probs, old, reference, (k1, |_| 1.0), scale, weights)
-}
-
-/// The mean of ρ k2 over tokens that `π_old` drew; see [`corrected_k3_loss`].
-pub fn corrected_k2_loss(log_probs: &[f64], old: &[f64], reference: &[f64], scale: f64, weights: &mut [f64]) -> f64 {
-    corrected(log_probs, old, reference, (k2, |d| d), scale, weights)
-}
-
-/// The mean of ρ k3 over tokens that `π_old` drew.
-pub fn corrected_k3_loss(log_probs: &[f64], old: &[f64], reference: &[f64], scale: f64, weights: &mut [f64]) -> f64 {
-    corrected(log_probs, old, reference, (k3, k3_slope), scale, weights)
 }
 
 fn estimated(
@@ -209,7 +231,7 @@ mod tests {
     const REFERENCE: [f64; 3] = [-0.7, -0.3, -4.0];
     const OLD: [f64; 3] = [-0.4, -1.5, -3.5];
     type Loss = fn(&[f64], &[f64], f64, &mut [f64]) -> f64;
-    type Corrected = fn(&[f64], &[f64], &[f64], f64, &mut [f64]) -> f64;
+    type Corrected = fn(&[f64], &[f64], &[f64], f64, f64, &mut [f64]) -> f64;
     const LOSSES: [Loss; 4] = [k1_loss, k2_loss, k3_loss, kl_loss];
     const CORRECTED: [Corrected; 3] = [corrected_k1_loss, corrected_k2_loss, corrected_k3_loss];
 
@@ -219,7 +241,11 @@ mod tests {
             assert_weights_are_the_derivative(&[-0.2, -2.0, -3.0], |lp, s, w| loss(lp, &REFERENCE, s, w));
         }
         for loss in CORRECTED {
-            assert_weights_are_the_derivative(&[-0.2, -2.0, -3.0], |lp, s, w| loss(lp, &OLD, &REFERENCE, s, w));
+            for clip in [f64::INFINITY, 0.25] {
+                assert_weights_are_the_derivative(&[-0.2, -2.0, -3.0], |lp, s, w| {
+                    loss(lp, &OLD, &REFERENCE, clip, s, w)
+                });
+            }
         }
     }
 
