@@ -10,13 +10,13 @@ use std::ops::Range;
 /// The sizes that attention needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    heads: usize,
-    kv_heads: usize,
-    head: usize,
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    pub(super) head: usize,
     /// `head` rounded up to whole registers.
-    padded: usize,
+    pub(super) padded: usize,
     /// Columns of q, k, v side by side.
-    stride: usize,
+    pub(super) stride: usize,
 }
 
 impl Shape {
@@ -36,12 +36,12 @@ impl Shape {
         self.heads * length * length.next_multiple_of(PAD)
     }
 
-    fn scale(&self) -> f32 {
+    pub(super) fn scale(&self) -> f32 {
         1.0 / (self.head as f32).sqrt()
     }
 
     /// First column of query head `h`, and of the key and value head that it reads.
-    fn columns(&self, h: usize) -> [usize; 3] {
+    pub(super) fn columns(&self, h: usize) -> [usize; 3] {
         let g = h / (self.heads / self.kv_heads);
         let k = self.heads * self.head + g * self.head;
         [h * self.head, k, k + self.kv_heads * self.head]
@@ -100,7 +100,7 @@ fn scatter(from: &[f32], padded: usize, to: &mut [f32], stride: usize, column: u
 
 /// Softmax of a row of scores up to `valid`, zeros after.
 #[inline(always)]
-fn softmax(row: &mut [f32], valid: usize) {
+pub(super) fn softmax(row: &mut [f32], valid: usize) {
     let (live, dead) = row.split_at_mut(valid.next_multiple_of(PAD));
     for v in &mut live[valid..] {
         *v = f32::NEG_INFINITY;

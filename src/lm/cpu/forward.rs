@@ -1,5 +1,6 @@
 //! The forward pass.
 
+use super::cache::Cache;
 use super::{Block, Engine, Keep, activation, attention, fit, head_norm_form, lanes, linear, norm, norm_form, rotary};
 use crate::error::Result;
 use crate::lm::batch::Batch;
@@ -14,6 +15,14 @@ impl Engine {
     pub fn forward(&mut self, params: &[f32], batch: &Batch, keep: Keep) -> Result<()> {
         self.check(params, batch)?;
         self.batch.clone_from(batch);
+        self.offsets.clear();
+        self.run(params, keep, None);
+        Ok(())
+    }
+
+    /// Runs the blocks over `self.batch`, whose sequences start at `self.offsets` (zero if empty). With a cache, its
+    /// keys and values join; an empty cache is filled.
+    pub(super) fn run(&mut self, params: &[f32], keep: Keep, mut cache: Option<&mut Cache>) {
         self.keep = keep;
         self.head.forget();
         let mut x = std::mem::take(&mut self.residual[0]);
@@ -23,7 +32,7 @@ impl Engine {
             let (slot, next) = if keep == Keep::All { (l, l + 1) } else { (0, 1) };
             let mut out = std::mem::take(&mut self.residual[next]);
             let mut block = std::mem::take(&mut self.blocks[slot]);
-            self.block(params, l, &x, &mut out, &mut block);
+            self.block(params, l, &x, &mut out, &mut block, cache.as_deref_mut());
             self.blocks[slot] = block;
             if keep == Keep::All {
                 self.residual[l] = std::mem::replace(&mut x, out);
@@ -33,11 +42,9 @@ impl Engine {
         }
         let last = if keep == Keep::All { self.config.layers } else { 0 };
         let form = norm_form(&self.config, &self.layout.norm, params);
-        let rows = batch.tokens().len();
-        let moments = fit(&mut self.final_moments, rows);
+        let moments = fit(&mut self.final_moments, self.batch.tokens().len());
         norm::forward(form, &x, fit(&mut self.hidden, x.len()), moments);
         self.residual[last] = x;
-        Ok(())
     }
 
     fn embed(&self, params: &[f32], x: &mut Vec<f32>) {
@@ -49,15 +56,22 @@ impl Engine {
         }
         let positions = &params[self.layout.positions.clone()];
         if !positions.is_empty() {
-            for rows in self.batch.all_rows() {
-                let len = rows.len() * width;
-                x[rows.start * width..][..len].iter_mut().zip(positions).for_each(|(x, p)| *x += p);
+            for (x, p) in x.chunks_exact_mut(width).zip(self.positions()) {
+                x.iter_mut().zip(&positions[p * width..]).for_each(|(x, p)| *x += p);
             }
         }
     }
 
     /// One block: `out` ← the residual stream after it.
-    fn block(&mut self, params: &[f32], l: usize, x: &[f32], out: &mut Vec<f32>, block: &mut Block) {
+    fn block(
+        &mut self,
+        params: &[f32],
+        l: usize,
+        x: &[f32],
+        out: &mut Vec<f32>,
+        block: &mut Block,
+        cache: Option<&mut Cache>,
+    ) {
         let (config, span) = (&self.config, &self.layout.layers[l]);
         let rows = self.batch.tokens().len();
         let out = fit(out, x.len());
@@ -68,20 +82,26 @@ impl Engine {
         lanes::add_row(qkv, &params[span.qkv.bias.clone()]);
         self.head_norms(params, span, block);
         rotary::rotate(&self.rotary, &mut block.qkv, self.rotated(), false, self.positions());
-        let shape = attention::Shape::new(config);
-        let probs = self.batch.all_rows().map(|r| shape.probs(r.len())).sum();
-        attention::forward(
-            shape,
-            &block.qkv,
-            self.batch.all_rows(),
-            fit(&mut block.probs, probs),
-            fit(&mut block.mixed, rows * config.query_width()),
-            &mut self.scratch,
-        );
+        self.attend(l, block, cache);
+        let (config, span) = (&self.config, &self.layout.layers[l]);
         let middle = if config.parallel_residual { &mut *out } else { fit(&mut block.middle, x.len()) };
         lanes::plus_row(x, &params[span.out.bias.clone()], middle);
         linear(&block.mixed, &params[span.out.weight.clone()], config.query_width(), middle, true);
         self.feed_forward(params, l, x, out, block);
+    }
+
+    fn attend(&mut self, l: usize, block: &mut Block, cache: Option<&mut Cache>) {
+        let shape = attention::Shape::new(&self.config);
+        let mixed = fit(&mut block.mixed, self.batch.tokens().len() * self.config.query_width());
+        if let Some(cache) = cache {
+            if !self.offsets.is_empty() {
+                return cache.attend(l, &block.qkv, mixed);
+            }
+            cache.store(l, &block.qkv, self.batch.all_rows());
+        }
+        let probs = self.batch.all_rows().map(|r| shape.probs(r.len())).sum();
+        let probs = fit(&mut block.probs, probs);
+        attention::forward(shape, &block.qkv, self.batch.all_rows(), probs, mixed, &mut self.scratch);
     }
 
     fn feed_forward(&self, params: &[f32], l: usize, x: &[f32], out: &mut [f32], block: &mut Block) {
@@ -135,6 +155,9 @@ impl Engine {
 
     /// Every row's position.
     pub(super) fn positions(&self) -> impl Iterator<Item = usize> + '_ {
-        self.batch.all_rows().flat_map(|r| 0..r.len())
+        self.batch.all_rows().enumerate().flat_map(|(i, r)| {
+            let offset = self.offsets.get(i).copied().unwrap_or(0);
+            offset..offset + r.len()
+        })
     }
 }

@@ -4,17 +4,20 @@
 mod activation;
 mod attention;
 mod backward;
+mod cache;
 mod forward;
 mod head;
 mod lanes;
 mod norm;
 mod rotary;
+mod sample;
 mod tile;
 
 #[cfg(test)]
 mod tests;
 
 pub use head::{Scores, Signal};
+pub use sample::{Sample, Sampling};
 
 use super::batch::{Batch, Choices};
 use super::config::{Config, Norm, Positions};
@@ -74,6 +77,8 @@ pub struct Engine {
     layout: Layout,
     rotary: rotary::Table,
     batch: Batch,
+    /// Position of every sequence's first token, if not zero (sampling goes token by token).
+    offsets: Vec<usize>,
     keep: Keep,
     /// The residual stream before every block, then after the last; two in turn when only scoring.
     residual: Vec<Vec<f32>>,
@@ -101,6 +106,7 @@ impl Engine {
             layout,
             rotary,
             batch: Batch::default(),
+            offsets: Vec::new(),
             keep: Keep::Final,
             residual: vec![Vec::new(); config.layers + 1],
             blocks: vec![Block::default(); config.layers],

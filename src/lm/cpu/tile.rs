@@ -200,3 +200,23 @@ fn store<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
         }
     }
 }
+
+/// out ← a · b for a single row.
+///
+/// # Shapes
+/// a: its length is the depth; b: depth × `columns`, out: `columns`.
+#[inline(always)]
+pub(crate) fn row_product<S: Simd>(simd: S, a: &[f32], b: Rows, out: &mut RowsMut, columns: usize) {
+    let mut column = 0;
+    while column < columns {
+        let wide = column + 4 * S::F32_LANES <= columns;
+        let b = Rows { data: &b.data[column..], ..b };
+        let mut out = RowsMut { data: &mut out.data[column..], ..*out };
+        if wide {
+            tile::<S, 1, 4, false>(simd, [a], b, &mut out);
+        } else {
+            tile::<S, 1, 1, false>(simd, [a], b, &mut out);
+        }
+        column += if wide { 4 } else { 1 } * S::F32_LANES;
+    }
+}
