@@ -28,7 +28,7 @@
 //! |---|---|
 //! | 3 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
 //! | 2 | [`algorithm`], [`exact`] (neither sees the other: each is the other's oracle) |
-//! | 1 | [`policy`], [`mod@env`], [`objective`] |
+//! | 1 | [`policy`], [`mod@env`], [`objective`], [`lm`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
 
 #[cfg(doctest)]
@@ -41,6 +41,7 @@ pub mod env;
 pub mod error;
 pub mod exact;
 pub mod experiment;
+pub mod lm;
 pub mod num;
 pub mod objective;
 pub mod plot;
