@@ -57,6 +57,15 @@ impl Stream {
         order
     }
 
+    /// A new stream, seeded by this one's next 256 bits: one per sample of a batch, so that no sample's draws depend on how
+    /// many another needed.
+    #[must_use]
+    pub fn split(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.0.fill_bytes(&mut seed);
+        Self(ChaCha8Rng::from_seed(seed))
+    }
+
     /// An index drawn with the given probabilities (they should sum to 1; the remainder goes to the last index of
     /// positive probability).
     pub fn categorical(&mut self, probs: &[f64]) -> usize {
