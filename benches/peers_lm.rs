@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 #![allow(clippy::print_stdout, reason = "the lines are what the script reads")]
 
-use rewardlab::lm::cpu::{Engine, Keep, Signal};
+use rewardlab::lm::cpu::{Engine, Keep, Sampling, Signal};
 use rewardlab::lm::{Activation, AdamW, Batch, Choices, Config, Norm, Size, init};
 use rewardlab::num::{Matrix, matmul};
 use rewardlab::rng::Stream;
@@ -88,6 +88,17 @@ impl Trainer {
         self.engine.backward(&self.params, &signal, &mut self.grad).expect("legal");
     }
 
+    /// Completes prompts of a quarter of the length up to the whole.
+    fn sample(&mut self) {
+        let length = self.choices.len() / self.batch.sequences();
+        let prompts: Vec<&[u32]> =
+            self.batch.all_rows().map(|r| &self.batch.tokens()[r.start..r.start + length / 4]).collect();
+        let mut streams: Vec<Stream> =
+            (0..prompts.len()).map(|i| Stream::named(&["peers", "sample", &i.to_string()])).collect();
+        let sampling = Sampling::plain(length - length / 4);
+        black_box(self.engine.sample(&self.params, &prompts, &sampling, &mut streams).expect("legal"));
+    }
+
     fn step(&mut self) {
         self.forward(Keep::All);
         self.backward();
@@ -168,6 +179,8 @@ fn products(work: &Work) {
 }
 
 fn main() {
+    // an argument keeps only the work of that name
+    let only = std::env::args().skip(1).find(|a| !a.starts_with('-'));
     for size in [512, 1024] {
         let a = vec![0.5_f32; size * size];
         let mut out = vec![0.0_f32; size * size];
@@ -176,7 +189,7 @@ fn main() {
         });
         report(&format!("product {size}"), seconds, 2.0 * (size as f64).powi(3) / seconds / 1e9);
     }
-    for work in &WORK {
+    for work in WORK.iter().filter(|w| only.as_ref().is_none_or(|o| *o == w.name)) {
         products(work);
         let repeats = if work.name == "small" { 100 } else { 20 };
         let mut trainers: Vec<Trainer> = (0..THREADS).map(|i| Trainer::new(work, &i.to_string())).collect();
@@ -208,6 +221,8 @@ fn main() {
             }),
             1.0 / 3.0,
         );
+        line("sample alone", time(repeats.min(20), || trainers[0].sample()), 0.0);
+        line("sample side by side", side_by_side(repeats.min(20), &mut trainers, Trainer::sample), 0.0);
         line("step side by side", side_by_side(repeats, &mut trainers, Trainer::step), 1.0);
     }
 }

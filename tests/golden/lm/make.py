@@ -25,9 +25,10 @@ from transformers import (
 )
 
 VOCAB = 29
+# no pad_token_id: with one, Transformers leaves the gradient of that token's embedding out
 ROTARY = dict(
     vocab_size=VOCAB, hidden_size=24, num_hidden_layers=2, intermediate_size=40, max_position_embeddings=32,
-    bos_token_id=0, eos_token_id=0, pad_token_id=0,
+    bos_token_id=0, eos_token_id=0,
 )  # fmt: skip
 MODELS = {
     "gpt2": (
