@@ -230,6 +230,6 @@ fn values_are_stable() {
     assert_eq!(decode(&plain_text(&mut rng).tokens), document);
     assert_eq!(
         decode(&Pair::draw(Split::Test, &mut rng).tokens),
-        "<bos> compare the little fox runs with carla in the library <sep> the large bird is resting with finn in the library <eos>"
+        "<bos> compare the large cat is playing in the forest with emma <sep> the big cat sings with emma in the school <eos>"
     );
 }
