@@ -1,7 +1,7 @@
 //! The tasks: what they generate, what plain text leaves of them, and rewards under attack.
 
 use super::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
@@ -122,7 +122,7 @@ fn attacks(input: &Input, rng: &mut Stream) -> Vec<(&'static str, Vec<u32>, f64)
 fn attacks_score_clearly_below_the_reference() {
     for task in TASKS {
         let mut rng = Stream::named(&["tests", "text", "attacks"]);
-        let mut shares: std::collections::BTreeMap<&str, (Vec<f64>, f64)> = Default::default();
+        let mut shares: BTreeMap<&str, (Vec<f64>, f64)> = BTreeMap::new();
         for input in inputs(task, Split::Train, 300) {
             let right = input.reward(&input.references[0]);
             for (name, output, bound) in attacks(&input, &mut rng) {
@@ -230,6 +230,6 @@ fn values_are_stable() {
     assert_eq!(decode(&plain_text(&mut rng).tokens), document);
     assert_eq!(
         decode(&Pair::draw(Split::Test, &mut rng).tokens),
-        "<bos> compare the little fox runs with carla in the library <sep> the large bird is resting with finn in the library <eos>"
+        "<bos> compare the large cat is playing in the forest with emma <sep> the big cat sings with emma in the school <eos>"
     );
 }

@@ -116,6 +116,8 @@ fn the_tree_s_engine_agrees() {
     }
 }
 
+type Weights<'a> = &'a dyn Fn(&[f64], &mut [f64]);
+
 /// ∂ of value, KL and entropy against central differences of the same functions, logit by logit.
 #[test]
 fn weights_are_derivatives() {
@@ -126,7 +128,6 @@ fn weights_are_derivatives() {
         log_softmax_rows(&mut logits, VOCAB);
         logits
     };
-    type Weights<'a> = &'a dyn Fn(&[f64], &mut [f64]);
     let cases: [(&str, &dyn Fn(&[f64]) -> f64, Weights); 3] = [
         ("value", &|lp| engine.stats(lp, 0).value, &|lp, w| engine.value_weights(lp, 0, 2.0, w)),
         ("kl", &|lp| engine.kl(lp, &reference, 0), &|lp, w| engine.kl_weights(lp, &reference, 0, 2.0, w)),
