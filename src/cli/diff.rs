@@ -15,7 +15,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
-    let same = match (csv(&args.a), csv(&args.b)) {
+    let same = match (csv(&args.a)?, csv(&args.b)?) {
         (Some(a), Some(b)) => compare("", &a, &b)?,
         (None, None) => compare_roots(&args.a, &args.b)?,
         (Some(_), None) => return Err(mixed(&args.b, &args.a)),
@@ -24,12 +24,11 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     Ok(u8::from(!same))
 }
 
-/// The CSV that a path stands for, if it stands for one.
-fn csv(path: &Path) -> Option<PathBuf> {
-    if !path.is_dir() {
-        return Some(path.to_owned());
-    }
-    Some(path.join("rows.csv")).filter(|rows| rows.exists())
+/// The CSV that a path stands for; `None` for a folder without one of its own.
+fn csv(path: &Path) -> Result<Option<PathBuf>> {
+    let about = path.metadata().map_err(|e| Error::io(path, e))?;
+    let file = if about.is_dir() { path.join("rows.csv") } else { path.to_owned() };
+    Ok(Some(file).filter(|file| file.exists()))
 }
 
 fn mixed(root: &Path, single: &Path) -> Error {
