@@ -198,31 +198,29 @@ fn verify_replaces_nothing_but_its_own_runs() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let (results, precious, out) = (path("results"), path("precious"), path("verify"));
+    let again = path("precious/../results");
     smoke(&results);
     call(&["run", QUICK, "--seeds", "1", "--out", &precious]);
     let before = rows(precious.as_ref(), QUICK);
-    let verify = |out: &str| ["verify", "--results", &results, "--out", out].map(str::to_owned);
-    fn borrowed(line: &[String]) -> Vec<&str> {
-        line.iter().map(String::as_str).collect()
-    }
+    let verify = ["verify", "--results", &results, "--out"];
     // the reference itself, by its own path and by another
-    assert_one_clear_line(&borrowed(&verify(&results)), &["results to verify", "--out"]);
-    assert_one_clear_line(&borrowed(&verify(&format!("{precious}/../results"))), &["results to verify", "--out"]);
+    assert_one_clear_line(&[&verify[..], &[&results]].concat(), &["results to verify", "--out"]);
+    assert_one_clear_line(&[&verify[..], &[&again]].concat(), &["results to verify", "--out"]);
     // other people's runs: complete, interrupted, bare rows, and with --resume
     let refused = [&precious, "did not make", "--out"];
-    assert_one_clear_line(&borrowed(&verify(&precious)), &refused);
-    assert_one_clear_line(&[borrowed(&verify(&precious)), vec!["--resume"]].concat(), &refused);
+    assert_one_clear_line(&[&verify[..], &[&precious]].concat(), &refused);
+    assert_one_clear_line(&[&verify[..], &[&precious, "--resume"]].concat(), &refused);
     fs::remove_file(folder.path().join("precious").join(QUICK).join("manifest.toml")).expect("removed");
-    assert_one_clear_line(&borrowed(&verify(&precious)), &refused);
+    assert_one_clear_line(&[&verify[..], &[&precious]].concat(), &refused);
     assert!(before == rows(precious.as_ref(), QUICK), "verify touched another run");
     // its own: as often as wanted, until another command takes the folder over
     for _ in 0..2 {
-        let (code, stdout, stderr) = call(&borrowed(&verify(&out)));
+        let (code, stdout, stderr) = call(&[&verify[..], &[&out]].concat());
         assert!(code == 0 && stdout.contains("same bytes"), "{stderr}");
     }
     let taken = ["run", QUICK, "--seeds", "1", "--out", &out, "--force"];
     assert!([0, 1, 3].contains(&call(&taken).0));
-    assert_one_clear_line(&borrowed(&verify(&out)), &["did not make"]);
+    assert_one_clear_line(&[&verify[..], &[&out]].concat(), &["did not make"]);
 }
 
 #[test]

@@ -72,9 +72,12 @@ fn experiments(root: &Path) -> Result<BTreeSet<PathBuf>> {
 }
 
 fn folders(path: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
-    let entries = entries.map_err(|e| Error::io(path, e))?;
-    Ok(entries.iter().map(std::fs::DirEntry::path).filter(|p| p.is_dir()).collect())
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(|e| Error::io(path, e))? {
+        folders.push(entry.map_err(|e| Error::io(path, e))?.path());
+    }
+    folders.retain(|p| p.is_dir());
+    Ok(folders)
 }
 
 /// Prints one line about two CSV files; true if they are the same.
