@@ -206,7 +206,7 @@ fn verify_replaces_nothing_but_its_own_runs() {
     // the reference itself, by its own path and by another
     assert_one_clear_line(&[&verify[..], &[&results]].concat(), &["results to verify", "--out"]);
     assert_one_clear_line(&[&verify[..], &[&again]].concat(), &["results to verify", "--out"]);
-    // other people's runs: complete, interrupted, bare rows, and with --resume
+    // another run: complete, with --resume, and bare rows without a manifest
     let refused = [&precious, "did not make", "--out"];
     assert_one_clear_line(&[&verify[..], &[&precious]].concat(), &refused);
     assert_one_clear_line(&[&verify[..], &[&precious, "--resume"]].concat(), &refused);
