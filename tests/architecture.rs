@@ -142,6 +142,32 @@ fn files_stay_short() {
     assert!(wrong.is_empty(), "longer than {LONGEST_FILE} lines:\n{}", wrong.join("\n"));
 }
 
+/// The worked example of CONTRIBUTING.md names every line that a new figure needs: each line that it tells to add is
+/// there, in the file that it names, for a figure that we have.
+#[test]
+fn contributing_names_every_line_that_a_figure_needs() {
+    let contributing = fs::read_to_string(root().join("CONTRIBUTING.md")).expect("CONTRIBUTING.md");
+    let ours = |text: &str| {
+        let text = text.replace("some_paper", "vanishing_gradients");
+        text.replace("tilt", "theorem1").replace("Tilt", "Theorem1")
+    };
+    for (file, line) in [
+        ("experiments/some_paper/mod.rs", "pub(crate) mod tilt;"),
+        ("experiments/main.rs", "entry::<some_paper::tilt::Tilt>(),"),
+        ("experiments/main.rs", "mod some_paper;"),
+        (
+            "README.md",
+            "| [some_paper/tilt](experiments/some_paper/tilt.rs) | \
+             [![](results/some_paper/tilt/figure.png)](results/some_paper/tilt/figure.png) | ",
+        ),
+    ] {
+        assert!(contributing.contains(line), "CONTRIBUTING.md does not tell to add `{line}` to {file}");
+        let text = fs::read_to_string(root().join(ours(file))).expect("a file that CONTRIBUTING.md names");
+        let there = text.lines().any(|l| l.trim().starts_with(&ours(line)));
+        assert!(there, "{file} has no line like the one that CONTRIBUTING.md tells to add: `{line}`");
+    }
+}
+
 /// `experiments/<paper>/<figure>.rs` holds the experiment `<paper>/<figure>`, and the registry lists every one.
 #[test]
 fn ids_are_paths_and_all_are_registered() {

@@ -48,6 +48,16 @@ fn without_arguments_it_says_what_to_try() {
     assert_eq!(stdout.matches("  rewardlab ").count(), 3, "three things to try: {stdout}");
 }
 
+/// One `--set` goes to every chosen experiment, so the line says which one does not take it.
+#[test]
+fn a_refused_parameter_names_its_experiment() {
+    let refused = |set: &str, parts: &[&str]| assert_one_clear_line(&["run", "all", "--set", set], parts);
+    refused("drawz=3", &["vanishing_gradients/theorem1: unknown", "`drawz`", "did you mean `draws`"]);
+    refused("spread=2", &["vanishing_gradients/theorem1: unknown", "`spread`", "list --params"]);
+    refused("draws=many", &["vanishing_gradients/theorem1: ", "draws", "whole number"]);
+    refused("draws=-1", &["vanishing_gradients/theorem1: ", "-1"]);
+}
+
 #[test]
 fn a_complete_run_is_judged_not_computed_and_never_overwritten() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -100,7 +110,7 @@ fn a_damaged_csv_is_named() {
     let text = String::from_utf8(whole).expect("UTF-8").replacen(",0,", ",zero,", 1);
     fs::write(&path, text).expect("written");
     assert_one_clear_line(&["report", out], &["rows.csv", "line 2"]);
-    assert_one_clear_line(&["diff", out, "/nowhere"], &["rows.csv"]);
+    assert_one_clear_line(&["diff", out, "/nowhere"], &["/nowhere"]);
 }
 
 #[test]
@@ -159,4 +169,85 @@ fn two_writers_do_not_share_a_folder() {
         &["run", QUICK, "--out", folder.path().to_str().expect("UTF-8")],
         &["another process", QUICK],
     );
+}
+
+#[test]
+fn a_refused_experiment_costs_the_others_nothing() {
+    const OTHER: &str = "vanishing_gradients/separation";
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let out = folder.path().to_str().expect("UTF-8");
+    smoke(out);
+    // the registry runs OTHER first: lock each in turn, so that the order of claims cannot matter
+    let other = ["run", OTHER, "--seeds", "0", "--out", out];
+    assert!([0, 1, 3].contains(&call(&other).0));
+    for (locked, kept) in [(QUICK, OTHER), (OTHER, QUICK)] {
+        let before = rows(folder.path(), kept);
+        let lock = fs::File::create(folder.path().join(locked).join(".lock")).expect("made");
+        lock.lock().expect("locked");
+        assert_one_clear_line(
+            &["run", OTHER, QUICK, "--seeds", "1", "--out", out, "--force"],
+            &["another process", locked],
+        );
+        assert!(before == rows(folder.path(), kept), "{kept} was replaced although {locked} was refused");
+        assert!(folder.path().join(kept).join("manifest.toml").exists());
+    }
+}
+
+#[test]
+fn verify_replaces_nothing_but_its_own_runs() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (results, precious, out) = (path("results"), path("precious"), path("verify"));
+    let again = path("precious/../results");
+    smoke(&results);
+    call(&["run", QUICK, "--seeds", "1", "--out", &precious]);
+    let before = rows(precious.as_ref(), QUICK);
+    let verify = ["verify", "--results", &results, "--out"];
+    // the reference itself, by its own path and by another
+    assert_one_clear_line(&[&verify[..], &[&results]].concat(), &["results to verify", "--out"]);
+    assert_one_clear_line(&[&verify[..], &[&again]].concat(), &["results to verify", "--out"]);
+    // another run: complete, with --resume, and bare rows without a manifest
+    let refused = [&precious, "did not make", "--out"];
+    assert_one_clear_line(&[&verify[..], &[&precious]].concat(), &refused);
+    assert_one_clear_line(&[&verify[..], &[&precious, "--resume"]].concat(), &refused);
+    fs::remove_file(folder.path().join("precious").join(QUICK).join("manifest.toml")).expect("removed");
+    assert_one_clear_line(&[&verify[..], &[&precious]].concat(), &refused);
+    assert!(before == rows(precious.as_ref(), QUICK), "verify touched another run");
+    // its own: as often as wanted, until another command takes the folder over
+    for _ in 0..2 {
+        let (code, stdout, stderr) = call(&[&verify[..], &[&out]].concat());
+        assert!(code == 0 && stdout.contains("same bytes"), "{stderr}");
+    }
+    let taken = ["run", QUICK, "--seeds", "1", "--out", &out, "--force"];
+    assert!([0, 1, 3].contains(&call(&taken).0));
+    assert_one_clear_line(&[&verify[..], &[&out]].concat(), &["did not make"]);
+}
+
+#[test]
+fn diff_walks_the_experiments_of_two_roots() {
+    const OTHER: &str = "vanishing_gradients/separation";
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (a, b) = (path("a"), path("b"));
+    smoke(&a);
+    call(&["run", QUICK, "--seeds", "1", "--out", &b]);
+    let (code, stdout, _) = call(&["diff", &a, &a]);
+    assert!(code == 0 && stdout.starts_with(&format!("{QUICK}: same")), "{stdout}");
+    let (code, stdout, _) = call(&["diff", &a, &b]);
+    assert!(code == 1 && stdout.starts_with(&format!("{QUICK}: first difference in row 1 ")), "{stdout}");
+    // one line each, also for what only one root has
+    let csv = folder.path().join("b").join(OTHER).join("rows.csv");
+    fs::create_dir_all(csv.parent().expect("a folder")).expect("made");
+    fs::write(&csv, "cell,seed\n").expect("written");
+    for (one, two) in [(&a, &b), (&b, &a)] {
+        let (code, stdout, _) = call(&["diff", one, two]);
+        assert!(code == 1 && stdout.lines().count() == 2, "{stdout}");
+        assert!(stdout.contains(&format!("{OTHER}: only in {b}\n")), "{stdout}");
+    }
+    // single results as before: folder, file, or one of each
+    let run = format!("{a}/{QUICK}");
+    let (code, stdout, _) = call(&["diff", &run, &format!("{run}/rows.csv")]);
+    assert!(code == 0 && stdout.starts_with("same: "), "{stdout}");
+    assert_one_clear_line(&["diff", &a, &run], &[&a, "same kind"]);
+    assert_one_clear_line(&["diff", &a, folder.path().to_str().expect("UTF-8")], &["no finished experiment"]);
 }

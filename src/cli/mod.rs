@@ -47,7 +47,7 @@ enum Command {
     Merge(merge::Args),
     /// Redraw figures, judge again and rewrite the report, from the CSV files alone
     Report(report::Args),
-    /// Show the first row and column in which two results differ
+    /// Show the first row and column in which two results differ, experiment by experiment
     Diff(diff::Args),
     /// Run committed results afresh and compare them byte for byte
     Verify(verify::Args),

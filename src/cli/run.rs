@@ -2,7 +2,7 @@
 
 use super::{judge, note, out, width};
 use crate::error::{Error, Result};
-use crate::experiment::{self, Job, Profile, Progress, Request, Runnable, params};
+use crate::experiment::{self, Claim, Job, Profile, Progress, Request, Runnable, params};
 use crate::report::{Tally, text};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -110,24 +110,13 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         shard: (args.shard.0, args.shard.1),
         resume: args.resume,
         force: args.force,
+        verify: false,
     };
-    // everything is checked for all experiments before anything is computed or replaced
-    let mut tables = Vec::new();
-    for experiment in &chosen {
-        let mut table = experiment.params(args.profile)?;
-        if let Some(file) = &args.params {
-            params::apply_file(&mut table, file)?;
-        }
-        for assignment in &args.sets {
-            params::apply_set(&mut table, assignment)?;
-        }
-        experiment.plan(&table)?;
-        tables.push(table);
-    }
-    let mut jobs = Vec::new();
-    for (experiment, table) in chosen.iter().zip(&tables) {
-        jobs.push(Job::prepare(*experiment, table, &request)?);
-    }
+    // all parameters are checked before a folder is made, and all folders are locked before one is cleared
+    let tables = chosen.iter().map(|e| table(*e, args)).collect::<Result<Vec<_>>>()?;
+    let claims = chosen.iter().zip(&tables).map(|(experiment, table)| Claim::new(*experiment, table, &request));
+    let claims = claims.collect::<Result<Vec<_>>>()?;
+    let mut jobs = claims.into_iter().map(Claim::begin).collect::<Result<Vec<_>>>()?;
     announce(&jobs);
     let done = experiment::run(
         &mut jobs,
@@ -157,6 +146,20 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         return Err(Error::Usage(format!("{failed} units failed (above); mend the cause, then --resume")));
     }
     Ok(Tally::of(judged.iter().flat_map(|j| &j.checks)).exit_code())
+}
+
+/// The experiment's parameters as asked for, checked.
+fn table(experiment: &dyn Runnable, args: &Args) -> Result<toml::Table> {
+    let mut table = experiment.params(args.profile)?;
+    let refused = |e| params::refused_by(experiment.id(), e);
+    if let Some(file) = &args.params {
+        params::apply_file(&mut table, file).map_err(refused)?;
+    }
+    for assignment in &args.sets {
+        params::apply_set(&mut table, assignment).map_err(refused)?;
+    }
+    experiment.plan(&table)?;
+    Ok(table)
 }
 
 fn announce(jobs: &[Job]) {

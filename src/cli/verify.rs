@@ -4,7 +4,7 @@ use super::diff::describe;
 use super::run::{Bar, threads};
 use super::{note, out};
 use crate::error::{Error, Result};
-use crate::experiment::{self, Job, Profile, Request, RunFolder, Runnable};
+use crate::experiment::{self, Claim, Job, Profile, Request, RunFolder, Runnable};
 use crate::report::Check;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// The committed results
     #[arg(long, default_value = "results")]
     results: PathBuf,
-    /// Where the fresh run goes
+    /// Where the fresh run goes; may hold an earlier verification, which is replaced, and no other results
     #[arg(long, default_value = "runs/verify")]
     out: PathBuf,
     /// Worker threads (default: all cores)
@@ -36,8 +36,9 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
     if chosen.is_empty() {
         return Err(Error::Usage(format!("{}: no results of these experiments", args.results.display())));
     }
-    let mut jobs = Vec::new();
+    let mut claims = Vec::new();
     for experiment in &chosen {
+        refuse_to_compare_with_itself(args, experiment.id())?;
         let committed = RunFolder::new(&args.results, experiment.id(), (1, 1));
         let manifest = committed.manifest()?;
         let profile = Profile::from_str(&manifest.profile, false).map_err(|_| {
@@ -50,12 +51,15 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
             shard: (1, 1),
             resume: args.resume,
             force: !args.resume,
+            verify: true,
         };
         // results of an older version may lack a parameter or have one too many: defaults and a clear error settle it
         let mut params = experiment.params(profile)?;
-        experiment::params::apply_file(&mut params, &committed.file("params.toml"))?;
-        jobs.push(Job::prepare(*experiment, &params, &request)?);
+        experiment::params::apply_file(&mut params, &committed.file("params.toml"))
+            .map_err(|e| experiment::params::refused_by(experiment.id(), e))?;
+        claims.push(Claim::new(*experiment, &params, &request)?);
     }
+    let mut jobs = claims.into_iter().map(Claim::begin).collect::<Result<Vec<_>>>()?;
     let finished = experiment::run(&mut jobs, threads(args.threads)?, &mut Bar::new("verify"))?;
     let failures: Vec<_> = jobs.iter().flat_map(Job::failures).collect();
     failures.iter().for_each(|f| note(f));
@@ -67,6 +71,17 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         differs |= !compare(*experiment, args)?;
     }
     Ok(u8::from(differs))
+}
+
+/// A fresh run in the reference's own folder, by whatever path, would destroy it and then agree with it.
+fn refuse_to_compare_with_itself(args: &Args, id: &str) -> Result<()> {
+    match (args.results.join(id).canonicalize(), args.out.join(id).canonicalize()) {
+        (Ok(results), Ok(out)) if results == out => Err(Error::Usage(format!(
+            "--out {} is where the results to verify are: give another --out",
+            args.out.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Prints one line about one experiment; true if the bytes are the same.

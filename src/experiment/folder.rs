@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+/// Everything that a run leaves in its folder, in the order in which it is cleared.
+const RUN_FILES: [&str; 7] =
+    ["manifest.toml", "journal.jsonl", "rows.csv", "params.toml", "checks.csv", "figure.png", "figure.svg"];
+
+const VERIFY_MARK: &str = ".verify";
+
 /// What a finished run says about itself, `manifest.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -112,6 +118,28 @@ impl RunFolder {
         if journal.exists() { Ok(State::Interrupted(Journal::identity(&journal)?)) } else { Ok(State::Empty) }
     }
 
+    /// Whether the folder holds nothing of a run, finished or not; a lock is nothing.
+    pub(crate) fn is_vacant(&self) -> bool {
+        RUN_FILES.iter().all(|name| !self.file(name).exists())
+    }
+
+    /// Whether `verify` made what is here, so that it may replace it.
+    pub(crate) fn is_of_verify(&self) -> bool {
+        self.file(VERIFY_MARK).exists()
+    }
+
+    /// Marks the folder as `verify`'s, or takes the mark away when another command writes here.
+    pub(crate) fn mark_as_of_verify(&self, of_verify: bool) -> Result<()> {
+        let path = self.file(VERIFY_MARK);
+        if of_verify {
+            return write_atomically(&path, b"made by `rewardlab verify`, which may replace it\n");
+        }
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&path, e)),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads `manifest.toml`.
     ///
     /// # Errors
@@ -169,9 +197,7 @@ impl RunFolder {
     /// Forgets an earlier run (`--force`): the manifest first, so that a kill in between never leaves a manifest
     /// beside other rows.
     pub(crate) fn clear(&self) -> Result<()> {
-        let names =
-            ["manifest.toml", "journal.jsonl", "rows.csv", "params.toml", "checks.csv", "figure.png", "figure.svg"];
-        for name in names {
+        for name in RUN_FILES {
             let path = self.file(name);
             match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path, e)),

@@ -55,6 +55,7 @@ pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
         unit_seconds: shards.iter().map(|(_, m)| m.unit_seconds).sum(),
         ..manifest.clone()
     };
+    target.mark_as_of_verify(false)?;
     target.complete(&text, &bytes, &merged)
 }
 

@@ -14,7 +14,7 @@ pub use context::{Context, Record};
 pub use folder::{Manifest, RunFolder};
 pub use merge::merge;
 pub use registry::{Plan, Runnable, entry, select};
-pub use runner::{Job, Progress, Request, run};
+pub use runner::{Claim, Job, Progress, Request, run};
 pub use stage::StageStore;
 
 use crate::error::Result;

@@ -67,6 +67,18 @@ pub fn apply_set(table: &mut Table, assignment: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says which experiment refused a parameter: one `--set` goes to every chosen experiment.
+pub(crate) fn refused_by(id: &str, error: Error) -> Error {
+    match error {
+        Error::Unknown { nearest: None, .. } => {
+            Error::Usage(format!("{id}: {error}; its parameters: rewardlab list --params smoke"))
+        }
+        Error::Unknown { .. } | Error::Parameter { .. } => Error::Usage(format!("{id}: {error}")),
+        // a file's path speaks for itself
+        other => other,
+    }
+}
+
 /// Collects the dotted keys whose values differ from the defaults.
 pub(crate) fn changes(defaults: &Table, given: &Table, prefix: &str, out: &mut Vec<(String, Value)>) {
     for (key, value) in given {

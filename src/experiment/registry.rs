@@ -1,5 +1,6 @@
 //! Experiments behind one face, so that the runner and the command line need not know their types.
 
+use super::params::refused_by;
 use super::stage::StageStore;
 use super::{Check, Context, Experiment, Profile, Record};
 use crate::error::{Error, Result};
@@ -85,8 +86,8 @@ impl<E: Experiment> Runnable for Entry<E> {
     }
 
     fn plan(&self, params: &toml::Table) -> Result<Box<dyn Plan>> {
-        let params: E::Params = from_table(params)?;
-        E::validate(&params)?;
+        let params: E::Params = from_table(params).map_err(|e| Error::Usage(format!("{}: {e}", E::ID)))?;
+        E::validate(&params).map_err(|e| refused_by(E::ID, e))?;
         let cells = E::cells(&params);
         let names: Vec<String> = cells.iter().map(ToString::to_string).collect();
         if let Some(twin) = first_duplicate(&names) {

@@ -29,6 +29,29 @@ pub struct Request<'a> {
     pub resume: bool,
     /// Throw an earlier run away.
     pub force: bool,
+    /// The run checks another: it enters only folders that are vacant or that an earlier such run made.
+    pub verify: bool,
+}
+
+/// One experiment with its parameters checked and its folder locked, but nothing changed yet. Claim all that will run
+/// before the first [`Claim::begin`], so that one that is refused costs the others nothing.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    job: Job<'a>,
+    identity: Identity,
+    start: Start,
+    verify: bool,
+}
+
+/// What a claimed folder is to become.
+#[derive(Debug, PartialEq, Eq)]
+enum Start {
+    /// The same run is complete there: nothing to do.
+    Complete,
+    /// Go on after the journal's units.
+    Resume,
+    /// Clear the folder and start.
+    Fresh,
 }
 
 /// One experiment, ready to run: parameters checked, folder locked, finished units read back.
@@ -55,13 +78,13 @@ impl std::fmt::Debug for Job<'_> {
     }
 }
 
-impl<'a> Job<'a> {
-    /// Checks everything that can be checked before computing, and claims the folder.
+impl<'a> Claim<'a> {
+    /// Checks everything that can be checked before computing, and locks the folder; what it holds stays as it is.
     ///
     /// # Errors
     /// Bad parameters, an unwritable folder, another process in it, results that are not this run's and `force` not
-    /// given, an interrupted run and neither `resume` nor `force` given.
-    pub fn prepare(experiment: &'a dyn Runnable, params: &toml::Table, request: &Request) -> Result<Self> {
+    /// given, an interrupted run and neither `resume` nor `force` given; for `verify`, results that no `verify` made.
+    pub fn new(experiment: &'a dyn Runnable, params: &toml::Table, request: &Request) -> Result<Self> {
         let plan = experiment.plan(params)?;
         let seeds = request.seeds.clone().unwrap_or_else(|| experiment.seeds(request.profile));
         let text = toml::to_string(params).map_err(|e| Error::Usage(e.to_string()))?;
@@ -74,13 +97,8 @@ impl<'a> Job<'a> {
         };
         let folder = RunFolder::new(request.out, experiment.id(), request.shard);
         let lock = folder.lock()?;
-        let units = plan.cells().len() * seeds.len();
-        let journal = claim(&folder, &identity, request)?;
-        let mine = |unit: &usize| unit % request.shard.1 == request.shard.0 - 1;
-        let pending = journal.as_ref().map_or(Vec::new(), |journal| {
-            (0..units).filter(mine).filter(|u| !journal.done().contains_key(u)).collect()
-        });
-        Ok(Self {
+        let start = start(&folder, &identity, request)?;
+        let job = Job {
             command: command(experiment, params, request, &seeds)?,
             stages: StageStore::new(Some(folder.stages_path())),
             plan,
@@ -90,13 +108,39 @@ impl<'a> Job<'a> {
             profile: request.profile,
             shard: request.shard,
             experiment,
-            journal,
-            pending,
+            journal: None,
+            pending: Vec::new(),
             failures: Vec::new(),
             _lock: lock,
-        })
+        };
+        Ok(Self { job, identity, start, verify: request.verify })
     }
 
+    /// Takes the folder: reads an interrupted run back, or throws away what is there and starts a journal.
+    ///
+    /// # Errors
+    /// A file that cannot be read, removed or written.
+    pub fn begin(self) -> Result<Job<'a>> {
+        let Self { mut job, identity, start, verify } = self;
+        if start == Start::Complete {
+            return Ok(job);
+        }
+        if start == Start::Fresh {
+            job.folder.clear()?;
+        }
+        job.folder.mark_as_of_verify(verify)?;
+        let path = job.folder.journal_path();
+        let journal = if start == Start::Resume { Journal::resume(&path)? } else { Journal::create(&path, &identity)? };
+        let (shard, of) = job.shard;
+        let mine = |unit: &usize| unit % of == shard - 1;
+        let units = job.plan.cells().len() * job.seeds.len();
+        job.pending = (0..units).filter(mine).filter(|u| !journal.done().contains_key(u)).collect();
+        job.journal = Some(journal);
+        Ok(job)
+    }
+}
+
+impl<'a> Job<'a> {
     /// The experiment.
     pub fn experiment(&self) -> &'a dyn Runnable {
         self.experiment
@@ -168,14 +212,16 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Decides what an existing folder means for this request; `None` if the same run is complete there.
-fn claim(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<Option<Journal>> {
-    let path = folder.journal_path();
+/// Decides what an existing folder means for this request; changes nothing.
+fn start(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<Start> {
     let shown = folder.path().display();
+    if request.verify && !folder.is_vacant() && !folder.is_of_verify() {
+        return Err(Error::Usage(format!("{shown} holds results that `verify` did not make: give another --out")));
+    }
     if !request.force {
         match folder.state()? {
             State::Empty | State::Interrupted(None) => {}
-            State::Complete(m) if same_run(&m, identity) => return Ok(None),
+            State::Complete(m) if same_run(&m, identity) => return Ok(Start::Complete),
             State::Complete(m) => {
                 let what = if m.version == identity.version { "other parameters or seeds" } else { "another version" };
                 return Err(Error::Usage(format!(
@@ -187,7 +233,7 @@ fn claim(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<O
                     "{shown} holds an interrupted run with other parameters, seeds or version: give --force to throw it away, or another --out"
                 )));
             }
-            State::Interrupted(Some(_)) if request.resume => return Journal::resume(&path).map(Some),
+            State::Interrupted(Some(_)) if request.resume => return Ok(Start::Resume),
             State::Interrupted(Some(_)) => {
                 return Err(Error::Usage(format!(
                     "{shown} holds an interrupted run: give --resume to go on with it, or --force to start again"
@@ -195,8 +241,7 @@ fn claim(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<O
             }
         }
     }
-    folder.clear()?;
-    Journal::create(&path, identity).map(Some)
+    Ok(Start::Fresh)
 }
 
 fn same_run(manifest: &Manifest, identity: &Identity) -> bool {
