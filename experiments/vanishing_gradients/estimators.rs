@@ -339,7 +339,7 @@ impl Experiment for Estimators {
     fn params(profile: Profile) -> Params {
         let (draws, rare_stds) = match profile {
             Profile::Smoke => (100, vec![1.0, 0.2, 0.05]),
-            Profile::Paper => (500, vec![1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]),
+            Profile::Paper => (1_500, vec![1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]),
         };
         Params {
             vocab: 3,
