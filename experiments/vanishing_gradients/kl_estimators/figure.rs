@@ -55,7 +55,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "One KL, several gradients".into(),
         subtitle:
             "Exact means by enumeration, both policies, mean over seeds. Above: farthest from the reference. Below: \
-                   on-policy; a bias under 1e-6 is left out."
+                   on-policy; what is under 1e-6 is left out."
                 .into(),
         panels: vec![
             heat("One token, on-policy".into(), 1, 0.0),
@@ -64,7 +64,9 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             heat(format!("{length} tokens, sampler {moved} away"), length, moved),
             line("Bias, one token".into(), "bias / ‖∇KL‖", 1, |r| r.bias.filter(|b| *b > 1e-6)),
             line(format!("Bias, {length} tokens"), "bias / ‖∇KL‖", length, |r| r.bias.filter(|b| *b > 1e-6)),
-            line("Noise of one output, one token".into(), "noise / ‖∇KL‖", 1, |r| Some(r.noise / r.truth)),
+            line("Noise of one output, one token".into(), "noise / ‖∇KL‖", 1, |r| {
+                Some(r.noise / r.truth).filter(|n| *n > 1e-6)
+            }),
             line(format!("Noise of one output, {length} tokens"), "noise / ‖∇KL‖", length, |r| {
                 Some(r.noise / r.truth)
             }),

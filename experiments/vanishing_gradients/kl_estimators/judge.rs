@@ -1,6 +1,6 @@
 //! What would count as what, written before the first run.
 
-use super::super::statistics::{by_seed, largest, smallest};
+use super::super::statistics::{by_seed, largest, log_slope, smallest};
 use super::Row;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{bootstrap_mean, mean};
@@ -201,6 +201,17 @@ fn sequences(rows: &[Record<Row>]) -> Vec<Check> {
                 long(rows, ("k2", "loss", "token", "none")).chain(long(rows, ("exact", "loss", "", "none"))).map(bias),
             ),
             Criterion::AtLeast(0.01),
+        ),
+        Check::new(
+            Kind::Theory,
+            "token_loss_near",
+            "near the reference that part goes as the root of the KL (added after the first run, which refuted the one before)",
+            "derived",
+            "slope of log bias on log KL at KL ≤ 0.1, k2, token level, loss, longer outputs",
+            bootstrap_mean(&by_seed(long(rows, ("k2", "loss", "token", "none")).filter(|r| r.kl <= 0.11), |g| {
+                log_slope(g.iter().map(|r| (r.kl, bias(r))))
+            })),
+            Criterion::near(0.5, 0.1),
         ),
         Check::new(
             Kind::Theory,
