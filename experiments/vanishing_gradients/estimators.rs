@@ -19,8 +19,8 @@
 //!
 //! **Findings**: all reproduced. GRPO's longer step at a small std is no better aimed than RLOO's. What does help is knowledge from outside
 //! the batch: a perfect critic tells PPO at each token how much nearer success has come, and keeps a cosine of 0.3 where one
-//! success in 40,000 outputs leaves the others with none. Once the policy has moved by a total variation of 0.1, the clip costs
-//! more bias than it saves noise.
+//! success in 40,000 outputs leaves the others with none. Once the policy has moved by a total variation of 0.1, the clip doubles
+//! PPO's bias at std 1 (0.14 to 0.33 of the gradient, for a tenth less noise); at small std noise is all that counts.
 
 mod figure;
 mod judge;

@@ -4,7 +4,7 @@
 //! its own. k1, k2, k3 are estimates of the KL's *value*; is what is descended the gradient of the KL?
 //!
 //! **Measured**, exact by enumeration of one prompt's outputs: mean and noise of every estimator's gradient, against the true
-//! gradient of the KL between distributions of whole outputs (by the exact engine, with reward log π/π_ref held fixed); bias,
+//! gradient of the KL between distributions of whole outputs (by the exact engine, with reward log `π/π_ref` held fixed); bias,
 //! angle, and alignment (the cosine that noise leaves of n outputs). Factors: estimate; placement (`reward`: a constant
 //! that multiplies ∇ log π of its own and earlier tokens; `loss`: differentiated itself; `both`); level (`token`: one estimate a
 //! token; `sequence`: one of the output's log ratio); correction for samples of an older policy (`none`; `ratio`: times ρ and
@@ -17,11 +17,12 @@
 //!
 //! **Controls**: on-policy the clip changes nothing; at π = `π_ref` every loss but k1's is silent, and k1's is not.
 //!
-//! **Findings**: the identities hold to rounding. At one nat k3 in the loss (GRPO's) has a bias as long as the gradient and, for e^−d
-//! is heavy-tailed, up to a hundred times the noise of k2, at nearly the right angle; with the ratio differentiated it is right and
-//! quiet. k3 in the reward points the wrong way. A loss of one estimate a token keeps the direction; what it misses vanishes as the root
-//! of the KL, so `token_loss_misses_contexts`, which asks for 1% in every draw, is refuted by draws 0.001 nats from the reference. Off-policy only
-//! the differentiated ratio stays right, and clipping it costs more than leaving it out.
+//! **Findings**: the identities hold to rounding. k3 + k3′ = d, so that k3 with the ratio differentiated, k2 in the loss and k1 in the
+//! reward are one and the same estimator on-policy, for one token. At one nat k3 in the loss without it (GRPO's) has a bias of
+//! about the gradient's length and, as e^−d is heavy-tailed, a median noise of 5 to 10 times k2's; its angle is nearly right. k3 in the
+//! reward points the wrong way. A loss of one estimate a token keeps the direction; what it misses vanishes as the root of the KL, so
+//! `token_loss_misses_contexts`, which asks for 1% in every draw, is refuted by draws 0.001 nats from the reference. Off-policy only the
+//! differentiated ratio of k1 or k3 stays right, and the clip gives away most of what it repairs.
 
 mod figure;
 mod judge;
@@ -54,7 +55,7 @@ pub(crate) struct Params {
     features: usize,
     /// Standard deviation of the random logits, nats; in (0, 5].
     spread: f64,
-    /// KL(π‖π_ref) of whole outputs, nats; each in [0, 3], 0 for the control.
+    /// KL(π‖`π_ref`) of whole outputs, nats; each in [0, 3], 0 for the control.
     kls: Vec<f64>,
     /// Total variation between sampling policy and policy; each in [0, 0.5], 0 for on-policy.
     moved: Vec<f64>,
@@ -101,7 +102,7 @@ pub(crate) struct Row {
     policy: String,
     /// Tokens per output.
     length: usize,
-    /// KL(π‖π_ref) of whole outputs, nats.
+    /// KL(π‖`π_ref`) of whole outputs, nats.
     kl: f64,
     /// Total variation between sampling policy and policy.
     moved: f64,

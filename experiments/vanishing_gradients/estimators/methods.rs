@@ -176,9 +176,9 @@ fn split(parts: usize, left: usize, counts: &mut Vec<usize>, visit: &mut dyn FnM
     for k in if last { left } else { 0 }..=left {
         counts.push(k);
         if last {
-            visit(counts)
+            visit(counts);
         } else {
-            split(parts, left - k, counts, visit)
+            split(parts, left - k, counts, visit);
         }
         counts.pop();
     }
@@ -218,7 +218,7 @@ pub(crate) fn sampled(
         let mut advantages = vec![0.0; samples];
         match (method, &mut average) {
             (Method::Group { rule, group }, _) => {
-                in_groups(&batch, group, |r, a| rule.advantages(r, a), &mut advantages)
+                in_groups(&batch, group, |r, a| rule.advantages(r, a), &mut advantages);
             }
             (_, Some(average)) => {
                 Rule::Reinforce { baseline: average.baseline() }.advantages(&batch, &mut advantages);
