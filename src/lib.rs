@@ -26,7 +26,8 @@
 //!
 //! | level | modules |
 //! |---|---|
-//! | 3 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
+//! | 4 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
+//! | 3 | [`metrics`] |
 //! | 2 | [`algorithm`], [`exact`] (neither sees the other: each is the other's oracle) |
 //! | 1 | [`policy`], [`mod@env`], [`objective`], [`lm`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
@@ -42,6 +43,7 @@ pub mod error;
 pub mod exact;
 pub mod experiment;
 pub mod lm;
+pub mod metrics;
 pub mod num;
 pub mod objective;
 pub mod plot;

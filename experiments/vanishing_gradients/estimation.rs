@@ -8,6 +8,7 @@
 //! gradient is a small vector, and its length keeps its digits.
 
 use rewardlab::env::{Tree, World};
+use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Engine, output_log_probs};
 use rewardlab::num::{dot, softmax_pullback_rows};
 use rewardlab::policy::Policy;
@@ -159,36 +160,47 @@ fn path(tree: Tree, output: usize) -> Vec<usize> {
 
 /// The policy moved along a random direction until `distance(log π_moved(y), log π(y))` is `target`; the same policy for 0.
 ///
-/// Distances beyond reach of the direction give the farthest point that was tried.
+/// Not every direction leads that far (towards the likeliest output, the distance stays small): others are drawn.
+///
+/// # Errors
+/// A target that none of 100 directions reaches.
 pub(crate) fn moved<P: Policy + Clone>(
     policy: &P,
     tree: Tree,
     target: f64,
     distance: impl Fn(&[f64], &[f64]) -> f64,
     stream: &mut Stream,
-) -> P {
+) -> Result<P> {
     let start = policy.params().to_vec();
     let mut direction = vec![0.0; start.len()];
-    stream.fill_normal(1.0, &mut direction);
     let mut other = policy.clone();
+    if target <= 0.0 {
+        return Ok(other);
+    }
     let here = output_log_probs(&mut other, tree, 0);
-    let mut go = |length: f64| {
-        let steps = start.iter().zip(&direction);
-        other.params_mut().iter_mut().zip(steps).for_each(|(p, (s, d))| *p = s + length * d);
-        distance(&output_log_probs(&mut other, tree, 0), &here)
-    };
-    let (mut low, mut high) = (0.0, 1e-3);
-    while go(high) < target && high < 1e3 {
-        low = high;
-        high *= 2.0;
+    for _ in 0..100 {
+        stream.fill_normal(1.0, &mut direction);
+        let mut go = |length: f64| {
+            let steps = start.iter().zip(&direction);
+            other.params_mut().iter_mut().zip(steps).for_each(|(p, (s, d))| *p = s + length * d);
+            distance(&output_log_probs(&mut other, tree, 0), &here)
+        };
+        let (mut low, mut high) = (0.0, FARTHEST);
+        if go(high) < target {
+            continue;
+        }
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            if go(middle) < target { low = middle } else { high = middle }
+        }
+        go(high);
+        return Ok(other);
     }
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if go(middle) < target { low = middle } else { high = middle }
-    }
-    go(if target > 0.0 { high } else { 0.0 });
-    other
+    Err(Error::parameter("distance", target, "within reach of a policy over so few outputs"))
 }
+
+/// The longest move that is tried, in standard deviations of a parameter's direction.
+const FARTHEST: f64 = 8.0;
 
 #[cfg(test)]
 mod tests {
@@ -256,10 +268,11 @@ mod tests {
         let policy = tabular();
         let mut stream = Stream::named(&["test", "moved"]);
         let here = output_log_probs(&mut policy.clone(), TREE, 0);
-        let mut at = moved(&policy, TREE, 0.1, total_variation, &mut stream);
+        let mut at = moved(&policy, TREE, 0.1, total_variation, &mut stream).expect("reachable");
         assert!((total_variation(&output_log_probs(&mut at, TREE, 0), &here) - 0.1).abs() < 1e-9);
-        let mut at = moved(&policy, TREE, 0.7, kl, &mut stream);
+        let mut at = moved(&policy, TREE, 0.7, kl, &mut stream).expect("reachable");
         assert!((kl(&output_log_probs(&mut at, TREE, 0), &here) - 0.7).abs() < 1e-9);
-        assert_eq!(moved(&policy, TREE, 0.0, kl, &mut stream).params(), policy.params());
+        assert_eq!(moved(&policy, TREE, 0.0, kl, &mut stream).expect("reachable").params(), policy.params());
+        assert!(moved(&policy, TREE, 1e6, kl, &mut stream).is_err());
     }
 }

@@ -16,6 +16,11 @@
 //!
 //! **Controls**: at std 1 (p = 1/2) all on-policy methods point alike; equal rewards give group methods a step of exactly
 //! zero, and REINFORCE without baseline pure noise.
+//!
+//! **Findings**: all reproduced. GRPO's longer step at a small std is no better aimed than RLOO's. What does help is knowledge from outside
+//! the batch: a perfect critic tells PPO at each token how much nearer success has come, and keeps a cosine of 0.3 where one
+//! success in 40,000 outputs leaves the others with none. Once the policy has moved by a total variation of 0.1, the clip doubles
+//! PPO's bias at std 1 (0.14 to 0.33 of the gradient, for a tenth less noise); at small std noise is all that counts.
 
 mod figure;
 mod judge;
@@ -235,7 +240,7 @@ fn of_policy<P: Policy + Clone>(p: &Params, cell: Cell, mut policy: P, tree: Tre
     let rewards = rewards(cell.family, cell.std, &space.outputs, &mut ctx.shared_stream("rewards"));
     let world = World::new(tree, rewards.clone())?;
     let truth = space.policy_gradient(&mut policy, &world);
-    let mut old = moved(&policy, tree, p.moved, total_variation, &mut ctx.shared_stream("moved"));
+    let mut old = moved(&policy, tree, p.moved, total_variation, &mut ctx.shared_stream("moved"))?;
     let far = Space::new(&mut old, tree);
     let reward_std = std_under(&space.outputs, &rewards);
     let bound = theorem1_bound(tree.length, policy.largest_jacobian_norm(tree.contexts_of(0)), reward_std);
@@ -339,7 +344,7 @@ impl Experiment for Estimators {
     fn params(profile: Profile) -> Params {
         let (draws, rare_stds) = match profile {
             Profile::Smoke => (100, vec![1.0, 0.2, 0.05]),
-            Profile::Paper => (500, vec![1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]),
+            Profile::Paper => (1_500, vec![1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]),
         };
         Params {
             vocab: 3,

@@ -57,7 +57,8 @@ impl Trainee {
         Ok(norm)
     }
 
-    /// One step of descent on the mean negative log-likelihood per learned token, nats; returns that mean before the step.
+    /// One step of descent on the mean negative log-likelihood per completion token, nats; returns that mean before the
+    /// step.
     ///
     /// # Errors
     /// As [`Trainee::descend`]; a sequence that does not fit the model.
@@ -66,10 +67,43 @@ impl Trainee {
             batch.into_iter().map(|e| (e.tokens.as_slice(), e.prompt)).unzip();
         let batch = Batch::new(&sequences);
         let choices = batch.completions(&prompts)?;
-        self.engine.forward(&self.params, &batch, Keep::All)?;
-        let log_probs = self.engine.log_probs(&self.params, &choices)?;
+        self.likelihood_step(&batch, &choices, None, learning_rate)
+    }
+
+    /// The same over all tokens but the first, those of prompts weighing `prompt_weight` in \[0, 1\] of a completion's: a
+    /// step of pretraining.
+    ///
+    /// # Errors
+    /// As [`Trainee::nll_step`].
+    pub fn text_step(&mut self, batch: &[Example], prompt_weight: f64, learning_rate: f64) -> Result<f64> {
+        let sequences: Vec<&[u32]> = batch.iter().map(|e| e.tokens.as_slice()).collect();
+        let packed = Batch::new(&sequences);
+        let of_example = |e: &Example| {
+            let (learned, all) = (e.prompt.max(1), e.tokens.len());
+            (1..all).map(move |t| if t < learned { prompt_weight } else { 1.0 })
+        };
+        let shares: Vec<f64> = batch.iter().flat_map(of_example).collect();
+        self.likelihood_step(&packed, &packed.next_tokens(), Some(&shares), learning_rate)
+    }
+
+    fn likelihood_step(
+        &mut self,
+        batch: &Batch,
+        choices: &Choices,
+        shares: Option<&[f64]>,
+        learning_rate: f64,
+    ) -> Result<f64> {
+        self.engine.forward(&self.params, batch, Keep::All)?;
+        let log_probs = self.engine.log_probs(&self.params, choices)?;
         let mut weights = vec![0.0; choices.len()];
-        let loss = token_nll_loss(log_probs, 1.0, &mut weights);
+        let loss = match shares {
+            None => token_nll_loss(log_probs, 1.0, &mut weights),
+            Some(shares) => {
+                let total: f64 = shares.iter().sum();
+                weights.iter_mut().zip(shares).for_each(|(w, s)| *w = -s / total);
+                weights.iter().zip(log_probs).map(|(w, lp)| w * lp).sum()
+            }
+        };
         self.descend(&Signal { log_probs: &weights, ..Signal::default() }, learning_rate)?;
         Ok(loss)
     }

@@ -102,8 +102,8 @@ pub fn corrected_k2_loss(
 /// `log_probs`, `old_log_probs`, `reference`, `weights`: one per token; `clip` is ε ≥ 0.
 ///
 /// # Formula
-/// ∂/∂log π = ρ (k + k′)/n inside the clip, clip(ρ) k′/n outside. Unclipped, the mean over one token is the gradient of the
-/// estimate's own expectation: ∇KL(π‖`π_ref`) with k1 and with k3, not with k2. Ratios are cut at e^100, so as to stay finite.
+/// ∂/∂log π = ρ (k + k′)/n inside the clip, clip(ρ) k′/n outside. Unclipped, its mean over one token is the gradient of the
+/// estimate's own expectation: ∇KL(π‖`π_ref`) with k1 and with k3 (k3 + k3′ = d), not with k2. Ratios are cut at e^100, so as to stay finite.
 pub fn corrected_k3_loss(
     log_probs: &[f64],
     old_log_probs: &[f64],

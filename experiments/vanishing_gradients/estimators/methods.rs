@@ -38,8 +38,9 @@ impl Problem<'_> {
         (mean, chances.iter().zip(self.rewards).map(|(p, r)| p * (r - mean).powi(2)).sum())
     }
 
-    /// Expected reward from every context on, under the sampling policy.
-    fn values(&self) -> Vec<f64> {
+    /// What a perfect critic says of every context: the expected reward under the sampling policy, discounted by the tokens that
+    /// are still to come before it is paid.
+    fn values(&self, gamma: f64) -> Vec<f64> {
         let vocab = self.space.tree.vocab;
         let (mut total, mut reach) = (vec![0.0; self.space.cells() / vocab], vec![0.0; self.space.cells() / vocab]);
         for ((y, p), r) in self.chances().iter().enumerate().zip(self.rewards) {
@@ -48,13 +49,16 @@ impl Problem<'_> {
                 reach[cell / vocab] += p;
             }
         }
-        total.iter().zip(&reach).map(|(t, p)| t / p).collect()
+        let tree = self.space.tree;
+        let depth = |context: usize| (0..tree.length).filter(|d| tree.level_start(d + 1) <= context).count();
+        let discount = |context| gamma.powi((tree.length - 1 - depth(context)) as i32);
+        total.iter().zip(&reach).enumerate().map(|(s, (t, p))| discount(s) * t / p).collect()
     }
 
     /// PPO's weights of every output.
     fn ppo_weights(&self, gamma: f64, lambda: f64, clip: f64) -> Vec<Vec<f64>> {
         let length = self.space.tree.length;
-        let values = self.values();
+        let values = self.values(gamma);
         let of = |y: usize| {
             let path = self.space.path(y);
             let at = |x: &[f64]| path.iter().map(|c| x[*c]).collect::<Vec<_>>();
@@ -172,9 +176,9 @@ fn split(parts: usize, left: usize, counts: &mut Vec<usize>, visit: &mut dyn FnM
     for k in if last { left } else { 0 }..=left {
         counts.push(k);
         if last {
-            visit(counts)
+            visit(counts);
         } else {
-            split(parts, left - k, counts, visit)
+            split(parts, left - k, counts, visit);
         }
         counts.pop();
     }
@@ -214,7 +218,7 @@ pub(crate) fn sampled(
         let mut advantages = vec![0.0; samples];
         match (method, &mut average) {
             (Method::Group { rule, group }, _) => {
-                in_groups(&batch, group, |r, a| rule.advantages(r, a), &mut advantages)
+                in_groups(&batch, group, |r, a| rule.advantages(r, a), &mut advantages);
             }
             (_, Some(average)) => {
                 Rule::Reinforce { baseline: average.baseline() }.advantages(&batch, &mut advantages);
