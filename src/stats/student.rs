@@ -5,7 +5,7 @@ use super::{Estimate, Method};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The mean of independent units (seeds) with Student's t interval: exact coverage for normal units at any n, where
-/// the percentile bootstrap is too narrow (see [`super::bootstrap`]).
+/// the percentile bootstrap is too narrow (see [`super::bootstrap()`]).
 ///
 /// # Formula
 /// mean ± t₀.₉₇₅(n − 1) · s / √n. With fewer than two units, or a NaN among them, both ends are NaN.
