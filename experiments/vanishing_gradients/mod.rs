@@ -3,6 +3,7 @@
 //! One file per figure, table or theorem; beside them the set-up that at least two of them share.
 
 // figures
+pub(crate) mod benchmark;
 pub(crate) mod controlled;
 pub(crate) mod correlation;
 pub(crate) mod estimators;
@@ -27,4 +28,4 @@ mod reward_models;
 mod softmax_linear;
 mod statistics;
 mod tasks;
-pub(crate) mod text;
+mod text;

@@ -132,7 +132,7 @@ impl TextSetup {
 
     fn config(&self) -> Config {
         let context = PROMPT_MAX + OUTPUT_MAX;
-        let size = Size { vocab: vocab().len(), width: self.width, layers: self.layers, heads: self.heads, context };
+        let size = Size { vocab: vocab(), width: self.width, layers: self.layers, heads: self.heads, context };
         let scores = vec![ScoreHead { name: "value".into(), outputs: 1 }];
         Config { scores, ..Config::gpt2(size) }
     }
@@ -184,7 +184,13 @@ impl TextSetup {
     ///
     /// # Errors
     /// Training that diverges.
-    pub(crate) fn rft(&self, trainee: &mut Trainee, ppo_params: &PpoParams, inputs: &[Input], rng: &mut Stream) -> Result<()> {
+    pub(crate) fn rft(
+        &self,
+        trainee: &mut Trainee,
+        ppo_params: &PpoParams,
+        inputs: &[Input],
+        rng: &mut Stream,
+    ) -> Result<()> {
         let prompts: Vec<Vec<u32>> = inputs.iter().map(|i| i.prompt.clone()).collect();
         ppo(trainee, ppo_params, &prompts, &Self::sampling(), |i, output| inputs[i].reward(output), rng)?;
         Ok(())

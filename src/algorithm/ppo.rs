@@ -197,12 +197,8 @@ fn evaluate(
     let returns = advantages.iter().zip(&old_values).map(|(a, v)| a + v).collect();
     whiten(&mut advantages);
     let log_ratio: f64 = old_log_probs.iter().zip(&of_reference).map(|(p, r)| p - r).sum();
-    let round = PpoRound {
-        reward: mean(rewards),
-        kl_k1: log_ratio / samples.len() as f64,
-        entropy,
-        kl_coefficient: beta,
-    };
+    let round =
+        PpoRound { reward: mean(rewards), kl_k1: log_ratio / samples.len() as f64, entropy, kl_coefficient: beta };
     Ok((Rollout { sequences, prompts, lengths, old_log_probs, old_values, advantages, returns }, round))
 }
 
@@ -241,6 +237,12 @@ fn learn(trainee: &mut Trainee, settings: &PpoParams, rollout: &Rollout, part: &
 
 /// The places of the tokens of some sequences among those of all, in the order of `part`.
 fn tokens_of<'a>(lengths: &'a [usize], part: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
-    let starts: Vec<usize> = lengths.iter().scan(0, |at, l| { *at += l; Some(*at - l) }).collect();
+    let starts: Vec<usize> = lengths
+        .iter()
+        .scan(0, |at, l| {
+            *at += l;
+            Some(*at - l)
+        })
+        .collect();
     part.iter().flat_map(move |&i| starts[i]..starts[i] + lengths[i])
 }

@@ -123,10 +123,18 @@ impl Trainee {
 ///
 /// # Errors
 /// No examples, an illegal schedule, training that diverges.
-pub fn sft(trainee: &mut Trainee, examples: &[Example], size: usize, schedule: &Schedule, rng: &mut Stream) -> Result<f64> {
+pub fn sft(
+    trainee: &mut Trainee,
+    examples: &[Example],
+    size: usize,
+    schedule: &Schedule,
+    rng: &mut Stream,
+) -> Result<f64> {
     schedule.validate()?;
     if examples.is_empty() || size == 0 {
-        return Err(Error::Usage("supervised finetuning needs at least one example and a batch of at least one".into()));
+        return Err(Error::Usage(
+            "supervised finetuning needs at least one example and a batch of at least one".into(),
+        ));
     }
     let (mut order, mut last) = (Vec::new(), (0.0, 0.0));
     for step in 0..schedule.steps {

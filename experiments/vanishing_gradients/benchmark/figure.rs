@@ -1,0 +1,85 @@
+//! The benchmark's figure: inputs before and after finetuning, means per task, the gap against the small stds.
+
+use super::super::statistics::by_seed;
+use super::{OTHERS, Row, SMALL, of};
+use rewardlab::env::text::TASKS;
+use rewardlab::experiment::Record;
+use rewardlab::plot::{Axis, Chart, Layer, Panel};
+use rewardlab::stats::{mean, mean_interval};
+
+const POLICIES: [(&str, &str); 4] =
+    [("pretrained", "pretrained"), ("rft", "RFT"), ("sft", "SFT"), ("sft_rft", "SFT, then RFT")];
+
+pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
+    let mut panels: Vec<Panel> = ["answering", "sentiment"]
+        .iter()
+        .flat_map(|task| POLICIES[..3].iter().map(|(policy, name)| inputs(rows, task, policy, name)))
+        .collect();
+    panels.extend([gap(rows), means(rows, "tasks with unseen inputs", &SMALL), means(rows, "the others", &OTHERS)]);
+    Chart {
+        title: "Seven text tasks, one transformer: RFT, SFT, and both".into(),
+        subtitle:
+            "held-out inputs; mean and std of the reward from samples. Points per input: seed 0; bars: 95% t intervals \
+                   over seeds"
+                .into(),
+        panels,
+        columns: 3,
+    }
+}
+
+fn inputs(rows: &[Record<Row>], task: &str, policy: &str, name: &str) -> Panel {
+    let cloud = |kind: &str| Layer::Scatter {
+        series: kind.into(),
+        points: rows
+            .iter()
+            .filter(|r| r.cell == task && r.policy == policy && r.input.is_some() && r.kind == kind)
+            .map(|r| (r.reward_std, r.reward))
+            .collect(),
+    };
+    let kinds = if task == "sentiment" { ["familiar", "settled"] } else { ["familiar", "unseen"] };
+    Panel {
+        title: format!("{task}: {name}"),
+        x: Axis { label: "reward std of the input".into(), range: Some((-0.02, 0.52)), ..Axis::default() },
+        y: Axis { label: "mean reward".into(), range: Some((-0.03, 1.03)), ..Axis::default() },
+        layers: kinds.map(cloud).into(),
+    }
+}
+
+fn gap(rows: &[Record<Row>]) -> Panel {
+    let point = |task: &&str| {
+        let std = mean(&by_seed(rows, |r| of(r, task, "pretrained", "held_out", |r| r.std_10th)));
+        let reward = |r: &[&Record<Row>], policy: &str| of(r, task, policy, "held_out", |r| Some(r.reward));
+        let e = mean_interval(&by_seed(rows, |r| reward(r, "rft") - reward(r, "sft")));
+        (std, e.value, e.low, e.high)
+    };
+    let series = |name: &str, tasks: &[&str]| Layer::ErrorBars {
+        series: name.into(),
+        points: tasks.iter().map(point).collect(),
+    };
+    Panel {
+        title: format!("{} tasks", TASKS.len()),
+        x: Axis { label: "10th percentile of pretrained std".into(), ..Axis::default() },
+        y: Axis { label: "mean reward, RFT − SFT".into(), ..Axis::default() },
+        layers: vec![
+            Layer::Horizontal { label: "equal".into(), y: 0.0 },
+            series("with unseen inputs", &SMALL),
+            series("without", &OTHERS),
+        ],
+    }
+}
+
+fn means(rows: &[Record<Row>], title: &str, tasks: &[&str]) -> Panel {
+    let bars = |policy: &str| {
+        let bar = |(i, task): (usize, &&str)| {
+            let e = mean_interval(&by_seed(rows, |r| of(r, task, policy, "held_out", |r| Some(r.reward))));
+            (i, e.value, e.low, e.high)
+        };
+        tasks.iter().enumerate().map(bar).collect::<Vec<_>>()
+    };
+    Panel {
+        title: title.into(),
+        x: Axis { label: "task".into(), categories: tasks.iter().map(|t| (*t).into()).collect(), ..Axis::default() },
+        y: Axis { label: "mean reward".into(), range: Some((0.0, 1.0)), ..Axis::default() },
+        layers: POLICIES.map(|(policy, name)| Layer::Bars { series: name.into(), bars: bars(policy) }).into(),
+    }
+}
