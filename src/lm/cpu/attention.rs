@@ -36,6 +36,11 @@ impl Shape {
         self.heads * length * length.next_multiple_of(PAD)
     }
 
+    /// Whether a head's columns fill whole registers, so that tiles can read and write them where they lie.
+    fn direct(self) -> bool {
+        self.head == self.padded
+    }
+
     pub(super) fn scale(&self) -> f32 {
         1.0 / (self.head as f32).sqrt()
     }
@@ -55,71 +60,24 @@ pub(crate) struct Scratch {
     key: Vec<f32>,
     value: Vec<f32>,
     out: Vec<f32>,
+    transposed: Vec<f32>,
     dprobs: Vec<f32>,
     dquery: Vec<f32>,
     dkey: Vec<f32>,
     dvalue: Vec<f32>,
 }
 
-/// Copies `head` columns from `column` on into rows of `padded`, times `scale`; the padding is zero.
-#[inline(always)]
-fn gather(from: &[f32], stride: usize, column: usize, head: usize, padded: usize, scale: f32, to: &mut [f32]) {
-    for (from, to) in from.chunks_exact(stride).zip(to.chunks_exact_mut(padded)) {
-        for (t, f) in to.iter_mut().zip(&from[column..column + head]) {
-            *t = scale * f;
+impl Scratch {
+    /// Makes room for sequences of this length.
+    fn fit(&mut self, shape: Shape, length: usize) {
+        let wide = length.next_multiple_of(PAD);
+        sized(&mut self.transposed, shape.head * wide);
+        sized(&mut self.dprobs, length * wide);
+        if !shape.direct() {
+            let Self { query, key, value, out, dquery, dkey, dvalue, .. } = self;
+            let size = length * shape.padded;
+            [query, key, value, out, dquery, dkey, dvalue].into_iter().for_each(|b| sized(b, size));
         }
-        for t in &mut to[head..] {
-            *t = 0.0;
-        }
-    }
-}
-
-/// Copies `head` columns from `column` on, transposed: one row of `wide` per column, zeros after the last position.
-#[inline(always)]
-fn gather_transposed(from: &[f32], stride: usize, column: usize, head: usize, wide: usize, to: &mut [f32]) {
-    let length = from.len() / stride;
-    for row in to[..head * wide].chunks_exact_mut(wide) {
-        row[length..].fill(0.0);
-    }
-    for (t, from) in from.chunks_exact(stride).enumerate() {
-        for (c, f) in from[column..column + head].iter().enumerate() {
-            to[c * wide + t] = *f;
-        }
-    }
-}
-
-/// Adds rows of `padded`, times `scale`, to `head` columns from `column` on.
-#[inline(always)]
-fn scatter(from: &[f32], padded: usize, to: &mut [f32], stride: usize, column: usize, head: usize, scale: f32) {
-    for (from, to) in from.chunks_exact(padded).zip(to.chunks_exact_mut(stride)) {
-        for (t, f) in to[column..column + head].iter_mut().zip(from) {
-            *t += scale * f;
-        }
-    }
-}
-
-/// Softmax of a row of scores up to `valid`, zeros after.
-#[inline(always)]
-pub(super) fn softmax(row: &mut [f32], valid: usize) {
-    let (live, dead) = row.split_at_mut(valid.next_multiple_of(PAD));
-    for v in &mut live[valid..] {
-        *v = f32::NEG_INFINITY;
-    }
-    for v in dead {
-        *v = 0.0;
-    }
-    let top = max(live);
-    let (blocks, _) = live.as_chunks_mut::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for block in &mut *blocks {
-        for i in 0..LANES {
-            block[i] = exp(block[i] - top);
-            lanes[i] += block[i];
-        }
-    }
-    let inverse = 1.0 / fold(lanes);
-    for v in live {
-        *v *= inverse;
     }
 }
 
@@ -127,6 +85,86 @@ pub(super) fn softmax(row: &mut [f32], valid: usize) {
 fn sized(buffer: &mut Vec<f32>, len: usize) {
     if buffer.len() < len {
         buffer.resize(len, 0.0);
+    }
+}
+
+/// Columns of wider rows: where they lie if they fill whole registers, else a copy padded with zeros.
+#[inline(always)]
+fn view<'a>(shape: Shape, from: &'a [f32], stride: usize, column: usize, copy: &'a mut [f32]) -> Rows<'a> {
+    if shape.direct() {
+        return Rows { data: &from[column..], stride };
+    }
+    for (from, to) in from.chunks_exact(stride).zip(copy.chunks_exact_mut(shape.padded)) {
+        to[..shape.head].copy_from_slice(&from[column..column + shape.head]);
+        to[shape.head..].fill(0.0);
+    }
+    Rows { data: copy, stride: shape.padded }
+}
+
+/// Where a result of `head` columns goes: its place, or a padded copy.
+#[inline(always)]
+fn target<'a>(shape: Shape, to: &'a mut [f32], stride: usize, column: usize, copy: &'a mut [f32]) -> RowsMut<'a> {
+    if shape.direct() {
+        RowsMut { data: &mut to[column..], stride }
+    } else {
+        RowsMut { data: copy, stride: shape.padded }
+    }
+}
+
+/// Brings a padded copy to its place.
+#[inline(always)]
+fn settle(shape: Shape, copy: &[f32], to: &mut [f32], stride: usize, column: usize) {
+    if !shape.direct() {
+        for (from, to) in copy.chunks_exact(shape.padded).zip(to.chunks_exact_mut(stride)) {
+            to[column..column + shape.head].copy_from_slice(&from[..shape.head]);
+        }
+    }
+}
+
+/// Copies `head` columns from `column` on, transposed: one row of `wide` per column, zeros after the last position.
+#[inline(always)]
+fn transpose(shape: Shape, from: &[f32], column: usize, wide: usize, to: &mut [f32]) {
+    let length = from.len() / shape.stride;
+    for (c, row) in to[..shape.head * wide].chunks_exact_mut(wide).enumerate() {
+        for (t, f) in row.iter_mut().zip(from[column + c..].iter().step_by(shape.stride)) {
+            *t = *f;
+        }
+        row[length..].fill(0.0);
+    }
+}
+
+/// Softmax of a row of scores times `scale` up to `valid`, zeros after.
+#[inline(always)]
+pub(super) fn softmax<S: Simd>(simd: S, row: &mut [f32], valid: usize, scale: f32) {
+    let (live, dead) = row.split_at_mut(valid.next_multiple_of(PAD));
+    dead.fill(0.0);
+    let (blocks, _) = live.as_chunks_mut::<LANES>();
+    // masked in registers: a scalar store in front of a wide load would stall
+    if let Some(last) = blocks.last_mut() {
+        let left = (valid - 1) % PAD;
+        let mut masked = [0.0; LANES];
+        for i in 0..LANES {
+            masked[i] = if i <= left { last[i] } else { f32::NEG_INFINITY };
+        }
+        *last = masked;
+    }
+    let top = max(simd, blocks.as_flattened());
+    let mut lanes = [0.0; LANES];
+    for block in &mut *blocks {
+        let mut e = [0.0; LANES];
+        for i in 0..LANES {
+            e[i] = exp(scale * (block[i] - top));
+        }
+        for i in 0..LANES {
+            lanes[i] += e[i];
+        }
+        *block = e;
+    }
+    let inverse = 1.0 / fold(simd, lanes);
+    for block in blocks {
+        for v in block {
+            *v *= inverse;
+        }
     }
 }
 
@@ -145,30 +183,25 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { shape, qkv, length, probs, out, scratch } = self;
         let wide = length.next_multiple_of(PAD);
-        let (head, padded, stride) = (shape.head, shape.padded, shape.stride);
-        let Scratch { query, key, value, out: mixed, .. } = scratch;
+        let (stride, columns) = (shape.stride, shape.heads * shape.head);
+        let Scratch { query, value, out: mixed, transposed, .. } = scratch;
         for (h, probs) in probs.chunks_exact_mut(length * wide).enumerate() {
             let [q, k, v] = shape.columns(h);
-            gather(qkv, stride, q, head, padded, shape.scale(), query);
             if h % (shape.heads / shape.kv_heads) == 0 {
-                gather_transposed(qkv, stride, k, head, wide, key);
-                gather(qkv, stride, v, head, padded, 1.0, value);
+                transpose(shape, qkv, k, wide, transposed);
             }
-            let query = Rows { data: query, stride: padded };
-            let key = Rows { data: key, stride: wide };
+            let query = view(shape, qkv, stride, q, query);
+            let key = Rows { data: transposed, stride: wide };
             let mut scores = RowsMut { data: probs, stride: wide };
-            product::<S, false>(simd, Span::Columns, query, key, &mut scores, (length, head, wide));
+            product::<S, false>(simd, Span::Columns, query, key, &mut scores, (length, shape.head, wide));
             for (t, row) in probs.chunks_exact_mut(wide).enumerate() {
-                softmax(row, t + 1);
+                softmax(simd, row, t + 1, shape.scale());
             }
             let weights = Rows { data: probs, stride: wide };
-            let value = Rows { data: value, stride: padded };
-            let mut result = RowsMut { data: mixed, stride: padded };
-            product::<S, false>(simd, Span::Depth, weights, value, &mut result, (length, 0, padded));
-            let columns = shape.heads * head;
-            for (o, m) in out.chunks_exact_mut(columns).zip(mixed.chunks_exact(padded)) {
-                o[q..q + head].copy_from_slice(&m[..head]);
-            }
+            let value = view(shape, qkv, stride, v, value);
+            let mut result = target(shape, out, columns, q, mixed);
+            product::<S, false>(simd, Span::Depth, weights, value, &mut result, (length, 0, shape.padded));
+            settle(shape, mixed, out, columns, q);
         }
     }
 }
@@ -193,11 +226,7 @@ pub(crate) fn forward(
         if length == 0 {
             continue;
         }
-        let wide = length.next_multiple_of(PAD);
-        [&mut scratch.query, &mut scratch.value, &mut scratch.out].into_iter().for_each(|b| {
-            sized(b, length * shape.padded);
-        });
-        sized(&mut scratch.key, shape.padded * wide);
+        scratch.fit(shape, length);
         pulp::Arch::new().dispatch(Forward {
             shape,
             qkv: &qkv[rows.start * shape.stride..rows.end * shape.stride],
@@ -228,51 +257,49 @@ impl WithSimd for Backward<'_> {
         let wide = length.next_multiple_of(PAD);
         let (head, padded, stride) = (shape.head, shape.padded, shape.stride);
         let group = shape.heads / shape.kv_heads;
-        let Scratch { query, key, value, out, dprobs, dquery, dkey, dvalue } = scratch;
-        let size = length * padded;
+        let Scratch { query, key, out, transposed, dprobs, dquery, dkey, dvalue, .. } = scratch;
         for (h, probs) in probs.chunks_exact(length * wide).enumerate() {
             let [q, k, v] = shape.columns(h);
-            gather(qkv, stride, q, head, padded, shape.scale(), query);
-            gather(dout, shape.heads * head, q, head, padded, 1.0, out);
             if h % group == 0 {
-                gather(qkv, stride, k, head, padded, 1.0, key);
-                gather_transposed(qkv, stride, v, head, wide, value);
-                dkey[..size].fill(0.0);
-                dvalue[..size].fill(0.0);
+                transpose(shape, qkv, v, wide, transposed);
+                dkey.fill(0.0);
+                dvalue.fill(0.0);
             }
-            let rows = |data| Rows { data, stride: padded };
+            let query = view(shape, qkv, stride, q, query);
+            let key = view(shape, qkv, stride, k, key);
+            let out = view(shape, dout, shape.heads * head, q, out);
             let weights = Rows { data: probs, stride: wide };
-            let mut result = RowsMut { data: dvalue, stride: padded };
-            transposed_product::<S, true>(simd, weights, rows(out), &mut result, (length, padded));
+            let mut result = target(shape, dqkv, stride, v, dvalue);
+            transposed_product::<S, true>(simd, weights, out, &mut result, (length, padded));
             let mut result = RowsMut { data: dprobs, stride: wide };
-            let values = Rows { data: value, stride: wide };
-            product::<S, false>(simd, Span::Columns, rows(out), values, &mut result, (length, head, wide));
+            let values = Rows { data: transposed, stride: wide };
+            product::<S, false>(simd, Span::Columns, out, values, &mut result, (length, head, wide));
             for (t, (d, p)) in dprobs.chunks_exact_mut(wide).zip(probs.chunks_exact(wide)).enumerate() {
-                // the probabilities are zero from t + 1 on, and so is what this makes of the unwritten rest
+                // the probabilities are zero from t + 1 on, and so is what this makes of the row's rest
                 let live = (t + 1).next_multiple_of(PAD);
-                softmax_backward(&p[..live], &mut d[..live]);
+                softmax_backward(simd, &p[..live], &mut d[..live], shape.scale());
                 d[live..].fill(0.0);
             }
             let dscores = Rows { data: dprobs, stride: wide };
-            let mut result = RowsMut { data: dquery, stride: padded };
-            product::<S, false>(simd, Span::Depth, dscores, rows(key), &mut result, (length, 0, padded));
-            scatter(&dquery[..size], padded, dqkv, stride, q, head, shape.scale());
-            let mut result = RowsMut { data: dkey, stride: padded };
-            transposed_product::<S, true>(simd, dscores, rows(query), &mut result, (length, padded));
-            if h % group == group - 1 {
-                scatter(&dkey[..size], padded, dqkv, stride, k, head, 1.0);
-                scatter(&dvalue[..size], padded, dqkv, stride, v, head, 1.0);
-            }
+            let mut result = target(shape, dqkv, stride, q, dquery);
+            product::<S, false>(simd, Span::Depth, dscores, key, &mut result, (length, 0, padded));
+            let mut result = target(shape, dqkv, stride, k, dkey);
+            transposed_product::<S, true>(simd, dscores, query, &mut result, (length, padded));
+            settle(shape, dquery, dqkv, stride, q);
+            settle(shape, dkey, dqkv, stride, k);
+            settle(shape, dvalue, dqkv, stride, v);
         }
     }
 }
 
-/// d ← p ∘ (d − Σ p d).
+/// d ← scale · p ∘ (d − Σ p d).
 #[inline(always)]
-fn softmax_backward(p: &[f32], d: &mut [f32]) {
-    let total = sum2(p, d, |p, d| p * d);
-    for (d, p) in d.iter_mut().zip(p) {
-        *d = p * (*d - total);
+fn softmax_backward<S: Simd>(simd: S, p: &[f32], d: &mut [f32], scale: f32) {
+    let total = sum2(simd, p, d, |p, d| p * d);
+    for (d, p) in d.as_chunks_mut::<LANES>().0.iter_mut().zip(p.as_chunks::<LANES>().0) {
+        for i in 0..LANES {
+            d[i] = scale * p[i] * (d[i] - total);
+        }
     }
 }
 
@@ -297,12 +324,7 @@ pub(crate) fn backward(
         if length == 0 {
             continue;
         }
-        let wide = length.next_multiple_of(PAD);
-        let Scratch { query, key, value, out, dprobs, dquery, dkey, dvalue } = &mut *scratch;
-        [query, key, out, dquery, dkey, dvalue].into_iter().for_each(|b| sized(b, length * shape.padded));
-        sized(key, shape.padded * wide);
-        sized(value, shape.padded * wide);
-        sized(dprobs, length * wide);
+        scratch.fit(shape, length);
         pulp::Arch::new().dispatch(Backward {
             shape,
             qkv: &qkv[rows.start * shape.stride..rows.end * shape.stride],

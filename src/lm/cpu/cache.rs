@@ -21,7 +21,6 @@ pub(super) struct Cache {
     pub(super) lengths: Vec<usize>,
     /// The slots of the batch's sequences, in order.
     pub(super) active: Vec<usize>,
-    query: Vec<f32>,
     scores: Vec<f32>,
     mixed: Vec<f32>,
 }
@@ -38,7 +37,6 @@ impl Cache {
             values: vec![0.0; heads * shape.padded * wide],
             lengths: vec![0; slots],
             active: Vec::new(),
-            query: vec![0.0; shape.head],
             scores: vec![0.0; wide],
             mixed: vec![0.0; shape.padded],
         }
@@ -104,7 +102,6 @@ impl Cache {
                 row,
                 keys: &self.keys[keys],
                 values: &self.values[values],
-                query: &mut self.query,
                 scores: &mut self.scores,
                 mixed: &mut self.mixed,
                 out,
@@ -121,7 +118,6 @@ struct Attend<'a> {
     row: &'a [f32],
     keys: &'a [f32],
     values: &'a [f32],
-    query: &'a mut [f32],
     scores: &'a mut [f32],
     mixed: &'a mut [f32],
     out: &'a mut [f32],
@@ -131,17 +127,15 @@ impl WithSimd for Attend<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { shape, wide, length, row, keys, values, query, scores, mixed, out } = self;
+        let Self { shape, wide, length, row, keys, values, scores, mixed, out } = self;
         let (head, padded) = (shape.head, shape.padded);
         let live = length.next_multiple_of(PAD);
         for h in 0..shape.heads {
             let g = h / (shape.heads / shape.kv_heads);
-            for (q, v) in query.iter_mut().zip(&row[h * head..]) {
-                *q = shape.scale() * v;
-            }
+            let query = &row[h * head..][..head];
             let key = Rows { data: &keys[g * head * wide..][..head * wide], stride: wide };
             row_product(simd, query, key, &mut RowsMut { data: scores, stride: wide }, live);
-            softmax(&mut scores[..live], length);
+            softmax(simd, &mut scores[..live], length, shape.scale());
             let value = Rows { data: &values[g * wide * padded..][..wide * padded], stride: padded };
             let mut result = RowsMut { data: mixed, stride: padded };
             row_product(simd, &scores[..length], value, &mut result, padded);
