@@ -137,7 +137,10 @@ fn transpose(shape: Shape, from: &[f32], column: usize, wide: usize, to: &mut [f
 #[inline(always)]
 pub(super) fn softmax<S: Simd>(simd: S, row: &mut [f32], valid: usize, scale: f32) {
     let (live, dead) = row.split_at_mut(valid.next_multiple_of(PAD));
-    dead.fill(0.0);
+    // block by block: `fill` would call a function for a register's worth
+    for block in dead.as_chunks_mut::<LANES>().0 {
+        *block = [0.0; LANES];
+    }
     let (blocks, _) = live.as_chunks_mut::<LANES>();
     // masked in registers: a scalar store in front of a wide load would stall
     if let Some(last) = blocks.last_mut() {
@@ -278,7 +281,9 @@ impl WithSimd for Backward<'_> {
                 // the probabilities are zero from t + 1 on, and so is what this makes of the row's rest
                 let live = (t + 1).next_multiple_of(PAD);
                 softmax_backward(simd, &p[..live], &mut d[..live], shape.scale());
-                d[live..].fill(0.0);
+                for block in d[live..].as_chunks_mut::<LANES>().0 {
+                    *block = [0.0; LANES];
+                }
             }
             let dscores = Rows { data: dprobs, stride: wide };
             let mut result = target(shape, dqkv, stride, q, dquery);
