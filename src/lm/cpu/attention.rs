@@ -1,8 +1,12 @@
-//! Causal attention of packed sequences, forward and backward; nothing is computed above the diagonal's tiles.
+//! Causal attention of packed sequences, forward and backward; nothing is computed for keys after the query but for the
+//! diagonal's tiles.
+//!
+//! Scores and probabilities are kept transposed, one row per key: then a register holds one key's scores for 16 queries,
+//! and the softmax over keys needs no sum across a register.
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
-use super::lanes::{LANES, exp, fold, max, sum2};
-use super::tile::{PAD, Rows, RowsMut, Span, product, transposed_product};
+use super::lanes::{LANES, exp};
+use super::tile::{PAD, Rows, RowsMut, transposed_product, triangle_product, upper_product};
 use crate::lm::config::Config;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -123,50 +127,88 @@ fn settle(shape: Shape, copy: &[f32], to: &mut [f32], stride: usize, column: usi
 
 /// Copies `head` columns from `column` on, transposed: one row of `wide` per column, zeros after the last position.
 #[inline(always)]
-fn transpose(shape: Shape, from: &[f32], column: usize, wide: usize, to: &mut [f32]) {
-    let length = from.len() / shape.stride;
-    for (c, row) in to[..shape.head * wide].chunks_exact_mut(wide).enumerate() {
-        for (t, f) in row.iter_mut().zip(from[column + c..].iter().step_by(shape.stride)) {
+fn transpose(head: usize, from: &[f32], stride: usize, column: usize, wide: usize, to: &mut [f32]) {
+    let length = from.len() / stride;
+    for (c, row) in to[..head * wide].chunks_exact_mut(wide).enumerate() {
+        for (t, f) in row.iter_mut().zip(from[column + c..].iter().step_by(stride)) {
             *t = *f;
         }
-        row[length..].fill(0.0);
+        for t in &mut row[length..] {
+            *t = 0.0;
+        }
     }
 }
 
-/// Softmax of a row of scores times `scale` up to `valid`, zeros after.
+/// Sixteen queries' numbers.
+type Lanes = [f32; LANES];
+
+/// One key's numbers for the sixteen queries from `first` on.
 #[inline(always)]
-pub(super) fn softmax<S: Simd>(simd: S, row: &mut [f32], valid: usize, scale: f32) {
-    let (live, dead) = row.split_at_mut(valid.next_multiple_of(PAD));
-    // block by block: `fill` would call a function for a register's worth
-    for block in dead.as_chunks_mut::<LANES>().0 {
-        *block = [0.0; LANES];
-    }
-    let (blocks, _) = live.as_chunks_mut::<LANES>();
-    // masked in registers: a scalar store in front of a wide load would stall
-    if let Some(last) = blocks.last_mut() {
-        let left = (valid - 1) % PAD;
-        let mut masked = [0.0; LANES];
-        for i in 0..LANES {
-            masked[i] = if i <= left { last[i] } else { f32::NEG_INFINITY };
+fn lanes(row: &mut [f32], first: usize) -> &mut Lanes {
+    row[first..].first_chunk_mut().expect("padded rows")
+}
+
+/// Softmax over the keys of scores times `scale`; zero where the key is after the query.
+///
+/// # Shapes
+/// `scores`: keys × queries, rows of `wide`.
+#[inline(always)]
+fn softmax_columns(scores: &mut [f32], wide: usize, scale: f32) {
+    for first in (0..wide).step_by(LANES) {
+        // the keys that any of the sixteen queries sees
+        let last = (first + LANES) * wide;
+        let last = last.min(scores.len());
+        let scores = &mut scores[..last];
+        let mut top = [f32::NEG_INFINITY; LANES];
+        for (key, row) in scores.chunks_exact_mut(wide).enumerate() {
+            let (s, seen) = (lanes(row, first), key.saturating_sub(first));
+            for i in 0..LANES {
+                s[i] = if i < seen { f32::NEG_INFINITY } else { s[i] };
+                top[i] = if s[i] > top[i] { s[i] } else { top[i] };
+            }
         }
-        *last = masked;
-    }
-    let top = max(simd, blocks.as_flattened());
-    let mut lanes = [0.0; LANES];
-    for block in &mut *blocks {
-        let mut e = [0.0; LANES];
-        for i in 0..LANES {
-            e[i] = exp(scale * (block[i] - top));
+        let mut total = [0.0; LANES];
+        for row in scores.chunks_exact_mut(wide) {
+            let s = lanes(row, first);
+            let mut e = [0.0; LANES];
+            for i in 0..LANES {
+                e[i] = exp(scale * (s[i] - top[i]));
+            }
+            for i in 0..LANES {
+                total[i] += e[i];
+            }
+            *s = e;
         }
-        for i in 0..LANES {
-            lanes[i] += e[i];
+        for t in &mut total {
+            *t = 1.0 / *t;
         }
-        *block = e;
+        for row in scores.chunks_exact_mut(wide) {
+            let p = lanes(row, first);
+            for i in 0..LANES {
+                p[i] *= total[i];
+            }
+        }
     }
-    let inverse = 1.0 / fold(simd, lanes);
-    for block in blocks {
-        for v in block {
-            *v *= inverse;
+}
+
+/// d ← scale · p ∘ (d − Σ over keys of p d); zero where the key is after the query.
+#[inline(always)]
+fn softmax_columns_backward(p: &[f32], d: &mut [f32], wide: usize, scale: f32) {
+    for first in (0..wide).step_by(LANES) {
+        let last = ((first + LANES) * wide).min(p.len());
+        let (p, d) = (&p[..last], &mut d[..last]);
+        let mut total = [0.0; LANES];
+        for (p, d) in p.chunks_exact(wide).zip(d.chunks_exact_mut(wide)) {
+            let (p, d): (&Lanes, _) = (p[first..].first_chunk().expect("padded rows"), lanes(d, first));
+            for i in 0..LANES {
+                total[i] += p[i] * d[i];
+            }
+        }
+        for (p, d) in p.chunks_exact(wide).zip(d.chunks_exact_mut(wide)) {
+            let (p, d): (&Lanes, _) = (p[first..].first_chunk().expect("padded rows"), lanes(d, first));
+            for i in 0..LANES {
+                d[i] = scale * p[i] * (d[i] - total[i]);
+            }
         }
     }
 }
@@ -187,23 +229,19 @@ impl WithSimd for Forward<'_> {
         let Self { shape, qkv, length, probs, out, scratch } = self;
         let wide = length.next_multiple_of(PAD);
         let (stride, columns) = (shape.stride, shape.heads * shape.head);
-        let Scratch { query, value, out: mixed, transposed, .. } = scratch;
+        let Scratch { key, value, out: mixed, transposed, .. } = scratch;
         for (h, probs) in probs.chunks_exact_mut(length * wide).enumerate() {
             let [q, k, v] = shape.columns(h);
-            if h % (shape.heads / shape.kv_heads) == 0 {
-                transpose(shape, qkv, k, wide, transposed);
-            }
-            let query = view(shape, qkv, stride, q, query);
-            let key = Rows { data: transposed, stride: wide };
+            transpose(shape.head, qkv, stride, q, wide, transposed);
+            let query = Rows { data: transposed, stride: wide };
+            let key = view(shape, qkv, stride, k, key);
             let mut scores = RowsMut { data: probs, stride: wide };
-            product::<S, false>(simd, Span::Columns, query, key, &mut scores, (length, shape.head, wide));
-            for (t, row) in probs.chunks_exact_mut(wide).enumerate() {
-                softmax(simd, row, t + 1, shape.scale());
-            }
+            upper_product(simd, key, query, &mut scores, (length, shape.head, wide));
+            softmax_columns(probs, wide, shape.scale());
             let weights = Rows { data: probs, stride: wide };
             let value = view(shape, qkv, stride, v, value);
             let mut result = target(shape, out, columns, q, mixed);
-            product::<S, false>(simd, Span::Depth, weights, value, &mut result, (length, 0, shape.padded));
+            transposed_product(simd, weights, value, &mut result, (length, shape.padded));
             settle(shape, mixed, out, columns, q);
         }
     }
@@ -260,50 +298,33 @@ impl WithSimd for Backward<'_> {
         let wide = length.next_multiple_of(PAD);
         let (head, padded, stride) = (shape.head, shape.padded, shape.stride);
         let group = shape.heads / shape.kv_heads;
-        let Scratch { query, key, out, transposed, dprobs, dquery, dkey, dvalue, .. } = scratch;
+        let Scratch { query, key, value, out, transposed, dprobs, dquery, dkey, dvalue } = scratch;
         for (h, probs) in probs.chunks_exact(length * wide).enumerate() {
             let [q, k, v] = shape.columns(h);
             if h % group == 0 {
-                transpose(shape, qkv, v, wide, transposed);
                 dkey.fill(0.0);
                 dvalue.fill(0.0);
             }
+            transpose(head, dout, shape.heads * head, q, wide, transposed);
             let query = view(shape, qkv, stride, q, query);
             let key = view(shape, qkv, stride, k, key);
+            let value = view(shape, qkv, stride, v, value);
             let out = view(shape, dout, shape.heads * head, q, out);
             let weights = Rows { data: probs, stride: wide };
             let mut result = target(shape, dqkv, stride, v, dvalue);
-            transposed_product::<S, true>(simd, weights, out, &mut result, (length, padded));
+            triangle_product::<S, true>(simd, weights, out, &mut result, (length, padded));
             let mut result = RowsMut { data: dprobs, stride: wide };
-            let values = Rows { data: transposed, stride: wide };
-            product::<S, false>(simd, Span::Columns, out, values, &mut result, (length, head, wide));
-            for (t, (d, p)) in dprobs.chunks_exact_mut(wide).zip(probs.chunks_exact(wide)).enumerate() {
-                // the probabilities are zero from t + 1 on, and so is what this makes of the row's rest
-                let live = (t + 1).next_multiple_of(PAD);
-                softmax_backward(simd, &p[..live], &mut d[..live], shape.scale());
-                for block in d[live..].as_chunks_mut::<LANES>().0 {
-                    *block = [0.0; LANES];
-                }
-            }
+            let out = Rows { data: transposed, stride: wide };
+            upper_product(simd, value, out, &mut result, (length, head, wide));
+            softmax_columns_backward(probs, &mut dprobs[..length * wide], wide, shape.scale());
             let dscores = Rows { data: dprobs, stride: wide };
             let mut result = target(shape, dqkv, stride, q, dquery);
-            product::<S, false>(simd, Span::Depth, dscores, key, &mut result, (length, 0, padded));
+            transposed_product(simd, dscores, key, &mut result, (length, padded));
             let mut result = target(shape, dqkv, stride, k, dkey);
-            transposed_product::<S, true>(simd, dscores, query, &mut result, (length, padded));
+            triangle_product::<S, true>(simd, dscores, query, &mut result, (length, padded));
             settle(shape, dquery, dqkv, stride, q);
             settle(shape, dkey, dqkv, stride, k);
             settle(shape, dvalue, dqkv, stride, v);
-        }
-    }
-}
-
-/// d ← scale · p ∘ (d − Σ p d).
-#[inline(always)]
-fn softmax_backward<S: Simd>(simd: S, p: &[f32], d: &mut [f32], scale: f32) {
-    let total = sum2(simd, p, d, |p, d| p * d);
-    for (d, p) in d.as_chunks_mut::<LANES>().0.iter_mut().zip(p.as_chunks::<LANES>().0) {
-        for i in 0..LANES {
-            d[i] = scale * p[i] * (d[i] - total);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Keys and values of the tokens so far, so that sampling costs one token's work per token.
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
-use super::attention::{Shape, softmax};
+use super::attention::Shape;
+use super::lanes::{LANES, exp, fold, max};
 use super::tile::{PAD, Rows, RowsMut, row_product};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -111,6 +112,39 @@ impl Cache {
     }
 }
 
+/// Softmax of a row of scores times `scale` up to `valid`, zeros in the rest of the last register.
+#[inline(always)]
+fn softmax<S: Simd>(simd: S, row: &mut [f32], valid: usize, scale: f32) {
+    let (blocks, _) = row[..valid.next_multiple_of(PAD)].as_chunks_mut::<LANES>();
+    // masked in registers: a scalar store in front of a wide load would stall
+    if let Some(last) = blocks.last_mut() {
+        let left = (valid - 1) % PAD;
+        let mut masked = [0.0; LANES];
+        for i in 0..LANES {
+            masked[i] = if i <= left { last[i] } else { f32::NEG_INFINITY };
+        }
+        *last = masked;
+    }
+    let top = max(simd, blocks.as_flattened());
+    let mut lanes = [0.0; LANES];
+    for block in &mut *blocks {
+        let mut e = [0.0; LANES];
+        for i in 0..LANES {
+            e[i] = exp(scale * (block[i] - top));
+        }
+        for i in 0..LANES {
+            lanes[i] += e[i];
+        }
+        *block = e;
+    }
+    let inverse = 1.0 / fold(simd, lanes);
+    for block in blocks {
+        for v in block {
+            *v *= inverse;
+        }
+    }
+}
+
 struct Attend<'a> {
     shape: Shape,
     wide: usize,
@@ -135,7 +169,7 @@ impl WithSimd for Attend<'_> {
             let query = &row[h * head..][..head];
             let key = Rows { data: &keys[g * head * wide..][..head * wide], stride: wide };
             row_product(simd, query, key, &mut RowsMut { data: scores, stride: wide }, live);
-            softmax(simd, &mut scores[..live], length, shape.scale());
+            softmax(simd, scores, length, shape.scale());
             let value = Rows { data: &values[g * wide * padded..][..wide * padded], stride: padded };
             let mut result = RowsMut { data: mixed, stride: padded };
             row_product(simd, &scores[..length], value, &mut result, padded);
