@@ -179,50 +179,42 @@ fn products(work: &Work) {
 }
 
 fn main() {
-    // an argument keeps only the work of that name
-    let only = std::env::args().skip(1).find(|a| !a.starts_with('-'));
-    for size in [512, 1024] {
+    // an argument keeps only the lines whose name contains it
+    let only = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    let wanted = |name: &str| name.contains(&only);
+    if wanted("product 1024") {
+        let (size, mut out) = (1024, vec![0.0_f32; 1024 * 1024]);
         let a = vec![0.5_f32; size * size];
-        let mut out = vec![0.0_f32; size * size];
         let seconds = time(20, || {
             matmul(Matrix::new(&a, size, size), Matrix::new(&a, size, size), black_box(&mut out), false);
         });
-        report(&format!("product {size}"), seconds, 2.0 * (size as f64).powi(3) / seconds / 1e9);
+        report("product 1024", seconds, 2.0 * (size as f64).powi(3) / seconds / 1e9);
     }
-    for work in WORK.iter().filter(|w| only.as_ref().is_none_or(|o| *o == w.name)) {
-        products(work);
+    for work in &WORK {
+        if wanted(&format!("product {}", work.name)) {
+            products(work);
+        }
         let repeats = if work.name == "small" { 100 } else { 20 };
         let mut trainers: Vec<Trainer> = (0..THREADS).map(|i| Trainer::new(work, &i.to_string())).collect();
-        let one = &mut trainers[0];
-        let flops = work.flops();
-        let mut line = |name: &str, seconds: f64, share: f64| {
-            report(&format!("{} {name}", work.name), seconds, share * flops / seconds / 1e9);
+        let score = |t: &mut Trainer| {
+            black_box(t.forward(Keep::Final));
         };
-        line(
-            "score alone",
-            time(repeats, || {
-                black_box(one.forward(Keep::Final));
-            }),
-            1.0 / 3.0,
-        );
-        line(
-            "forward alone",
-            time(repeats, || {
-                black_box(one.forward(Keep::All));
-            }),
-            1.0 / 3.0,
-        );
-        line("step alone", time(repeats, || one.step()), 1.0);
-        line("optimiser alone", time(repeats, || one.adam.step(&mut one.params, &one.grad, 0.0)), 0.0);
-        line(
-            "score side by side",
-            side_by_side(repeats, &mut trainers, |t| {
-                black_box(t.forward(Keep::Final));
-            }),
-            1.0 / 3.0,
-        );
-        line("sample alone", time(repeats.min(20), || trainers[0].sample()), 0.0);
-        line("sample side by side", side_by_side(repeats.min(20), &mut trainers, Trainer::sample), 0.0);
-        line("step side by side", side_by_side(repeats, &mut trainers, Trainer::step), 1.0);
+        let pieces: [(&str, usize, f64, &(dyn Fn(&mut Trainer) + Sync)); 3] = [
+            ("score", repeats, work.flops() / 3.0, &score),
+            ("sample", repeats.min(20), 0.0, &Trainer::sample),
+            ("step", repeats, work.flops(), &Trainer::step),
+        ];
+        for (name, repeats, flops, call) in pieces {
+            let alone = format!("{} {name} alone", work.name);
+            if wanted(&alone) {
+                let seconds = time(repeats, || call(&mut trainers[0]));
+                report(&alone, seconds, flops / seconds / 1e9);
+            }
+            let both = format!("{} {name} side by side", work.name);
+            if wanted(&both) {
+                let seconds = side_by_side(repeats, &mut trainers, call);
+                report(&both, seconds, flops / seconds / 1e9);
+            }
+        }
     }
 }

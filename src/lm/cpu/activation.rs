@@ -1,7 +1,7 @@
 //! The feed-forward block's non-linearities: values and, in the pre-activations' place, local derivatives.
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
-use super::lanes::exp;
+use super::lanes::{LANES, exp};
 use crate::lm::config::Activation;
 use crate::num::simd::{Kernel, dispatch};
 
@@ -45,11 +45,26 @@ impl<F: Fn(f32) -> (f32, f32)> Kernel for Gelu<'_, F> {
         let Self(f, pre, bias, out) = self;
         let width = bias.len();
         for (pre, out) in pre.chunks_exact_mut(width).zip(out.chunks_exact_mut(width)) {
+            let ((pre, pre_tail), (out, out_tail)) = (pre.as_chunks_mut::<LANES>(), out.as_chunks_mut::<LANES>());
+            let (bias, bias_tail) = bias.as_chunks::<LANES>();
+            // whole registers by hand: the compiler alone would take half ones
             for ((p, o), b) in pre.iter_mut().zip(out).zip(bias) {
+                for i in 0..LANES {
+                    (o[i], p[i]) = f(p[i] + b[i]);
+                }
+            }
+            for ((p, o), b) in pre_tail.iter_mut().zip(out_tail).zip(bias_tail) {
                 (*o, *p) = f(*p + b);
             }
         }
     }
+}
+
+/// (silu(gate) · up, its derivatives with respect to gate and up).
+#[inline(always)]
+fn swiglu(gate: f32, up: f32) -> (f32, f32, f32) {
+    let (value, slope) = silu(gate);
+    (value * up, slope * up, value)
 }
 
 struct SwiGlu<'a>(&'a mut [f32], &'a [f32], &'a mut [f32], usize);
@@ -62,11 +77,16 @@ impl Kernel for SwiGlu<'_> {
         let (gate_bias, up_bias) = bias.split_at(width);
         for (pre, out) in pre.chunks_exact_mut(2 * width).zip(out.chunks_exact_mut(width)) {
             let (gate, up) = pre.split_at_mut(width);
-            for ((((g, u), o), gb), ub) in gate.iter_mut().zip(up).zip(out).zip(gate_bias).zip(up_bias) {
-                let (value, slope) = silu(*g + gb);
-                let linear = *u + ub;
-                *o = value * linear;
-                (*g, *u) = (slope * linear, value);
+            let ((gate, gate_tail), (up, up_tail)) = (gate.as_chunks_mut::<LANES>(), up.as_chunks_mut::<LANES>());
+            let (out, out_tail) = out.as_chunks_mut::<LANES>();
+            let ((gb, gb_tail), (ub, ub_tail)) = (gate_bias.as_chunks::<LANES>(), up_bias.as_chunks::<LANES>());
+            for ((((g, u), o), gb), ub) in gate.iter_mut().zip(up).zip(out).zip(gb).zip(ub) {
+                for i in 0..LANES {
+                    (o[i], g[i], u[i]) = swiglu(g[i] + gb[i], u[i] + ub[i]);
+                }
+            }
+            for ((((g, u), o), gb), ub) in gate_tail.iter_mut().zip(up_tail).zip(out_tail).zip(gb_tail).zip(ub_tail) {
+                (*o, *g, *u) = swiglu(*g + gb, *u + ub);
             }
         }
     }

@@ -1,8 +1,12 @@
-//! Causal attention of packed sequences, forward and backward; nothing is computed above the diagonal's tiles.
+//! Causal attention of packed sequences, forward and backward; nothing is computed for keys after the query but for the
+//! diagonal's tiles.
+//!
+//! Scores and probabilities are kept transposed, one row per key: then a register holds one key's scores for 16 queries,
+//! and the softmax over keys needs no sum across a register.
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
-use super::lanes::{LANES, exp, fold, max, sum2};
-use super::tile::{PAD, Rows, RowsMut, Span, product, transposed_product};
+use super::lanes::{LANES, exp};
+use super::tile::{PAD, Rows, RowsMut, transposed_product, triangle_product, upper_product};
 use crate::lm::config::Config;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -36,6 +40,11 @@ impl Shape {
         self.heads * length * length.next_multiple_of(PAD)
     }
 
+    /// Whether a head's columns fill whole registers, so that tiles can read and write them where they lie.
+    fn direct(self) -> bool {
+        self.head == self.padded
+    }
+
     pub(super) fn scale(&self) -> f32 {
         1.0 / (self.head as f32).sqrt()
     }
@@ -55,71 +64,24 @@ pub(crate) struct Scratch {
     key: Vec<f32>,
     value: Vec<f32>,
     out: Vec<f32>,
+    transposed: Vec<f32>,
     dprobs: Vec<f32>,
     dquery: Vec<f32>,
     dkey: Vec<f32>,
     dvalue: Vec<f32>,
 }
 
-/// Copies `head` columns from `column` on into rows of `padded`, times `scale`; the padding is zero.
-#[inline(always)]
-fn gather(from: &[f32], stride: usize, column: usize, head: usize, padded: usize, scale: f32, to: &mut [f32]) {
-    for (from, to) in from.chunks_exact(stride).zip(to.chunks_exact_mut(padded)) {
-        for (t, f) in to.iter_mut().zip(&from[column..column + head]) {
-            *t = scale * f;
+impl Scratch {
+    /// Makes room for sequences of this length.
+    fn fit(&mut self, shape: Shape, length: usize) {
+        let wide = length.next_multiple_of(PAD);
+        sized(&mut self.transposed, shape.head * wide);
+        sized(&mut self.dprobs, length * wide);
+        if !shape.direct() {
+            let Self { query, key, value, out, dquery, dkey, dvalue, .. } = self;
+            let size = length * shape.padded;
+            [query, key, value, out, dquery, dkey, dvalue].into_iter().for_each(|b| sized(b, size));
         }
-        for t in &mut to[head..] {
-            *t = 0.0;
-        }
-    }
-}
-
-/// Copies `head` columns from `column` on, transposed: one row of `wide` per column, zeros after the last position.
-#[inline(always)]
-fn gather_transposed(from: &[f32], stride: usize, column: usize, head: usize, wide: usize, to: &mut [f32]) {
-    let length = from.len() / stride;
-    for row in to[..head * wide].chunks_exact_mut(wide) {
-        row[length..].fill(0.0);
-    }
-    for (t, from) in from.chunks_exact(stride).enumerate() {
-        for (c, f) in from[column..column + head].iter().enumerate() {
-            to[c * wide + t] = *f;
-        }
-    }
-}
-
-/// Adds rows of `padded`, times `scale`, to `head` columns from `column` on.
-#[inline(always)]
-fn scatter(from: &[f32], padded: usize, to: &mut [f32], stride: usize, column: usize, head: usize, scale: f32) {
-    for (from, to) in from.chunks_exact(padded).zip(to.chunks_exact_mut(stride)) {
-        for (t, f) in to[column..column + head].iter_mut().zip(from) {
-            *t += scale * f;
-        }
-    }
-}
-
-/// Softmax of a row of scores up to `valid`, zeros after.
-#[inline(always)]
-pub(super) fn softmax(row: &mut [f32], valid: usize) {
-    let (live, dead) = row.split_at_mut(valid.next_multiple_of(PAD));
-    for v in &mut live[valid..] {
-        *v = f32::NEG_INFINITY;
-    }
-    for v in dead {
-        *v = 0.0;
-    }
-    let top = max(live);
-    let (blocks, _) = live.as_chunks_mut::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for block in &mut *blocks {
-        for i in 0..LANES {
-            block[i] = exp(block[i] - top);
-            lanes[i] += block[i];
-        }
-    }
-    let inverse = 1.0 / fold(lanes);
-    for v in live {
-        *v *= inverse;
     }
 }
 
@@ -127,6 +89,127 @@ pub(super) fn softmax(row: &mut [f32], valid: usize) {
 fn sized(buffer: &mut Vec<f32>, len: usize) {
     if buffer.len() < len {
         buffer.resize(len, 0.0);
+    }
+}
+
+/// Columns of wider rows: where they lie if they fill whole registers, else a copy padded with zeros.
+#[inline(always)]
+fn view<'a>(shape: Shape, from: &'a [f32], stride: usize, column: usize, copy: &'a mut [f32]) -> Rows<'a> {
+    if shape.direct() {
+        return Rows { data: &from[column..], stride };
+    }
+    for (from, to) in from.chunks_exact(stride).zip(copy.chunks_exact_mut(shape.padded)) {
+        to[..shape.head].copy_from_slice(&from[column..column + shape.head]);
+        to[shape.head..].fill(0.0);
+    }
+    Rows { data: copy, stride: shape.padded }
+}
+
+/// Where a result of `head` columns goes: its place, or a padded copy.
+#[inline(always)]
+fn target<'a>(shape: Shape, to: &'a mut [f32], stride: usize, column: usize, copy: &'a mut [f32]) -> RowsMut<'a> {
+    if shape.direct() {
+        RowsMut { data: &mut to[column..], stride }
+    } else {
+        RowsMut { data: copy, stride: shape.padded }
+    }
+}
+
+/// Brings a padded copy to its place.
+#[inline(always)]
+fn settle(shape: Shape, copy: &[f32], to: &mut [f32], stride: usize, column: usize) {
+    if !shape.direct() {
+        for (from, to) in copy.chunks_exact(shape.padded).zip(to.chunks_exact_mut(stride)) {
+            to[column..column + shape.head].copy_from_slice(&from[..shape.head]);
+        }
+    }
+}
+
+/// Copies `head` columns from `column` on, transposed: one row of `wide` per column, zeros after the last position.
+#[inline(always)]
+fn transpose(head: usize, from: &[f32], stride: usize, column: usize, wide: usize, to: &mut [f32]) {
+    let length = from.len() / stride;
+    for (c, row) in to[..head * wide].chunks_exact_mut(wide).enumerate() {
+        for (t, f) in row.iter_mut().zip(from[column + c..].iter().step_by(stride)) {
+            *t = *f;
+        }
+        for t in &mut row[length..] {
+            *t = 0.0;
+        }
+    }
+}
+
+/// Sixteen queries' numbers.
+type Lanes = [f32; LANES];
+
+/// One key's numbers for the sixteen queries from `first` on.
+#[inline(always)]
+fn lanes(row: &mut [f32], first: usize) -> &mut Lanes {
+    row[first..].first_chunk_mut().expect("padded rows")
+}
+
+/// Softmax over the keys of scores times `scale`; zero where the key is after the query.
+///
+/// # Shapes
+/// `scores`: keys × queries, rows of `wide`.
+#[inline(always)]
+fn softmax_columns(scores: &mut [f32], wide: usize, scale: f32) {
+    for first in (0..wide).step_by(LANES) {
+        // the keys that any of the sixteen queries sees
+        let last = (first + LANES) * wide;
+        let last = last.min(scores.len());
+        let scores = &mut scores[..last];
+        let mut top = [f32::NEG_INFINITY; LANES];
+        for (key, row) in scores.chunks_exact_mut(wide).enumerate() {
+            let (s, seen) = (lanes(row, first), key.saturating_sub(first));
+            for i in 0..LANES {
+                s[i] = if i < seen { f32::NEG_INFINITY } else { s[i] };
+                top[i] = if s[i] > top[i] { s[i] } else { top[i] };
+            }
+        }
+        let mut total = [0.0; LANES];
+        for row in scores.chunks_exact_mut(wide) {
+            let s = lanes(row, first);
+            let mut e = [0.0; LANES];
+            for i in 0..LANES {
+                e[i] = exp(scale * (s[i] - top[i]));
+            }
+            for i in 0..LANES {
+                total[i] += e[i];
+            }
+            *s = e;
+        }
+        for t in &mut total {
+            *t = 1.0 / *t;
+        }
+        for row in scores.chunks_exact_mut(wide) {
+            let p = lanes(row, first);
+            for i in 0..LANES {
+                p[i] *= total[i];
+            }
+        }
+    }
+}
+
+/// d ← scale · p ∘ (d − Σ over keys of p d); zero where the key is after the query.
+#[inline(always)]
+fn softmax_columns_backward(p: &[f32], d: &mut [f32], wide: usize, scale: f32) {
+    for first in (0..wide).step_by(LANES) {
+        let last = ((first + LANES) * wide).min(p.len());
+        let (p, d) = (&p[..last], &mut d[..last]);
+        let mut total = [0.0; LANES];
+        for (p, d) in p.chunks_exact(wide).zip(d.chunks_exact_mut(wide)) {
+            let (p, d): (&Lanes, _) = (p[first..].first_chunk().expect("padded rows"), lanes(d, first));
+            for i in 0..LANES {
+                total[i] += p[i] * d[i];
+            }
+        }
+        for (p, d) in p.chunks_exact(wide).zip(d.chunks_exact_mut(wide)) {
+            let (p, d): (&Lanes, _) = (p[first..].first_chunk().expect("padded rows"), lanes(d, first));
+            for i in 0..LANES {
+                d[i] = scale * p[i] * (d[i] - total[i]);
+            }
+        }
     }
 }
 
@@ -145,30 +228,21 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { shape, qkv, length, probs, out, scratch } = self;
         let wide = length.next_multiple_of(PAD);
-        let (head, padded, stride) = (shape.head, shape.padded, shape.stride);
-        let Scratch { query, key, value, out: mixed, .. } = scratch;
+        let (stride, columns) = (shape.stride, shape.heads * shape.head);
+        let Scratch { key, value, out: mixed, transposed, .. } = scratch;
         for (h, probs) in probs.chunks_exact_mut(length * wide).enumerate() {
             let [q, k, v] = shape.columns(h);
-            gather(qkv, stride, q, head, padded, shape.scale(), query);
-            if h % (shape.heads / shape.kv_heads) == 0 {
-                gather_transposed(qkv, stride, k, head, wide, key);
-                gather(qkv, stride, v, head, padded, 1.0, value);
-            }
-            let query = Rows { data: query, stride: padded };
-            let key = Rows { data: key, stride: wide };
+            transpose(shape.head, qkv, stride, q, wide, transposed);
+            let query = Rows { data: transposed, stride: wide };
+            let key = view(shape, qkv, stride, k, key);
             let mut scores = RowsMut { data: probs, stride: wide };
-            product::<S, false>(simd, Span::Columns, query, key, &mut scores, (length, head, wide));
-            for (t, row) in probs.chunks_exact_mut(wide).enumerate() {
-                softmax(row, t + 1);
-            }
+            upper_product(simd, key, query, &mut scores, (length, shape.head, wide));
+            softmax_columns(probs, wide, shape.scale());
             let weights = Rows { data: probs, stride: wide };
-            let value = Rows { data: value, stride: padded };
-            let mut result = RowsMut { data: mixed, stride: padded };
-            product::<S, false>(simd, Span::Depth, weights, value, &mut result, (length, 0, padded));
-            let columns = shape.heads * head;
-            for (o, m) in out.chunks_exact_mut(columns).zip(mixed.chunks_exact(padded)) {
-                o[q..q + head].copy_from_slice(&m[..head]);
-            }
+            let value = view(shape, qkv, stride, v, value);
+            let mut result = target(shape, out, columns, q, mixed);
+            transposed_product(simd, weights, value, &mut result, (length, shape.padded));
+            settle(shape, mixed, out, columns, q);
         }
     }
 }
@@ -193,11 +267,7 @@ pub(crate) fn forward(
         if length == 0 {
             continue;
         }
-        let wide = length.next_multiple_of(PAD);
-        [&mut scratch.query, &mut scratch.value, &mut scratch.out].into_iter().for_each(|b| {
-            sized(b, length * shape.padded);
-        });
-        sized(&mut scratch.key, shape.padded * wide);
+        scratch.fit(shape, length);
         pulp::Arch::new().dispatch(Forward {
             shape,
             qkv: &qkv[rows.start * shape.stride..rows.end * shape.stride],
@@ -228,51 +298,34 @@ impl WithSimd for Backward<'_> {
         let wide = length.next_multiple_of(PAD);
         let (head, padded, stride) = (shape.head, shape.padded, shape.stride);
         let group = shape.heads / shape.kv_heads;
-        let Scratch { query, key, value, out, dprobs, dquery, dkey, dvalue } = scratch;
-        let size = length * padded;
+        let Scratch { query, key, value, out, transposed, dprobs, dquery, dkey, dvalue } = scratch;
         for (h, probs) in probs.chunks_exact(length * wide).enumerate() {
             let [q, k, v] = shape.columns(h);
-            gather(qkv, stride, q, head, padded, shape.scale(), query);
-            gather(dout, shape.heads * head, q, head, padded, 1.0, out);
             if h % group == 0 {
-                gather(qkv, stride, k, head, padded, 1.0, key);
-                gather_transposed(qkv, stride, v, head, wide, value);
-                dkey[..size].fill(0.0);
-                dvalue[..size].fill(0.0);
+                dkey.fill(0.0);
+                dvalue.fill(0.0);
             }
-            let rows = |data| Rows { data, stride: padded };
+            transpose(head, dout, shape.heads * head, q, wide, transposed);
+            let query = view(shape, qkv, stride, q, query);
+            let key = view(shape, qkv, stride, k, key);
+            let value = view(shape, qkv, stride, v, value);
+            let out = view(shape, dout, shape.heads * head, q, out);
             let weights = Rows { data: probs, stride: wide };
-            let mut result = RowsMut { data: dvalue, stride: padded };
-            transposed_product::<S, true>(simd, weights, rows(out), &mut result, (length, padded));
+            let mut result = target(shape, dqkv, stride, v, dvalue);
+            triangle_product::<S, true>(simd, weights, out, &mut result, (length, padded));
             let mut result = RowsMut { data: dprobs, stride: wide };
-            let values = Rows { data: value, stride: wide };
-            product::<S, false>(simd, Span::Columns, rows(out), values, &mut result, (length, head, wide));
-            for (t, (d, p)) in dprobs.chunks_exact_mut(wide).zip(probs.chunks_exact(wide)).enumerate() {
-                // the probabilities are zero from t + 1 on, and so is what this makes of the unwritten rest
-                let live = (t + 1).next_multiple_of(PAD);
-                softmax_backward(&p[..live], &mut d[..live]);
-                d[live..].fill(0.0);
-            }
+            let out = Rows { data: transposed, stride: wide };
+            upper_product(simd, value, out, &mut result, (length, head, wide));
+            softmax_columns_backward(probs, &mut dprobs[..length * wide], wide, shape.scale());
             let dscores = Rows { data: dprobs, stride: wide };
-            let mut result = RowsMut { data: dquery, stride: padded };
-            product::<S, false>(simd, Span::Depth, dscores, rows(key), &mut result, (length, 0, padded));
-            scatter(&dquery[..size], padded, dqkv, stride, q, head, shape.scale());
-            let mut result = RowsMut { data: dkey, stride: padded };
-            transposed_product::<S, true>(simd, dscores, rows(query), &mut result, (length, padded));
-            if h % group == group - 1 {
-                scatter(&dkey[..size], padded, dqkv, stride, k, head, 1.0);
-                scatter(&dvalue[..size], padded, dqkv, stride, v, head, 1.0);
-            }
+            let mut result = target(shape, dqkv, stride, q, dquery);
+            transposed_product(simd, dscores, key, &mut result, (length, padded));
+            let mut result = target(shape, dqkv, stride, k, dkey);
+            triangle_product::<S, true>(simd, dscores, query, &mut result, (length, padded));
+            settle(shape, dquery, dqkv, stride, q);
+            settle(shape, dkey, dqkv, stride, k);
+            settle(shape, dvalue, dqkv, stride, v);
         }
-    }
-}
-
-/// d ← p ∘ (d − Σ p d).
-#[inline(always)]
-fn softmax_backward(p: &[f32], d: &mut [f32]) {
-    let total = sum2(p, d, |p, d| p * d);
-    for (d, p) in d.iter_mut().zip(p) {
-        *d = p * (*d - total);
     }
 }
 
@@ -297,12 +350,7 @@ pub(crate) fn backward(
         if length == 0 {
             continue;
         }
-        let wide = length.next_multiple_of(PAD);
-        let Scratch { query, key, value, out, dprobs, dquery, dkey, dvalue } = &mut *scratch;
-        [query, key, out, dquery, dkey, dvalue].into_iter().for_each(|b| sized(b, length * shape.padded));
-        sized(key, shape.padded * wide);
-        sized(value, shape.padded * wide);
-        sized(dprobs, length * wide);
+        scratch.fit(shape, length);
         pulp::Arch::new().dispatch(Backward {
             shape,
             qkv: &qkv[rows.start * shape.stride..rows.end * shape.stride],

@@ -1,7 +1,8 @@
 //! Keys and values of the tokens so far, so that sampling costs one token's work per token.
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
-use super::attention::{Shape, softmax};
+use super::attention::Shape;
+use super::lanes::{LANES, exp, fold, max};
 use super::tile::{PAD, Rows, RowsMut, row_product};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -21,7 +22,6 @@ pub(super) struct Cache {
     pub(super) lengths: Vec<usize>,
     /// The slots of the batch's sequences, in order.
     pub(super) active: Vec<usize>,
-    query: Vec<f32>,
     scores: Vec<f32>,
     mixed: Vec<f32>,
 }
@@ -38,7 +38,6 @@ impl Cache {
             values: vec![0.0; heads * shape.padded * wide],
             lengths: vec![0; slots],
             active: Vec::new(),
-            query: vec![0.0; shape.head],
             scores: vec![0.0; wide],
             mixed: vec![0.0; shape.padded],
         }
@@ -104,13 +103,45 @@ impl Cache {
                 row,
                 keys: &self.keys[keys],
                 values: &self.values[values],
-                query: &mut self.query,
                 scores: &mut self.scores,
                 mixed: &mut self.mixed,
                 out,
             });
         }
         self.active = active;
+    }
+}
+
+/// Softmax of a row of scores times `scale` up to `valid`, zeros in the rest of the last register.
+#[inline(always)]
+fn softmax<S: Simd>(simd: S, row: &mut [f32], valid: usize, scale: f32) {
+    let (blocks, _) = row[..valid.next_multiple_of(PAD)].as_chunks_mut::<LANES>();
+    // masked in registers: a scalar store in front of a wide load would stall
+    if let Some(last) = blocks.last_mut() {
+        let left = (valid - 1) % PAD;
+        let mut masked = [0.0; LANES];
+        for i in 0..LANES {
+            masked[i] = if i <= left { last[i] } else { f32::NEG_INFINITY };
+        }
+        *last = masked;
+    }
+    let top = max(simd, blocks.as_flattened());
+    let mut lanes = [0.0; LANES];
+    for block in &mut *blocks {
+        let mut e = [0.0; LANES];
+        for i in 0..LANES {
+            e[i] = exp(scale * (block[i] - top));
+        }
+        for i in 0..LANES {
+            lanes[i] += e[i];
+        }
+        *block = e;
+    }
+    let inverse = 1.0 / fold(simd, lanes);
+    for block in blocks {
+        for v in block {
+            *v *= inverse;
+        }
     }
 }
 
@@ -121,7 +152,6 @@ struct Attend<'a> {
     row: &'a [f32],
     keys: &'a [f32],
     values: &'a [f32],
-    query: &'a mut [f32],
     scores: &'a mut [f32],
     mixed: &'a mut [f32],
     out: &'a mut [f32],
@@ -131,17 +161,15 @@ impl WithSimd for Attend<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { shape, wide, length, row, keys, values, query, scores, mixed, out } = self;
+        let Self { shape, wide, length, row, keys, values, scores, mixed, out } = self;
         let (head, padded) = (shape.head, shape.padded);
         let live = length.next_multiple_of(PAD);
         for h in 0..shape.heads {
             let g = h / (shape.heads / shape.kv_heads);
-            for (q, v) in query.iter_mut().zip(&row[h * head..]) {
-                *q = shape.scale() * v;
-            }
+            let query = &row[h * head..][..head];
             let key = Rows { data: &keys[g * head * wide..][..head * wide], stride: wide };
             row_product(simd, query, key, &mut RowsMut { data: scores, stride: wide }, live);
-            softmax(&mut scores[..live], length);
+            softmax(simd, scores, length, shape.scale());
             let value = Rows { data: &values[g * wide * padded..][..wide * padded], stride: padded };
             let mut result = RowsMut { data: mixed, stride: padded };
             row_product(simd, &scores[..length], value, &mut result, padded);

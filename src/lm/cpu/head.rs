@@ -5,7 +5,7 @@ use super::lanes::{self, LANES, exp, fold, max, sum};
 use super::{Engine, Keep, fit, linear, linear_input, linear_weight};
 use crate::error::{Error, Result};
 use crate::lm::batch::Choices;
-use crate::num::simd::{Kernel, dispatch};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Logits held at a time: with a large vocabulary they are made, used and made again in chunks of rows.
 const CHUNK: usize = 1 << 20;
@@ -67,14 +67,14 @@ struct Measure<'a> {
     entropies: &'a mut [f64],
 }
 
-impl Kernel for Measure<'_> {
+impl WithSimd for Measure<'_> {
     type Output = ();
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { logits, tokens, norms, log_probs, entropies } = self;
         let vocab = logits.len() / tokens.len().max(1);
         for (i, row) in logits.chunks_exact(vocab.max(1)).enumerate() {
-            let top = max(row);
+            let top = max(simd, row);
             let (blocks, tail) = row.as_chunks::<LANES>();
             let (mut totals, mut moments) = ([0.0; LANES], [0.0; LANES]);
             for block in blocks {
@@ -89,11 +89,11 @@ impl Kernel for Measure<'_> {
                 totals[i] += e;
                 moments[i] += e * (v - top);
             }
-            let total = f64::from(fold(totals));
+            let total = f64::from(fold(simd, totals));
             let log_total = total.ln();
             norms[i] = (f64::from(top) + log_total) as f32;
             log_probs[i] = f64::from(row[tokens[i] as usize] - top) - log_total;
-            entropies[i] = log_total - f64::from(fold(moments)) / total;
+            entropies[i] = log_total - f64::from(fold(simd, moments)) / total;
         }
     }
 }
@@ -109,15 +109,15 @@ struct Pull<'a> {
     on_all: &'a [f32],
 }
 
-impl Kernel for Pull<'_> {
+impl WithSimd for Pull<'_> {
     type Output = ();
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let vocab = self.logits.len() / self.tokens.len().max(1);
         for (i, row) in self.logits.chunks_exact_mut(vocab.max(1)).enumerate() {
             let chosen = self.on_chosen.get(i).map_or(0.0, |w| *w as f32);
             let on_all = if self.on_all.is_empty() { &[] } else { &self.on_all[i * vocab..][..vocab] };
-            let total = chosen + sum(on_all, |w| w);
+            let total = chosen + sum(simd, on_all, |w| w);
             let norm = self.norms[i];
             if let Some(&w) = self.on_entropy.get(i) {
                 let (w, entropy) = (w as f32, self.entropies[i] as f32);
@@ -169,7 +169,7 @@ impl Engine {
         for start in (0..rows).step_by(step) {
             let at = start..(start + step).min(rows);
             self.logits(params, &mut head, at.clone());
-            dispatch(Measure {
+            Arch::new().dispatch(Measure {
                 logits: &head.logits,
                 tokens: &head.choices.tokens[at.clone()],
                 norms: &mut head.norms[at.clone()],
@@ -287,7 +287,7 @@ impl Engine {
             if !head.whole {
                 self.logits(params, head, at.clone());
             }
-            dispatch(Pull {
+            Arch::new().dispatch(Pull {
                 logits: &mut head.logits,
                 tokens: &head.choices.tokens[at.clone()],
                 norms: &head.norms[at.clone()],

@@ -5,26 +5,25 @@
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
 use crate::num::simd::{Kernel, dispatch};
+use pulp::{Simd, WithSimd};
 
 /// Partial sums of a reduction: one AVX-512 register's worth.
 pub(crate) const LANES: usize = 16;
 
-/// The sum of the lanes, halves first.
+/// The sum of the lanes, halves first: (0 + 8, 1 + 9, …), then (0 + 4, …), …
 #[inline(always)]
-pub(crate) fn fold(mut lanes: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
+pub(crate) fn fold<S: Simd>(simd: S, lanes: [f32; LANES]) -> f32 {
+    let (vectors, _) = S::as_simd_f32s(&lanes);
+    let mut total = vectors[0];
+    for v in &vectors[1..] {
+        total = simd.add_f32s(total, *v);
     }
-    lanes[0]
+    simd.reduce_sum_f32s(total)
 }
 
 /// Σ f(xᵢ, yᵢ).
 #[inline(always)]
-pub(crate) fn sum2(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+pub(crate) fn sum2<S: Simd>(simd: S, x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let ((x, x_tail), (y, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
     let mut lanes = [0.0; LANES];
     for (x, y) in x.iter().zip(y) {
@@ -35,18 +34,18 @@ pub(crate) fn sum2(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     for (lane, (x, y)) in lanes.iter_mut().zip(x_tail.iter().zip(y_tail)) {
         *lane += f(*x, *y);
     }
-    fold(lanes)
+    fold(simd, lanes)
 }
 
 /// Σ f(xᵢ).
 #[inline(always)]
-pub(crate) fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    sum2(x, x, |x, _| f(x))
+pub(crate) fn sum<S: Simd>(simd: S, x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    sum2(simd, x, x, |x, _| f(x))
 }
 
-/// The largest element; NaN is passed over, an empty slice gives −∞.
+/// The largest element; −∞ for an empty slice. A NaN may be passed over: what is made of the rest is NaN anyway.
 #[inline(always)]
-pub(crate) fn max(x: &[f32]) -> f32 {
+pub(crate) fn max<S: Simd>(simd: S, x: &[f32]) -> f32 {
     let (blocks, tail) = x.as_chunks::<LANES>();
     let mut lanes = [f32::NEG_INFINITY; LANES];
     for block in blocks {
@@ -54,11 +53,15 @@ pub(crate) fn max(x: &[f32]) -> f32 {
             *m = if v > *m { v } else { *m };
         }
     }
-    let mut max = f32::NEG_INFINITY;
-    for &v in lanes.iter().chain(tail) {
-        max = if v > max { v } else { max };
+    for (m, &v) in lanes.iter_mut().zip(tail) {
+        *m = if v > *m { v } else { *m };
     }
-    max
+    let (vectors, _) = S::as_simd_f32s(&lanes);
+    let mut top = vectors[0];
+    for v in &vectors[1..] {
+        top = simd.max_f32s(top, *v);
+    }
+    simd.reduce_max_f32s(top)
 }
 
 /// 1.5 · 2²³: adding it rounds to an integer, whose two's complement then sits in the low bits.
@@ -153,15 +156,15 @@ impl Kernel for AddRow<'_> {
 
 struct Dot<'a>(&'a [f32], &'a [f32]);
 
-impl Kernel for Dot<'_> {
+impl WithSimd for Dot<'_> {
     type Output = f32;
     #[inline(always)]
-    fn call(self) -> f32 {
-        sum2(self.0, self.1, |a, b| a * b)
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        sum2(simd, self.0, self.1, |a, b| a * b)
     }
 }
 
 /// Σ aᵢ bᵢ.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    dispatch(Dot(a, b))
+    pulp::Arch::new().dispatch(Dot(a, b))
 }

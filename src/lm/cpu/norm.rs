@@ -2,7 +2,7 @@
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
 use super::lanes::{sum, sum2};
-use crate::num::simd::{Kernel, dispatch};
+use pulp::{Arch, Simd, WithSimd};
 
 /// What the backward pass needs of a row beside its input.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,14 +26,14 @@ pub(crate) struct Form<'a> {
 
 struct Forward<'a>(Form<'a>, &'a [f32], &'a mut [f32], &'a mut [Moments]);
 
-impl Kernel for Forward<'_> {
+impl WithSimd for Forward<'_> {
     type Output = ();
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self(form, x, out, moments) = self;
         let width = form.scale.len();
         for ((x, out), m) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(moments) {
-            *m = row_moments(&form, x);
+            *m = row_moments(simd, &form, x);
             for ((o, x), s) in out.iter_mut().zip(x).zip(form.scale) {
                 *o = (x - m.mean) * m.inverse * s;
             }
@@ -45,10 +45,10 @@ impl Kernel for Forward<'_> {
 }
 
 #[inline(always)]
-fn row_moments(form: &Form, x: &[f32]) -> Moments {
+fn row_moments<S: Simd>(simd: S, form: &Form, x: &[f32]) -> Moments {
     let share = 1.0 / x.len() as f32;
-    let mean = if form.centred { sum(x, |x| x) * share } else { 0.0 };
-    let square = sum(x, |x| (x - mean) * (x - mean)) * share;
+    let mean = if form.centred { sum(simd, x, |x| x) * share } else { 0.0 };
+    let square = sum(simd, x, |x| (x - mean) * (x - mean)) * share;
     Moments { mean, inverse: 1.0 / (square + form.epsilon).sqrt() }
 }
 
@@ -57,7 +57,7 @@ fn row_moments(form: &Form, x: &[f32]) -> Moments {
 /// # Shapes
 /// `x`, `out`: whole rows of `form.scale.len()`; `moments`: one per row.
 pub(crate) fn forward(form: Form, x: &[f32], out: &mut [f32], moments: &mut [Moments]) {
-    dispatch(Forward(form, x, out, moments));
+    Arch::new().dispatch(Forward(form, x, out, moments));
 }
 
 /// The gradients of a norm's scale and shift; the shift's is empty if there is none.
@@ -69,15 +69,15 @@ pub(crate) struct Gradient<'a> {
 
 struct Backward<'a>(Form<'a>, &'a [f32], &'a [Moments], &'a [f32], &'a mut [f32], Gradient<'a>);
 
-impl Kernel for Backward<'_> {
+impl WithSimd for Backward<'_> {
     type Output = ();
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self(form, x, moments, upstream, dx, grad) = self;
         let width = form.scale.len();
         let rows = x.chunks_exact(width).zip(upstream.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
         for (((x, dy), dx), m) in rows.zip(moments) {
-            row_backward(&form, x, *m, dy, dx, grad.scale);
+            row_backward(simd, &form, x, *m, dy, dx, grad.scale);
             for (g, d) in grad.shift.iter_mut().zip(dy) {
                 *g += d;
             }
@@ -87,16 +87,16 @@ impl Kernel for Backward<'_> {
 
 /// dx ← dx + the gradient through one row; `scale` ← scale + its gradient.
 #[inline(always)]
-fn row_backward(form: &Form, x: &[f32], m: Moments, dy: &[f32], dx: &mut [f32], scale: &mut [f32]) {
+fn row_backward<S: Simd>(simd: S, form: &Form, x: &[f32], m: Moments, dy: &[f32], dx: &mut [f32], scale: &mut [f32]) {
     let share = 1.0 / x.len() as f32;
     for ((g, d), x) in scale.iter_mut().zip(dy).zip(x) {
         *g += d * (x - m.mean) * m.inverse;
     }
     // upstream through the scale is parked in dx's place only as sums: recomputing it is cheaper than storing
-    let mean = if form.centred { sum2(dy, form.scale, |d, s| d * s) * share } else { 0.0 };
+    let mean = if form.centred { sum2(simd, dy, form.scale, |d, s| d * s) * share } else { 0.0 };
     let mut along = 0.0;
     if !x.is_empty() {
-        along = along_row(form, x, m, dy) * share;
+        along = along_row(simd, form, x, m, dy) * share;
     }
     for (((o, d), s), x) in dx.iter_mut().zip(dy).zip(form.scale).zip(x) {
         let normal = (x - m.mean) * m.inverse;
@@ -106,7 +106,7 @@ fn row_backward(form: &Form, x: &[f32], m: Moments, dy: &[f32], dx: &mut [f32], 
 
 /// Σ dyᵢ sᵢ x̂ᵢ.
 #[inline(always)]
-fn along_row(form: &Form, x: &[f32], m: Moments, dy: &[f32]) -> f32 {
+fn along_row<S: Simd>(simd: S, form: &Form, x: &[f32], m: Moments, dy: &[f32]) -> f32 {
     use super::lanes::{LANES, fold};
     let ((x, x_tail), (d, d_tail)) = (x.as_chunks::<LANES>(), dy.as_chunks::<LANES>());
     let (s, s_tail) = form.scale.as_chunks::<LANES>();
@@ -119,7 +119,7 @@ fn along_row(form: &Form, x: &[f32], m: Moments, dy: &[f32]) -> f32 {
     for (lane, ((x, d), s)) in lanes.iter_mut().zip(x_tail.iter().zip(d_tail).zip(s_tail)) {
         *lane += d * s * ((x - m.mean) * m.inverse);
     }
-    fold(lanes)
+    fold(simd, lanes)
 }
 
 /// Adds to `dx` the gradient with respect to the norm's input, and to `grad` that of its scale and shift.
@@ -134,5 +134,5 @@ pub(crate) fn backward(
     dx: &mut [f32],
     grad: Gradient<'_>,
 ) {
-    dispatch(Backward(form, x, moments, upstream, dx, grad));
+    Arch::new().dispatch(Backward(form, x, moments, upstream, dx, grad));
 }

@@ -15,6 +15,14 @@ pub(crate) struct Rows<'a> {
     pub(crate) stride: usize,
 }
 
+impl<'a> Rows<'a> {
+    /// The part that starts at a row and column.
+    #[inline(always)]
+    fn from(self, row: usize, column: usize) -> Rows<'a> {
+        Rows { data: &self.data[row * self.stride + column..], stride: self.stride }
+    }
+}
+
 /// The result's rows.
 #[derive(Debug)]
 pub(crate) struct RowsMut<'a> {
@@ -22,24 +30,51 @@ pub(crate) struct RowsMut<'a> {
     pub(crate) stride: usize,
 }
 
-/// Which elements of the left-hand factor meet: those with k ≤ row (causal), or all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Span {
-    /// All `depth` values of k for the row, but only columns up to the row (rounded up): scores.
-    Columns,
-    /// k up to the row, all columns: mixing values.
-    Depth,
+impl RowsMut<'_> {
+    #[inline(always)]
+    fn from(&mut self, row: usize, column: usize) -> RowsMut<'_> {
+        RowsMut { data: &mut self.data[row * self.stride + column..], stride: self.stride }
+    }
 }
 
-/// out ← a · b (added if `ADD`) for a square causal pattern of `rows` rows.
+/// Rows that a block takes: the most that are left of 8, 4, 1.
+#[inline(always)]
+fn step(left: usize) -> usize {
+    if left >= 8 {
+        8
+    } else if left >= 4 {
+        4
+    } else {
+        1
+    }
+}
+
+/// Calls a tile function with its numbers of rows and registers, over column blocks `from..to`.
+macro_rules! over_columns {
+    ($s:ty, $rows:expr, $from:expr, $to:expr, $add:expr, |$column:ident| $tile:ident($($argument:expr),*)) => {
+        let mut $column = $from;
+        while $column < $to {
+            let wide = $column + 2 * <$s>::F32_LANES <= $to;
+            match ($rows, wide) {
+                (8, true) => $tile::<$s, 8, 2, $add>($($argument),*),
+                (8, false) => $tile::<$s, 8, 1, $add>($($argument),*),
+                (4, true) => $tile::<$s, 4, 2, $add>($($argument),*),
+                (4, false) => $tile::<$s, 4, 1, $add>($($argument),*),
+                (_, true) => $tile::<$s, 1, 2, $add>($($argument),*),
+                (_, false) => $tile::<$s, 1, 1, $add>($($argument),*),
+            }
+            $column += if wide { 2 } else { 1 } * <$s>::F32_LANES;
+        }
+    };
+}
+
+/// out ← a · b where the column is at least the row (rounded down to [`PAD`]); the rest is not written.
 ///
 /// # Shapes
-/// [`Span::Columns`]: a: `rows × depth`, b: `depth × columns`, computed for columns ≤ row. [`Span::Depth`]: a:
-/// `rows × rows` lower triangular, b: `rows × columns`.
+/// a: `rows × depth`; b: `depth × columns`; out: `rows × columns`.
 #[inline(always)]
-pub(crate) fn product<S: Simd, const ADD: bool>(
+pub(crate) fn upper_product<S: Simd>(
     simd: S,
-    span: Span,
     a: Rows,
     b: Rows,
     out: &mut RowsMut,
@@ -47,82 +82,25 @@ pub(crate) fn product<S: Simd, const ADD: bool>(
 ) {
     let mut row = 0;
     while row < rows {
-        let step = if rows - row >= 8 {
-            8
-        } else if rows - row >= 4 {
-            4
-        } else {
-            1
-        };
-        let end = row + step;
-        let (depth, columns) = match span {
-            Span::Columns => (depth, end.next_multiple_of(PAD).min(columns)),
-            Span::Depth => (end, columns),
-        };
-        let block = Block { row, depth, columns };
-        match step {
-            8 => row_block::<S, 8, ADD>(simd, block, a, b, out),
-            4 => row_block::<S, 4, ADD>(simd, block, a, b, out),
-            _ => row_block::<S, 1, ADD>(simd, block, a, b, out),
-        }
-        row = end;
+        let step = step(rows - row);
+        let left = a.from(row, 0);
+        over_columns!(S, step, row / PAD * PAD, columns, false, |column| tile(
+            simd,
+            left,
+            depth,
+            b.from(0, column),
+            &mut out.from(row, column)
+        ));
+        row += step;
     }
 }
 
-#[derive(Clone, Copy)]
-struct Block {
-    row: usize,
-    depth: usize,
-    columns: usize,
-}
-
-#[inline(always)]
-fn row_block<S: Simd, const MR: usize, const ADD: bool>(simd: S, block: Block, a: Rows, b: Rows, out: &mut RowsMut) {
-    let mut left = [&a.data[..0]; MR];
-    for (r, left) in left.iter_mut().enumerate() {
-        *left = &a.data[(block.row + r) * a.stride..][..block.depth];
-    }
-    let mut column = 0;
-    while column < block.columns {
-        let wide = column + 2 * S::F32_LANES <= block.columns;
-        let b = Rows { data: &b.data[column..], ..b };
-        let mut out = RowsMut { data: &mut out.data[block.row * out.stride + column..], ..*out };
-        if wide {
-            tile::<S, MR, 2, ADD>(simd, left, b, &mut out);
-        } else {
-            tile::<S, MR, 1, ADD>(simd, left, b, &mut out);
-        }
-        column += if wide { 2 } else { 1 } * S::F32_LANES;
-    }
-}
-
-#[inline(always)]
-fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
-    simd: S,
-    a: [&[f32]; MR],
-    b: Rows,
-    out: &mut RowsMut,
-) {
-    let mut sums = [[simd.splat_f32s(0.0); NR]; MR];
-    let depth = a[0].len();
-    for (k, b) in (0..depth).zip(b.data.chunks(b.stride)) {
-        let b = vectors::<S, NR>(b);
-        for r in 0..MR {
-            let x = simd.splat_f32s(a[r][k]);
-            for c in 0..NR {
-                sums[r][c] = simd.mul_add_f32s(x, b[c], sums[r][c]);
-            }
-        }
-    }
-    store::<S, MR, NR, ADD>(simd, &sums, out);
-}
-
-/// out ← aᵀ · b (added if `ADD`), a lower triangular: k runs from the result's row on.
+/// out ← a · b, or out + a · b, with an upper triangular.
 ///
 /// # Shapes
-/// a: `rows × rows`, its rows padded to [`PAD`]; b: `rows × columns`; out: `rows × columns`.
+/// a: `rows × rows`; b, out: `rows × columns`.
 #[inline(always)]
-pub(crate) fn transposed_product<S: Simd, const ADD: bool>(
+pub(crate) fn triangle_product<S: Simd, const ADD: bool>(
     simd: S,
     a: Rows,
     b: Rows,
@@ -131,39 +109,76 @@ pub(crate) fn transposed_product<S: Simd, const ADD: bool>(
 ) {
     let mut row = 0;
     while row < rows {
-        let step = if rows - row >= 8 {
-            8
-        } else if rows - row >= 4 {
-            4
-        } else {
-            1
-        };
-        let a = Rows { data: &a.data[row * a.stride + row..], ..a };
-        let below = Rows { data: &b.data[row * b.stride..], ..b };
-        let mut column = 0;
-        while column < columns {
-            let wide = column + 2 * S::F32_LANES <= columns;
-            let b = Rows { data: &below.data[column..], ..below };
-            let mut out = RowsMut { data: &mut out.data[row * out.stride + column..], ..*out };
-            match (step, wide) {
-                (8, true) => transposed_tile::<S, 8, 2, ADD>(simd, rows - row, a, b, &mut out),
-                (8, false) => transposed_tile::<S, 8, 1, ADD>(simd, rows - row, a, b, &mut out),
-                (4, true) => transposed_tile::<S, 4, 2, ADD>(simd, rows - row, a, b, &mut out),
-                (4, false) => transposed_tile::<S, 4, 1, ADD>(simd, rows - row, a, b, &mut out),
-                (_, true) => transposed_tile::<S, 1, 2, ADD>(simd, rows - row, a, b, &mut out),
-                (_, false) => transposed_tile::<S, 1, 1, ADD>(simd, rows - row, a, b, &mut out),
-            }
-            column += if wide { 2 } else { 1 } * S::F32_LANES;
-        }
+        let step = step(rows - row);
+        let left = a.from(row, row);
+        over_columns!(S, step, 0, columns, ADD, |column| tile(
+            simd,
+            left,
+            rows - row,
+            b.from(row, column),
+            &mut out.from(row, column)
+        ));
+        row += step;
+    }
+}
+
+/// out ← aᵀ · b, with a upper triangular.
+///
+/// # Shapes
+/// a: `rows × rows`, its rows padded to [`PAD`]; b, out: `rows × columns`.
+#[inline(always)]
+pub(crate) fn transposed_product<S: Simd>(
+    simd: S,
+    a: Rows,
+    b: Rows,
+    out: &mut RowsMut,
+    (rows, columns): (usize, usize),
+) {
+    let mut row = 0;
+    while row < rows {
+        let step = step(rows - row);
+        let left = a.from(0, row);
+        over_columns!(S, step, 0, columns, false, |column| transposed_tile(
+            simd,
+            left,
+            row + step,
+            b.from(0, column),
+            &mut out.from(row, column)
+        ));
         row += step;
     }
 }
 
 #[inline(always)]
+fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
+    simd: S,
+    a: Rows,
+    depth: usize,
+    b: Rows,
+    out: &mut RowsMut,
+) {
+    let mut left = [&a.data[..0]; MR];
+    for (r, left) in left.iter_mut().enumerate() {
+        *left = &a.data[r * a.stride..][..depth];
+    }
+    let mut sums = [[simd.splat_f32s(0.0); NR]; MR];
+    for (k, b) in (0..depth).zip(b.data.chunks(b.stride)) {
+        let b = vectors::<S, NR>(b);
+        for r in 0..MR {
+            let x = simd.splat_f32s(left[r][k]);
+            for c in 0..NR {
+                sums[r][c] = simd.mul_add_f32s(x, b[c], sums[r][c]);
+            }
+        }
+    }
+    store::<S, MR, NR, ADD>(simd, &sums, out);
+}
+
+#[inline(always)]
 fn transposed_tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
     simd: S,
-    depth: usize,
     a: Rows,
+    depth: usize,
     b: Rows,
     out: &mut RowsMut,
 ) {
@@ -210,12 +225,11 @@ pub(crate) fn row_product<S: Simd>(simd: S, a: &[f32], b: Rows, out: &mut RowsMu
     let mut column = 0;
     while column < columns {
         let wide = column + 4 * S::F32_LANES <= columns;
-        let b = Rows { data: &b.data[column..], ..b };
-        let mut out = RowsMut { data: &mut out.data[column..], ..*out };
+        let left = Rows { data: a, stride: a.len() };
         if wide {
-            tile::<S, 1, 4, false>(simd, [a], b, &mut out);
+            tile::<S, 1, 4, false>(simd, left, a.len(), b.from(0, column), &mut out.from(0, column));
         } else {
-            tile::<S, 1, 1, false>(simd, [a], b, &mut out);
+            tile::<S, 1, 1, false>(simd, left, a.len(), b.from(0, column), &mut out.from(0, column));
         }
         column += if wide { 4 } else { 1 } * S::F32_LANES;
     }
