@@ -95,6 +95,33 @@ pub(crate) fn upper_product<S: Simd>(
     }
 }
 
+/// out ← a · b, or out + a · b.
+///
+/// # Shapes
+/// a: `rows × depth`; b: `depth × columns`; out: `rows × columns`.
+#[inline(always)]
+pub(crate) fn rows_product<S: Simd, const ADD: bool>(
+    simd: S,
+    a: Rows,
+    b: Rows,
+    out: &mut RowsMut,
+    (rows, depth, columns): (usize, usize, usize),
+) {
+    let mut row = 0;
+    while row < rows {
+        let step = step(rows - row);
+        let left = a.from(row, 0);
+        over_columns!(S, step, 0, columns, ADD, |column| tile(
+            simd,
+            left,
+            depth,
+            b.from(0, column),
+            &mut out.from(row, column)
+        ));
+        row += step;
+    }
+}
+
 /// out ← a · b, or out + a · b, with an upper triangular.
 ///
 /// # Shapes
