@@ -235,10 +235,10 @@ fn store<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
     sums: &[[S::f32s; NR]; MR],
     out: &mut RowsMut,
 ) {
-    for r in 0..MR {
+    for (r, sums) in sums.iter().enumerate() {
         let row = S::as_mut_simd_f32s(&mut out.data[r * out.stride..][..NR * S::F32_LANES]).0;
-        for c in 0..NR {
-            row[c] = if ADD { simd.add_f32s(row[c], sums[r][c]) } else { sums[r][c] };
+        for (to, sum) in row.iter_mut().zip(sums) {
+            *to = if ADD { simd.add_f32s(*to, *sum) } else { *sum };
         }
     }
 }
