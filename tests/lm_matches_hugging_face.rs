@@ -3,6 +3,7 @@
 
 use rewardlab::lm::cpu::{Engine, Keep, Signal};
 use rewardlab::lm::{Batch, Config, load_model, read_weights, save_model};
+use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,6 +79,15 @@ fn a_saved_model_is_read_back_bit_for_bit() {
         let (config_back, params_back) = load_model(scratch.path(), &[]).expect("read back");
         assert_eq!(config, config_back);
         assert!(params == params_back, "{name}");
+        // and tensor by tensor the file is the one that Transformers wrote
+        let bytes = |folder: &Path| fs::read(folder.join("model.safetensors")).expect("a model");
+        let (ours, theirs) = (bytes(scratch.path()), bytes(&folder(name)));
+        let tensors = |bytes| SafeTensors::deserialize(bytes).expect("safetensors");
+        let (ours, theirs) = (tensors(&ours), tensors(&theirs));
+        for (tensor, view) in theirs.tensors() {
+            let same = ours.tensor(&tensor).is_ok_and(|o| o.shape() == view.shape() && o.data() == view.data());
+            assert!(same, "{name}: {tensor}");
+        }
     }
 }
 

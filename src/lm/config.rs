@@ -11,7 +11,7 @@ pub enum Family {
     Gpt2,
     /// GPT-NeoX (Pythia): partial rotary positions, parallel residual, q, k, v interleaved per head.
     GptNeox,
-    /// Llama (SmolLM2).
+    /// Llama (`SmolLM2`).
     Llama,
     /// Qwen2: Llama with biases on q, k, v.
     Qwen2,
@@ -70,6 +70,7 @@ pub struct ScoreHead {
 }
 
 /// A decoder transformer.
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own in the models' config files")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Names and file conventions.

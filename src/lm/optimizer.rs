@@ -145,3 +145,33 @@ impl Kernel for SquareSum<'_> {
         crate::num::simd::fold(lanes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // PyTorch 2.15: p = torch.tensor([1.0, -2.0, 0.5]); o = torch.optim.AdamW([p], lr=0.1, weight_decay=0.1); three steps
+    // with the gradients below
+    #[test]
+    fn adamw_is_pytorchs() {
+        let mut params = [1.0, -2.0, 0.5];
+        let mut adam = AdamW::new(3, 0.1).expect("legal");
+        for grad in [[0.5, -3.0, 0.0], [0.1, 2.0, -1.0], [-0.4, 0.25, 1e-3]] {
+            adam.step(&mut params, &grad, 0.1);
+        }
+        for (p, torch) in params.into_iter().zip([0.783_418_1, -1.821_558_2, 0.616_277_1]) {
+            assert!((p - torch).abs() < 2e-7, "{p} against {torch}");
+        }
+    }
+
+    #[test]
+    fn clipping_scales_to_the_limit_and_refuses_nan() {
+        let mut grad = [3.0, 0.0, -4.0];
+        assert_eq!(clip_gradient(&mut grad, 10.0).expect("finite"), 5.0);
+        assert_eq!(grad, [3.0, 0.0, -4.0]);
+        assert_eq!(clip_gradient(&mut grad, 1.0).expect("finite"), 5.0);
+        assert!((grad[0] - 0.6).abs() < 1e-7 && (grad[2] + 0.8).abs() < 1e-7);
+        assert!(clip_gradient(&mut [f32::NAN, 1.0], 1.0).is_err());
+        assert!(AdamW::new(1, -1.0).is_err());
+    }
+}

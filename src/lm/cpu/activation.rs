@@ -5,6 +5,11 @@ use super::lanes::{LANES, exp};
 use crate::lm::config::Activation;
 use crate::num::simd::{Kernel, dispatch};
 
+/// 1/√(2π).
+const INVERSE_SQRT_TAU: f32 = 0.398_942_3;
+/// 2 √(2/π).
+const TWICE: f32 = 1.595_769_2;
+
 /// (x Φ(x), its derivative). erfc by formula 7.1.26 of Abramowitz and Stegun, absolute error below 1.5e-7.
 #[inline(always)]
 fn gelu_exact(x: f32) -> (f32, f32) {
@@ -14,14 +19,12 @@ fn gelu_exact(x: f32) -> (f32, f32) {
     let poly = 1.061_405_4_f32.mul_add(t, -1.453_152).mul_add(t, 1.421_413_7).mul_add(t, -0.284_496_74);
     let tail = 0.5 * poly.mul_add(t, 0.254_829_6) * t * density;
     let phi = if x < 0.0 { tail } else { 1.0 - tail };
-    const INVERSE_SQRT_TAU: f32 = 0.398_942_3;
     (x * phi, phi + x * density * INVERSE_SQRT_TAU)
 }
 
 /// (x σ(2u), its derivative) with u = √(2/π) (x + 0.044715 x³): 0.5 (1 + tanh u) = σ(2u).
 #[inline(always)]
 fn gelu_tanh(x: f32) -> (f32, f32) {
-    const TWICE: f32 = 1.595_769_1;
     let square = x * x;
     let u = TWICE * x * square.mul_add(0.044_715, 1.0);
     let sigmoid = 1.0 / (1.0 + exp(-u));

@@ -1,7 +1,7 @@
 //! The forward pass.
 
 use super::cache::Cache;
-use super::{Block, Engine, Keep, activation, attention, fit, head_norm_form, lanes, linear, norm, norm_form, rotary};
+use super::{Block, Engine, Keep, activation, attention, fit, head_norm_form, lanes, norm, norm_form, rotary};
 use crate::error::Result;
 use crate::lm::batch::Batch;
 use crate::lm::layout::LayerSpan;
@@ -78,7 +78,7 @@ impl Engine {
         let form = norm_form(config, &span.attention_norm, params);
         norm::forward(form, x, fit(&mut block.normed, x.len()), fit(&mut block.attention_moments, rows));
         let qkv = fit(&mut block.qkv, rows * config.qkv_width());
-        linear(&block.normed, &params[span.qkv.weight.clone()], config.width, qkv, false);
+        self.linear(params, &span.qkv.weight, &block.normed, config.width, qkv, false);
         lanes::add_row(qkv, &params[span.qkv.bias.clone()]);
         self.head_norms(params, span, block);
         rotary::rotate(&self.rotary, &mut block.qkv, self.rotated(), false, self.positions());
@@ -86,7 +86,7 @@ impl Engine {
         let (config, span) = (&self.config, &self.layout.layers[l]);
         let middle = if config.parallel_residual { &mut *out } else { fit(&mut block.middle, x.len()) };
         lanes::plus_row(x, &params[span.out.bias.clone()], middle);
-        linear(&block.mixed, &params[span.out.weight.clone()], config.query_width(), middle, true);
+        self.linear(params, &span.out.weight, &block.mixed, config.query_width(), middle, true);
         self.feed_forward(params, l, x, out, block);
     }
 
@@ -111,7 +111,7 @@ impl Engine {
         let form = norm_form(config, &span.inner_norm, params);
         norm::forward(form, input, fit(&mut block.inner_normed, x.len()), fit(&mut block.inner_moments, rows));
         let up = fit(&mut block.up, rows * config.up_width());
-        linear(&block.inner_normed, &params[span.up.weight.clone()], config.width, up, false);
+        self.linear(params, &span.up.weight, &block.inner_normed, config.width, up, false);
         let bias = if config.inner_bias { &params[span.up.bias.clone()] } else { &self.zeros[..config.up_width()] };
         let active = fit(&mut block.active, rows * config.inner);
         activation::forward(config.activation, up, bias, active);
@@ -121,7 +121,7 @@ impl Engine {
         } else {
             lanes::plus_row(&block.middle, bias, out);
         }
-        linear(active, &params[span.down.weight.clone()], config.inner, out, true);
+        self.linear(params, &span.down.weight, active, config.inner, out, true);
     }
 
     /// Normalises every head's q and k, if the config says so.

@@ -2,7 +2,7 @@
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
 use super::lanes::{self, LANES, exp, fold, max, sum};
-use super::{Engine, Keep, fit, linear, linear_input, linear_weight};
+use super::{Engine, Keep, fit, linear_input, linear_weight};
 use crate::error::{Error, Result};
 use crate::lm::batch::Choices;
 use pulp::{Arch, Simd, WithSimd};
@@ -185,7 +185,7 @@ impl Engine {
         let width = self.config.width;
         let logits = fit(&mut head.logits, at.len() * self.config.vocab);
         let hidden = &head.hidden[at.start * width..at.end * width];
-        linear(hidden, &params[self.layout.head.clone()], width, logits, false);
+        self.linear(params, &self.layout.head, hidden, width, logits, false);
     }
 
     /// The entropy of every choice's distribution, in nats, for the choices of the last [`Engine::log_probs`].

@@ -93,7 +93,6 @@ impl Kernel for AddColumns<'_> {
     #[inline(always)]
     fn call(self) {
         let Self(rows, out) = self;
-        // blocks of rows at a time, so that a long column sum loses few bits
         for row in rows.chunks_exact(out.len()) {
             for (o, v) in out.iter_mut().zip(row) {
                 *o += v;

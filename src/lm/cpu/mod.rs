@@ -9,6 +9,7 @@ mod forward;
 mod head;
 mod lanes;
 mod norm;
+mod packed;
 mod rotary;
 mod sample;
 mod tile;
@@ -89,6 +90,8 @@ pub struct Engine {
     deltas: Deltas,
     scratch: attention::Scratch,
     zeros: Vec<f32>,
+    /// Filled while sampling.
+    packed: packed::Packed,
 }
 
 impl Engine {
@@ -116,6 +119,7 @@ impl Engine {
             deltas: Deltas::default(),
             scratch: attention::Scratch::default(),
             zeros: vec![0.0; config.up_width().max(config.vocab)],
+            packed: packed::Packed::default(),
             config: config.clone(),
         })
     }
@@ -136,6 +140,22 @@ impl Engine {
     /// tokens × width.
     pub fn hidden(&self) -> &[f32] {
         &self.hidden
+    }
+
+    /// out ← x · wᵀ, or out + x · wᵀ, w the matrix at `weight`.
+    fn linear(
+        &self,
+        params: &[f32],
+        weight: &Range<usize>,
+        x: &[f32],
+        inputs: usize,
+        out: &mut [f32],
+        accumulate: bool,
+    ) {
+        match self.packed.get(weight, weight.len() / inputs, x.len() / inputs) {
+            Some(panels) => packed::product(x, panels, inputs, out, accumulate),
+            None => linear(x, &params[weight.clone()], inputs, out, accumulate),
+        }
     }
 
     fn check(&self, params: &[f32], batch: &Batch) -> Result<()> {

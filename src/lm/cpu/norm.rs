@@ -12,8 +12,7 @@ pub(crate) struct Moments {
     inverse: f32,
 }
 
-/// Rows to normalise. A row is the first `width` of every `stride` numbers, so that the heads inside wider rows are
-/// reached by offset.
+/// A norm over rows as long as its scale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form<'a> {
     pub(crate) scale: &'a [f32],
@@ -92,12 +91,8 @@ fn row_backward<S: Simd>(simd: S, form: &Form, x: &[f32], m: Moments, dy: &[f32]
     for ((g, d), x) in scale.iter_mut().zip(dy).zip(x) {
         *g += d * (x - m.mean) * m.inverse;
     }
-    // upstream through the scale is parked in dx's place only as sums: recomputing it is cheaper than storing
     let mean = if form.centred { sum2(simd, dy, form.scale, |d, s| d * s) * share } else { 0.0 };
-    let mut along = 0.0;
-    if !x.is_empty() {
-        along = along_row(simd, form, x, m, dy) * share;
-    }
+    let along = along_row(simd, form, x, m, dy) * share;
     for (((o, d), s), x) in dx.iter_mut().zip(dy).zip(form.scale).zip(x) {
         let normal = (x - m.mean) * m.inverse;
         *o += m.inverse * (d * s - mean - normal * along);

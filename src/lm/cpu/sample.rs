@@ -2,7 +2,7 @@
 
 use super::attention::Shape;
 use super::cache::Cache;
-use super::{Engine, Keep, fit, linear};
+use super::{Engine, Keep, fit};
 use crate::error::{Error, Result};
 use crate::lm::batch::Batch;
 use crate::num;
@@ -46,7 +46,7 @@ impl Sampling {
 
     /// Draws a token: (its index, its log-probability under the logits themselves, in nats).
     pub(super) fn draw(&self, logits: &[f32], scratch: &mut Scratch, stream: &mut Stream) -> (u32, f64) {
-        let Scratch { log_probs, probs, order } = scratch;
+        let Scratch { log_probs, tempered, probs, order } = scratch;
         log_probs.clear();
         log_probs.extend(logits.iter().map(|&l| f64::from(l)));
         num::log_softmax(log_probs);
@@ -55,10 +55,15 @@ impl Sampling {
             let better = |best: usize, i: usize| if log_probs[i] > log_probs[best] { i } else { best };
             (0..logits.len()).fold(0, better)
         } else {
-            probs.clear();
-            probs.extend(log_probs.iter().map(|l| l / self.temperature));
-            num::log_softmax(probs);
-            num::exp_into(&probs.clone(), probs);
+            probs.resize(logits.len(), 0.0);
+            if self.temperature == 1.0 {
+                num::exp_into(log_probs, probs);
+            } else {
+                tempered.clear();
+                tempered.extend(log_probs.iter().map(|l| l / self.temperature));
+                num::log_softmax(tempered);
+                num::exp_into(tempered, probs);
+            }
             if self.top_k > 0 || self.top_p < 1.0 {
                 self.truncate(probs, order);
             }
@@ -90,6 +95,7 @@ impl Sampling {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
     log_probs: Vec<f64>,
+    tempered: Vec<f64>,
     probs: Vec<f64>,
     order: Vec<usize>,
 }
@@ -125,11 +131,28 @@ impl Engine {
         Error::check_shape("streams", prompts.len(), streams.len())?;
         let (batch, shared) = distinct(prompts)?;
         self.check(params, &batch)?;
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.fill(params, &self.layout, self.config.width);
+        self.packed = packed;
+        let samples = self.complete(params, prompts, (batch, &shared), sampling, streams);
+        // the caller may change the weights before the next forward pass
+        self.packed.clear();
+        samples
+    }
+
+    fn complete<P: AsRef<[u32]>>(
+        &mut self,
+        params: &[f32],
+        prompts: &[P],
+        (batch, shared): (Batch, &[usize]),
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<Sample>> {
         let mut samples = vec![Sample::default(); prompts.len()];
         let longest = prompts.iter().map(|p| p.as_ref().len()).max().unwrap_or(0) + sampling.length;
         let longest = longest.min(self.config.context);
         let mut cache = Cache::new(Shape::new(&self.config), self.config.layers, prompts.len(), longest);
-        let mut logits = self.read(params, batch, &shared, &mut cache);
+        let mut logits = self.read(params, batch, shared, &mut cache);
         let mut scratch = Scratch::default();
         let mut running: Vec<usize> = (0..prompts.len()).collect();
         for step in 0..sampling.length {
@@ -174,7 +197,7 @@ impl Engine {
             hidden.extend_from_slice(&self.hidden[last * width..][..width]);
         }
         let mut logits = vec![0.0; shared.len() * vocab];
-        linear(&hidden, &params[self.layout.head.clone()], width, &mut logits, false);
+        self.linear(params, &self.layout.head, &hidden, width, &mut logits, false);
         logits
     }
 
@@ -195,7 +218,7 @@ impl Engine {
         self.run(params, Keep::Final, Some(cache));
         running.iter().for_each(|&i| cache.lengths[i] += 1);
         let logits = fit(logits, running.len() * self.config.vocab);
-        linear(&self.hidden, &params[self.layout.head.clone()], self.config.width, logits, false);
+        self.linear(params, &self.layout.head, &self.hidden, self.config.width, logits, false);
     }
 }
 

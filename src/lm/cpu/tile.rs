@@ -95,6 +95,33 @@ pub(crate) fn upper_product<S: Simd>(
     }
 }
 
+/// out ← a · b, or out + a · b.
+///
+/// # Shapes
+/// a: `rows × depth`; b: `depth × columns`; out: `rows × columns`.
+#[inline(always)]
+pub(crate) fn rows_product<S: Simd, const ADD: bool>(
+    simd: S,
+    a: Rows,
+    b: Rows,
+    out: &mut RowsMut,
+    (rows, depth, columns): (usize, usize, usize),
+) {
+    let mut row = 0;
+    while row < rows {
+        let step = step(rows - row);
+        let left = a.from(row, 0);
+        over_columns!(S, step, 0, columns, ADD, |column| tile(
+            simd,
+            left,
+            depth,
+            b.from(0, column),
+            &mut out.from(row, column)
+        ));
+        row += step;
+    }
+}
+
 /// out ← a · b, or out + a · b, with an upper triangular.
 ///
 /// # Shapes
@@ -208,10 +235,10 @@ fn store<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
     sums: &[[S::f32s; NR]; MR],
     out: &mut RowsMut,
 ) {
-    for r in 0..MR {
+    for (r, sums) in sums.iter().enumerate() {
         let row = S::as_mut_simd_f32s(&mut out.data[r * out.stride..][..NR * S::F32_LANES]).0;
-        for c in 0..NR {
-            row[c] = if ADD { simd.add_f32s(row[c], sums[r][c]) } else { sums[r][c] };
+        for (to, sum) in row.iter_mut().zip(sums) {
+            *to = if ADD { simd.add_f32s(*to, *sum) } else { *sum };
         }
     }
 }
