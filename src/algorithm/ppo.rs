@@ -246,3 +246,52 @@ fn tokens_of<'a>(lengths: &'a [usize], part: &'a [usize]) -> impl Iterator<Item 
         .collect();
     part.iter().flat_map(move |&i| starts[i]..starts[i] + lengths[i])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lm::{Config, ScoreHead, Size, init};
+
+    fn trainee() -> Trainee {
+        let size = Size { vocab: 6, width: 16, layers: 1, heads: 2, context: 8 };
+        let config = Config { scores: vec![ScoreHead { name: "value".into(), outputs: 1 }], ..Config::gpt2(size) };
+        let params = init(&config, 0.1, &mut Stream::named(&["ppo"])).expect("a layout");
+        Trainee::new(&config, params, 0.5).expect("legal")
+    }
+
+    fn settings() -> PpoParams {
+        PpoParams { iterations: 25, samples: 32, epochs: 3, minibatch: 16, learning_rate: 3e-3, ..PpoParams::default() }
+    }
+
+    fn train(reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<PpoRound>)> {
+        let mut trainee = trainee();
+        let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+        let prompts = [vec![0, 1], vec![0, 2]];
+        let rounds = ppo(&mut trainee, &settings(), &prompts, &sampling, reward, &mut Stream::named(&["rollouts"]))?;
+        Ok((trainee, rounds))
+    }
+
+    /// The reward is for the prompt's second token, said at once: 1/6 by chance.
+    #[test]
+    fn learns_what_is_rewarded_and_repeats_its_bits() {
+        let run = || train(|i, output| f64::from(u8::from(output.first() == Some(&(i as u32 + 1))))).expect("finite");
+        let ((one, rounds), (two, _)) = (run(), run());
+        assert!(rounds[0].reward < 0.5 && rounds[24].reward > 0.8, "{rounds:?}");
+        assert_eq!(rounds[0].kl_k1, 0.0);
+        assert!(rounds[24].kl_k1 > 0.1);
+        assert_eq!(one.params, two.params);
+    }
+
+    #[test]
+    fn bad_settings_and_rewards_are_refused() {
+        assert!(matches!(train(|_, _| f64::NAN), Err(Error::NotFinite { .. })));
+        for wrong in [
+            PpoParams { samples: 1, ..settings() },
+            PpoParams { clip: 0.0, ..settings() },
+            PpoParams { gamma: 1.5, ..settings() },
+            PpoParams { kl_target: f64::NAN, ..settings() },
+        ] {
+            assert!(matches!(wrong.validate(), Err(Error::Parameter { .. })));
+        }
+    }
+}

@@ -153,3 +153,64 @@ pub fn sft(
     }
     Ok(last.0 / last.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lm::{Decay, Size, init};
+
+    fn config() -> Config {
+        Config::gpt2(Size { vocab: 6, width: 16, layers: 1, heads: 2, context: 8 })
+    }
+
+    fn fresh() -> Trainee {
+        let params = init(&config(), 0.1, &mut Stream::named(&["trainee"])).expect("a layout");
+        Trainee::new(&config(), params, 1.0).expect("legal")
+    }
+
+    /// After prompt (0, a) comes a, then 5: learned from examples of every a but one.
+    #[test]
+    fn sft_learns_to_copy_and_repeats_its_bits() {
+        let examples: Vec<Example> = (1..5).map(|a| Example { tokens: vec![0, a, a, 5], prompt: 2 }).collect();
+        let schedule = Schedule { peak: 1e-2, warm_up: 5, steps: 150, decay: Decay::Linear };
+        let (mut one, mut two) = (fresh(), fresh());
+        let run = |t: &mut Trainee| sft(t, &examples, 3, &schedule, &mut Stream::named(&["order"])).expect("finite");
+        let loss = run(&mut one);
+        // chance is ln 6 = 1.79
+        assert!(loss < 0.1, "{loss}");
+        assert_eq!(loss.to_bits(), run(&mut two).to_bits());
+        assert_eq!(one.params, two.params);
+    }
+
+    #[test]
+    fn weight_one_on_prompts_is_the_likelihood_of_all_tokens() {
+        let (mut one, mut two) = (fresh(), fresh());
+        let text = [Example { tokens: vec![0, 3, 2, 5], prompt: 3 }, Example { tokens: vec![0, 1, 4], prompt: 0 }];
+        let whole = text.clone().map(|e| Example { prompt: 1, ..e });
+        let a = one.text_step(&text, 1.0, 1e-2).expect("finite");
+        let b = two.nll_step(&whole, 1e-2).expect("finite");
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+        let worst = one.params.iter().zip(&two.params).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-5, "{worst}");
+    }
+
+    #[test]
+    fn divergence_is_an_error_and_leaves_the_weights() {
+        let mut trainee = fresh();
+        trainee.params[0] = f32::NAN;
+        let before: Vec<u32> = trainee.params.iter().map(|p| p.to_bits()).collect();
+        let error = trainee.nll_step(&[Example { tokens: vec![0, 1, 2], prompt: 1 }], 1e-2);
+        assert!(matches!(error, Err(Error::NotFinite { .. })));
+        assert_eq!(before, trainee.params.iter().map(|p| p.to_bits()).collect::<Vec<_>>());
+        assert!(
+            sft(
+                &mut fresh(),
+                &[],
+                1,
+                &Schedule { peak: 1.0, warm_up: 0, steps: 1, decay: Decay::Constant },
+                &mut Stream::named(&["x"])
+            )
+            .is_err()
+        );
+    }
+}
