@@ -3,8 +3,8 @@
 #![allow(missing_docs)]
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use rewardlab::env::{Tree, World};
-use rewardlab::exact::{Engine, bandit};
+use rewardlab::env::{Automaton, TokenWorld, Tree, World};
+use rewardlab::exact::{AutomatonEngine, Engine, bandit};
 use rewardlab::policy::{Activation, Init, Mlp, Policy, Tabular};
 use rewardlab::rng::Stream;
 use std::hint::black_box;
@@ -56,5 +56,27 @@ fn jacobian(c: &mut Criterion) {
     c.bench_function("jacobian_norm/mlp V=5 L=4", |b| b.iter(|| black_box(engine.jacobian_norm(&mut policy, 0))));
 }
 
-criterion_group!(benches, bandits, enumeration, jacobian);
+/// 10^20 outputs: a level in −10..=10 that the tokens move.
+fn automaton(c: &mut Criterion) {
+    let (vocab, length) = (10, 20);
+    let steps: Vec<i64> = (0..vocab as i64).map(|a| a % 3 - 1).collect();
+    let level = Automaton::level(&steps, -10, 10, |l| l as f64 / 10.0).expect("legal");
+    let world = TokenWorld::new(level, vec![10], length, None).expect("legal");
+    let mut group = c.benchmark_group("automaton");
+    for order in [1, 2] {
+        let engine = AutomatonEngine::new(world.clone(), order);
+        let mut policy = Tabular::uniform(engine.ngrams().contexts(), vocab);
+        Stream::named(&["bench"]).fill_normal(1.0, policy.params_mut());
+        let log_probs = engine.log_probs(&mut policy, 0);
+        let mut weights = vec![0.0; log_probs.len()];
+        let id = |what| BenchmarkId::new(what, format!("V={vocab} L={length} 21 states k={order}"));
+        group.bench_function(id("gradient"), |b| {
+            b.iter(|| engine.value_weights(black_box(&log_probs), 0, 1.0, &mut weights));
+        });
+        group.bench_function(id("tilted"), |b| b.iter(|| black_box(engine.tilted(black_box(&log_probs), 0, 0.1))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bandits, enumeration, jacobian, automaton);
 criterion_main!(benches);

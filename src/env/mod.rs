@@ -1,7 +1,11 @@
-//! Worlds: prompts, outputs, and the true reward of each. Enumerable, so that everything about them is exact.
+//! Worlds: prompts, outputs, and the true reward of each. Enumerable, so that everything about them is exact; and text
+//! tasks for transformers, whose rewards are exact too.
 
+mod automaton;
 mod idx;
+pub mod text;
 mod world;
 
+pub use automaton::{Automaton, Ngrams, TokenWorld};
 pub use idx::{Images, Split};
 pub use world::{Tree, World};

@@ -1,6 +1,7 @@
 //! Exact quantities of enumerable worlds, in f64: never sampled, and written without `objective` or `algorithm`, so
 //! that each is the other's oracle.
 
+mod automaton;
 pub mod bandit;
 mod best_of_n;
 mod bounds;
@@ -12,6 +13,7 @@ mod rows;
 mod tilted;
 mod tree;
 
+pub use automaton::{AutomatonEngine, SequenceOptimum, SequenceStats};
 pub use best_of_n::{best_of_n, best_of_n_kl_bound, best_of_n_point};
 pub use bounds::{Surrogate, sharp_bound, sharp_tabular_bound, theorem1_bound};
 pub use flow::{Crossing, Flow};
