@@ -42,7 +42,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         },
         layers: vec![Layer::Heat {
             cells: cells(rows, |r| r.length == length && r.moved == moved && r.kl == kl),
-            value_label: "cosine of the mean gradient to ∇KL (nothing: mean zero)".into(),
+            value_label: "cosine of mean gradient to ∇KL".into(),
         }],
     };
     let line = |title: String, y: &str, length: usize, value: fn(&Record<Row>) -> Option<f64>| Panel {
@@ -55,7 +55,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "One KL, several gradients".into(),
         subtitle:
             "Exact means by enumeration, both policies, mean over seeds. Above: farthest from the reference. Below: \
-                   on-policy; what is under 1e-6 is left out."
+                   on-policy; what is under 1e-6 is left out, \
+                   and a mean of zero has no cosine."
                 .into(),
         panels: vec![
             heat("One token, on-policy".into(), 1, 0.0),
