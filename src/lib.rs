@@ -27,6 +27,7 @@
 //! | level | modules |
 //! |---|---|
 //! | 3 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
+//! | 3 | [`metrics`] |
 //! | 2 | [`algorithm`], [`exact`] (neither sees the other: each is the other's oracle) |
 //! | 1 | [`policy`], [`mod@env`], [`objective`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
@@ -41,6 +42,7 @@ pub mod env;
 pub mod error;
 pub mod exact;
 pub mod experiment;
+pub mod metrics;
 pub mod num;
 pub mod objective;
 pub mod plot;

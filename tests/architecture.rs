@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["env", "error", "num", "rng"]),
     ("exact", &["env", "error", "num", "policy"]),
     ("algorithm", &["env", "error", "num", "objective", "policy", "rng", "stats"]),
+    ("metrics", &["env", "exact", "num", "objective", "policy", "stats"]),
     ("record", &["error"]),
     ("plot", &["error"]),
     ("report", &["error", "record", "stats"]),

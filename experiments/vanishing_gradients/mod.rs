@@ -5,7 +5,9 @@
 // figures
 pub(crate) mod controlled;
 pub(crate) mod correlation;
+pub(crate) mod estimators;
 pub(crate) mod group_normalisation;
+pub(crate) mod kl_estimators;
 pub(crate) mod partial_sft;
 pub(crate) mod ppo_bound;
 pub(crate) mod remedies;
@@ -15,6 +17,7 @@ pub(crate) mod separation;
 pub(crate) mod theorem1;
 
 // shared set-up
+mod estimation;
 mod factored;
 mod families;
 mod finetune;

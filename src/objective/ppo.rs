@@ -23,18 +23,9 @@ pub fn ppo_clip_objective(
     check(log_probs, old_log_probs, advantages, clip, weights);
     let mut total = 0.0;
     for (((&lp, &old), &advantage), w) in log_probs.iter().zip(old_log_probs).zip(advantages).zip(weights) {
-        if advantage == 0.0 {
-            continue;
-        }
-        // equal first: −∞ − (−∞) is no ratio at all
-        let log_ratio = if lp.to_bits() == old.to_bits() { 0.0 } else { lp - old };
-        if passes(log_ratio, advantage, clip) {
-            let term = log_ratio.exp() * advantage;
-            total += term;
-            *w += scale * term;
-        } else {
-            total += (1.0 + clip.copysign(advantage)) * advantage;
-        }
+        let (term, slope) = clipped_term(log_ratio(lp, old), advantage, clip);
+        total += term;
+        *w += scale * slope;
     }
     total
 }
@@ -59,8 +50,7 @@ pub fn expected_ppo_clip_objective(
     check(log_probs, old_log_probs, advantages, clip, weights);
     let mut total = 0.0;
     for (((&lp, &old), &advantage), w) in log_probs.iter().zip(old_log_probs).zip(advantages).zip(weights) {
-        let log_ratio = if lp.to_bits() == old.to_bits() { 0.0 } else { lp - old };
-        if passes(log_ratio, advantage, clip) {
+        if passes(log_ratio(lp, old), advantage, clip) {
             let term = lp.exp() * advantage;
             total += term;
             *w += scale * term;
@@ -69,6 +59,25 @@ pub fn expected_ppo_clip_objective(
         }
     }
     total
+}
+
+/// log `π/π_old`; 0 where they are equal, also where both are impossible.
+pub(super) fn log_ratio(log_prob: f64, old: f64) -> f64 {
+    // equal first: −∞ − (−∞) is no ratio at all
+    if log_prob.to_bits() == old.to_bits() { 0.0 } else { log_prob - old }
+}
+
+/// min(ρA, clip(ρ) A) and its derivative with respect to log ρ.
+pub(super) fn clipped_term(log_ratio: f64, advantage: f64, clip: f64) -> (f64, f64) {
+    if advantage == 0.0 {
+        return (0.0, 0.0);
+    }
+    if passes(log_ratio, advantage, clip) {
+        let term = log_ratio.exp() * advantage;
+        (term, term)
+    } else {
+        ((1.0 + clip.copysign(advantage)) * advantage, 0.0)
+    }
 }
 
 /// Whether a token with this log ratio and advantage passes gradient.

@@ -1,14 +1,8 @@
 //! Advantages of a group: several outputs of one prompt, judged against each other.
 //!
-//! Each function fills `advantages` from the group's rewards; [`policy_gradient_objective`] turns them into a step.
+//! Each function fills `advantages` from the rewards of *one* group; [`in_groups`] applies it to a batch.
 //! A group without a comparison in it — one output, or all rewards equal — has advantages of exactly zero (a *dead
 //! group*), never 0/0 and never the rounding noise of a mean divided by its own spread. Rewards must be finite.
-
-/// `A_i = r_i − baseline`: REINFORCE (Williams 1992); `baseline` 0 gives the plain estimator.
-pub fn reinforce_advantages(rewards: &[f64], baseline: f64, advantages: &mut [f64]) {
-    assert_eq!(rewards.len(), advantages.len(), "one advantage per output");
-    advantages.iter_mut().zip(rewards).for_each(|(a, r)| *a = r - baseline);
-}
 
 /// `A_i = r_i` − mean of the *other* rewards: RLOO (arXiv:2402.14740), unbiased.
 ///
@@ -51,28 +45,34 @@ pub fn grpo_advantages(rewards: &[f64], epsilon: f64, advantages: &mut [f64]) {
     }
 }
 
-/// `(1/G) Σ A_i log π(y_i)`: the surrogate whose gradient is a group's policy-gradient step; advantages are constants.
+/// `A_i = (r_i − mean of the group) / (std of the batch + epsilon)`: GRPO with TRL's `scale_rewards` `batch`.
 ///
-/// # Shapes
-/// `log_probs`, `advantages`, `weights`: one entry per output of the group.
-pub fn policy_gradient_objective(log_probs: &[f64], advantages: &[f64], scale: f64, weights: &mut [f64]) -> f64 {
-    assert!(
-        log_probs.len() == advantages.len() && advantages.len() == weights.len(),
-        "one advantage and weight per output"
-    );
-    let share = 1.0 / log_probs.len() as f64;
-    let mut value = 0.0;
-    for ((lp, a), w) in log_probs.iter().zip(advantages).zip(weights) {
-        value += share * a * lp;
-        *w += scale * share * a;
+/// `std` is the sample standard deviation of all `rewards`, groups mixed: a prompt whose own spread is small stays small. The
+/// last group may be partial. All rewards equal: exactly zero.
+pub fn grpo_batch_advantages(rewards: &[f64], group: usize, epsilon: f64, advantages: &mut [f64]) {
+    // the batch as one group: r − mean, for the spread only
+    dr_grpo_advantages(rewards, advantages);
+    let squares: f64 = advantages.iter().map(|a| a * a).sum();
+    let std = (squares / (rewards.len() as f64 - 1.0).max(1.0)).sqrt();
+    in_groups(rewards, group, dr_grpo_advantages, advantages);
+    if std > 0.0 {
+        advantages.iter_mut().for_each(|a| *a /= std + epsilon);
     }
-    value
+}
+
+/// Applies `rule` to consecutive blocks of `group` rewards; a last block that is smaller is a group of its own.
+///
+/// # Panics
+/// If `group` is 0 or the lengths differ.
+pub fn in_groups(rewards: &[f64], group: usize, rule: impl Fn(&[f64], &mut [f64]), advantages: &mut [f64]) {
+    assert_eq!(rewards.len(), advantages.len(), "one advantage per output");
+    assert!(group > 0, "a group has at least one output");
+    rewards.chunks(group).zip(advantages.chunks_mut(group)).for_each(|(r, a)| rule(r, a));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objective::testing::assert_weights_are_the_derivative;
     use proptest::prelude::*;
 
     type Rule = fn(&[f64], &mut [f64]);
@@ -83,6 +83,12 @@ mod tests {
     fn advantages(rule: Rule, rewards: &[f64]) -> Vec<f64> {
         let mut out = vec![f64::NAN; rewards.len()];
         rule(rewards, &mut out);
+        out
+    }
+
+    fn advantages_of_batch(rewards: &[f64], group: usize) -> Vec<f64> {
+        let mut out = vec![f64::NAN; rewards.len()];
+        grpo_batch_advantages(rewards, group, 0.0, &mut out);
         out
     }
 
@@ -115,6 +121,21 @@ mod tests {
                 assert_close(&advantages(*rule, &scaled), &expected, 1e-12 * scale);
             }
             assert_close(&advantages(RULES[2], &scaled), &advantages(RULES[2], &rewards), 1e-9);
+        }
+
+        /// Whole groups, a partial one at the end, and a batch that is smaller than a group.
+        #[test]
+        fn batch_scaling_forgets_shift_and_scale(
+            rewards in group(), size in 1usize..5, shift in -10.0..10.0, scale in 0.1..10.0,
+        ) {
+            let spread = rewards.iter().fold(0.0, |m: f64, r| m.max((r - rewards[0]).abs()));
+            prop_assume!(spread == 0.0 || spread > 1e-3);
+            let of = |rewards: &[f64]| advantages_of_batch(rewards, size);
+            let other: Vec<f64> = rewards.iter().map(|r| shift + scale * r).collect();
+            assert_close(&of(&rewards), &of(&other), 1e-9);
+            for group in of(&rewards).chunks(size) {
+                prop_assert!(group.iter().sum::<f64>().abs() < 1e-9);
+            }
         }
 
         #[test]
@@ -166,17 +187,21 @@ mod tests {
     }
 
     #[test]
-    fn reinforce_subtracts_the_baseline() {
-        let mut a = [0.0; 2];
-        reinforce_advantages(&[1.0, -1.0], 0.25, &mut a);
-        assert_close(&a, &[0.75, -1.25], 0.0);
+    fn a_partial_group_is_a_group() {
+        let mut batch = [f64::NAN; 5];
+        in_groups(&[1.0, 0.0, 5.0, 3.0, 7.0], 2, rloo_advantages, &mut batch);
+        assert_eq!(batch, [1.0, -1.0, 2.0, -2.0, 0.0]);
     }
 
     #[test]
-    fn weights_are_the_derivative() {
-        let advantages = [0.5, -1.0, 2.0];
-        assert_weights_are_the_derivative(&[-0.2, -2.0, -3.0], |lp, s, w| {
-            policy_gradient_objective(lp, &advantages, s, w)
-        });
+    fn batch_scaling_leaves_a_quiet_group_quiet() {
+        let rewards = [0.0, 0.01, 1.0, -1.0];
+        let (mut by_batch, mut by_group) = ([0.0; 4], [0.0; 4]);
+        grpo_batch_advantages(&rewards, 2, 0.0, &mut by_batch);
+        in_groups(&rewards, 2, RULES[2], &mut by_group);
+        assert!(by_batch[1] < 0.01 && by_batch[2] > 1.0, "{by_batch:?}");
+        assert!((by_group[1] - by_group[2]).abs() < 1e-12, "{by_group:?}");
+        grpo_batch_advantages(&[0.3; 4], 3, 0.0, &mut by_batch);
+        assert_eq!(by_batch, [0.0; 4]);
     }
 }

@@ -1,0 +1,88 @@
+//! Lengths, signal to noise, and cosines across reward std.
+
+use super::super::statistics::{log_axis, means, summary};
+use super::Row;
+use rewardlab::experiment::Record;
+use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+
+const SHOWN: [(&str, &str); 6] = [
+    ("reinforce", "REINFORCE"),
+    ("reinforce+average", "REINFORCE, moving average"),
+    ("rloo", "RLOO"),
+    ("grpo", "GRPO"),
+    ("dr_grpo", "Dr. GRPO"),
+    ("ppo", "PPO (perfect critic)"),
+];
+const MOVED: [(&str, &str); 2] =
+    [("ppo_moved", "PPO, policy moved"), ("ppo_moved_unclipped", "PPO, policy moved, no clip")];
+
+pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
+    let std = "reward std";
+    let step = |family| Panel {
+        title: format!("Expected step: {}", words(family)),
+        x: log_axis(std),
+        y: log_axis("‖expected step‖"),
+        layers: layers(rows, family, "tabular", &SHOWN, |r| Some(r.step)),
+    };
+    let snr = |family| Panel {
+        title: format!("Signal to noise: {}", words(family)),
+        x: log_axis(std),
+        y: log_axis("‖expected step‖ / noise"),
+        layers: layers(rows, family, "tabular", &SHOWN, |r| r.snr),
+    };
+    let cosine = |policy: &str| Panel {
+        title: format!("Rare success, {policy}"),
+        x: log_axis(std),
+        y: Axis { label: "mean cosine to the gradient".into(), ..Axis::default() },
+        layers: layers(rows, "rare", policy, &SHOWN, |r| r.cosine),
+    };
+    let ppo: Vec<_> = SHOWN[5..].iter().chain(&MOVED).copied().collect();
+    let clip = |title: &str, label: &str, value: fn(&Record<Row>) -> Option<f64>| Panel {
+        title: title.into(),
+        x: log_axis(std),
+        y: log_axis(label),
+        layers: layers(rows, "rare", "tabular", &ppo, value),
+    };
+    Chart {
+        title: "Small rewards shorten a sampled step; rare success also takes its direction".into(),
+        subtitle:
+            "All methods at the same number of outputs of one prompt. Exact means and noise by enumeration, cosines \
+                   sampled; tabular unless named; mean over seeds."
+                .into(),
+        panels: vec![
+            step("rescaled"),
+            step("rare"),
+            snr("rescaled"),
+            snr("rare"),
+            cosine("tabular"),
+            cosine("log_linear"),
+            clip("PPO's bias, rare success", "bias / ‖gradient‖", |r| r.bias),
+            clip("PPO's noise, rare success", "noise / ‖gradient‖", |r| Some(r.noise / r.gradient)),
+        ],
+        columns: 2,
+    }
+}
+
+fn words(family: &str) -> &'static str {
+    if family == "rare" { "rare success" } else { "rescaled rewards" }
+}
+
+fn layers(
+    rows: &[Record<Row>],
+    family: &str,
+    policy: &str,
+    methods: &[(&str, &str)],
+    value: impl Fn(&Record<Row>) -> Option<f64>,
+) -> Vec<Layer> {
+    let layer = |(method, series): &(&str, &str)| {
+        let of = rows.iter().filter(|r| (&*r.family, &*r.policy, &*r.method) == (family, policy, *method));
+        // seeds differ in the std that a rare success can reach: averaged by what was aimed at
+        let points =
+            |v: &dyn Fn(&Record<Row>) -> Option<f64>| means(&summary(of.clone().filter_map(|r| Some((r.std, v(r)?)))));
+        let (x, y) = (points(&|r| value(r).map(|_| r.reward_std)), points(&value));
+        let points = x.iter().zip(&y).map(|(x, y)| (x.1, y.1)).collect();
+        let stroke = if *method == "dr_grpo" || *method == "rloo" { Stroke::Dashed } else { Stroke::Solid };
+        Layer::Line { series: (*series).into(), points, stroke, markers: true }
+    };
+    methods.iter().map(layer).collect()
+}
