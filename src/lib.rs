@@ -29,7 +29,7 @@
 //! | 3 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
 //! | 3 | [`metrics`] |
 //! | 2 | [`algorithm`], [`exact`] (neither sees the other: each is the other's oracle) |
-//! | 1 | [`policy`], [`mod@env`], [`objective`] |
+//! | 1 | [`policy`], [`mod@env`], [`objective`], [`lm`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
 
 #[cfg(doctest)]
@@ -43,6 +43,7 @@ pub mod error;
 pub mod exact;
 pub mod experiment;
 pub mod metrics;
+pub mod lm;
 pub mod num;
 pub mod objective;
 pub mod plot;

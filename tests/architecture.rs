@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rng", &[]),
     ("stats", &["error", "num", "rng"]),
     ("env", &["error", "num", "rng"]),
+    ("lm", &["error", "num", "rng"]),
     ("objective", &["error", "num"]),
     ("policy", &["env", "error", "num", "rng"]),
     ("exact", &["env", "error", "num", "policy"]),

@@ -1,19 +1,39 @@
 //! A safe door to the `gemm` crate: single-threaded (one unit of work per thread), strided, bit-identical between
 //! calls of the same shape on the same machine.
 
+/// A number that the products know: f64, or f32 in the language models' engine.
+pub trait Element: sealed::Sealed + Copy + 'static {
+    /// One, the factor of both the product and what it is added to.
+    const ONE: Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+impl Element for f32 {
+    const ONE: Self = 1.0;
+}
+
+impl Element for f64 {
+    const ONE: Self = 1.0;
+}
+
 /// A borrowed matrix: `rows × cols` over a slice with strides, so that a transpose costs nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Matrix<'a> {
-    data: &'a [f64],
+pub struct Matrix<'a, T = f64> {
+    data: &'a [T],
     rows: usize,
     cols: usize,
     row_stride: usize,
     col_stride: usize,
 }
 
-impl<'a> Matrix<'a> {
+impl<'a, T: Element> Matrix<'a, T> {
     /// A row-major matrix over the whole slice.
-    pub fn new(data: &'a [f64], rows: usize, cols: usize) -> Self {
+    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "matrix of {rows} × {cols}");
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
@@ -30,7 +50,7 @@ impl<'a> Matrix<'a> {
 /// # Shapes
 /// `out` is row-major `a.rows × b.cols`; `a.cols` = `b.rows`.
 #[allow(unsafe_code)]
-pub fn matmul(a: Matrix, b: Matrix, out: &mut [f64], accumulate: bool) {
+pub fn matmul<T: Element>(a: Matrix<T>, b: Matrix<T>, out: &mut [T], accumulate: bool) {
     assert_eq!(a.cols, b.rows, "inner sizes differ");
     assert_eq!(out.len(), a.rows * b.cols, "output has the wrong size");
     if out.is_empty() {
@@ -54,8 +74,8 @@ pub fn matmul(a: Matrix, b: Matrix, out: &mut [f64], accumulate: bool) {
             b.data.as_ptr(),
             b.col_stride as isize,
             b.row_stride as isize,
-            1.0,
-            1.0,
+            T::ONE,
+            T::ONE,
             false,
             false,
             false,

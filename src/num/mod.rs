@@ -9,7 +9,7 @@ pub(crate) mod simd;
 mod softmax;
 
 pub use exp::{exp_into, tanh_in_place};
-pub use matmul::{Matrix, matmul};
+pub use matmul::{Element, Matrix, matmul};
 pub use planes::Window;
 pub use simd::dot;
 pub(crate) use softmax::exp_shifted;

@@ -1,0 +1,58 @@
+//! The language models' engine on one thread: a training step, scoring and sampling of a small transformer.
+
+#![allow(missing_docs)]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rewardlab::lm::cpu::{Engine, Keep, Sampling, Signal};
+use rewardlab::lm::{AdamW, Batch, Config, Size, init};
+use rewardlab::rng::Stream;
+use std::hint::black_box;
+
+const LENGTH: usize = 32;
+const SEQUENCES: usize = 64;
+
+fn engine(c: &mut Criterion) {
+    let size = Size { vocab: 64, width: 64, layers: 2, heads: 4, context: LENGTH };
+    let mut group = c.benchmark_group("lm_w64_l2_t32_b64");
+    group.sample_size(20).throughput(Throughput::Elements((LENGTH * SEQUENCES) as u64));
+    for (name, config) in [("gpt2", Config::gpt2(size)), ("llama", Config::llama(size))] {
+        let mut rng = Stream::named(&["bench", name]);
+        let mut params = init(&config, 0.02, &mut rng).expect("legal");
+        let mut engine = Engine::new(&config).expect("legal");
+        let rows: Vec<Vec<u32>> = (0..SEQUENCES).map(|_| (0..LENGTH).map(|_| rng.below(64) as u32).collect()).collect();
+        let batch = Batch::new(&rows);
+        let choices = batch.next_tokens();
+        let weights = vec![-1.0 / choices.len() as f64; choices.len()];
+        let mut adam = AdamW::new(params.len(), 0.01).expect("legal");
+        let mut grad = vec![0.0; params.len()];
+        group.bench_function(BenchmarkId::new("step", name), |b| {
+            b.iter(|| {
+                engine.forward(&params, &batch, Keep::All).expect("legal");
+                engine.log_probs(&params, &choices).expect("legal");
+                grad.fill(0.0);
+                let signal = Signal { log_probs: &weights, ..Signal::default() };
+                engine.backward(&params, &signal, &mut grad).expect("legal");
+                adam.step(&mut params, &grad, 1e-3);
+            });
+        });
+        group.bench_function(BenchmarkId::new("score", name), |b| {
+            b.iter(|| {
+                engine.forward(&params, &batch, Keep::Final).expect("legal");
+                black_box(engine.log_probs(&params, &choices).expect("legal"));
+            });
+        });
+        let prompts: Vec<&[u32]> = rows.iter().map(|r| &r[..LENGTH / 4]).collect();
+        let sampling = Sampling::plain(LENGTH - LENGTH / 4);
+        group.bench_function(BenchmarkId::new("sample", name), |b| {
+            b.iter(|| {
+                let mut streams: Vec<Stream> =
+                    (0..SEQUENCES).map(|i| Stream::named(&["bench", &i.to_string()])).collect();
+                black_box(engine.sample(&params, &prompts, &sampling, &mut streams).expect("legal"));
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, engine);
+criterion_main!(benches);

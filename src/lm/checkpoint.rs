@@ -1,0 +1,111 @@
+//! Everything that a training run needs to go on where it was killed, in one safetensors file.
+
+use super::config::Config;
+use super::layout::Layout;
+use super::optimizer::AdamW;
+use super::weights::{named, read_weights, write_tensors};
+use crate::error::{Error, Result};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
+
+const FIRST: &str = "optimizer.first_moment";
+const SECOND: &str = "optimizer.second_moment";
+const STATE: &str = "training_state";
+
+/// Weights, the optimiser's moments and step counter, and the caller's cursor. Random streams are functions of their
+/// names, so a cursor (the step, the place in the data) names the streams to go on with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// The weights, flat.
+    pub params: Vec<f32>,
+    /// The optimiser.
+    pub optimizer: AdamW,
+    /// Whatever names the place in the run.
+    pub cursor: String,
+}
+
+/// What is not a tensor, as JSON; f64 values survive it exactly.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    config: Config,
+    beta1: f64,
+    beta2: f64,
+    epsilon: f64,
+    weight_decay: f64,
+    steps: u64,
+    cursor: String,
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+impl Checkpoint {
+    /// Writes the file, under a temporary name first. Weights have their Hugging Face names, so other readers find them.
+    ///
+    /// # Errors
+    /// Weights or moments that do not fit the config; a path that cannot be written.
+    pub fn save(&self, path: &Path, config: &Config) -> Result<()> {
+        let layout = Layout::new(config)?;
+        let optimizer = &self.optimizer;
+        Error::check_shape("parameters", layout.len(), self.params.len())?;
+        Error::check_shape("moments", layout.len(), optimizer.first.len())?;
+        let state = State {
+            config: config.clone(),
+            beta1: optimizer.beta1,
+            beta2: optimizer.beta2,
+            epsilon: optimizer.epsilon,
+            weight_decay: optimizer.weight_decay,
+            steps: optimizer.steps,
+            cursor: self.cursor.clone(),
+        };
+        let state = serde_json::to_vec(&state).map_err(|e| Error::content(path, STATE, e.to_string()))?;
+        let mut floats = named(config, &layout, &self.params);
+        for (name, moment) in [(FIRST, &optimizer.first), (SECOND, &optimizer.second)] {
+            floats.push((name.into(), vec![moment.len()], bytes(moment)));
+        }
+        let view = TensorView::new(Dtype::U8, vec![state.len()], &state);
+        let view = view.map_err(|e| Error::content(path, STATE, e.to_string()))?;
+        write_tensors(path, &floats, vec![(STATE.into(), view)])
+    }
+
+    /// Reads a file back.
+    ///
+    /// # Errors
+    /// An unreadable or malformed file; one of another config.
+    pub fn load(path: &Path, config: &Config) -> Result<Self> {
+        let layout = Layout::new(config)?;
+        let content = fs::read(path).map_err(|e| Error::io(path, e))?;
+        let wrong = |place: &str, message: String| Error::content(path, place, message);
+        let file = SafeTensors::deserialize(&content).map_err(|e| wrong("header", e.to_string()))?;
+        let tensor = |name: &str| file.tensor(name).map_err(|e| wrong(name, e.to_string()));
+        let state: State = serde_json::from_slice(tensor(STATE)?.data()).map_err(|e| wrong(STATE, e.to_string()))?;
+        if state.config != *config {
+            return Err(wrong(STATE, "the config differs from the run's".into()));
+        }
+        let moment = |name: &str| {
+            let view = tensor(name)?;
+            let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            if view.dtype() == Dtype::F32 && values.len() == layout.len() {
+                Ok(values)
+            } else {
+                Err(wrong(name, format!("{:?} × {}, expected F32 × {}", view.dtype(), values.len(), layout.len())))
+            }
+        };
+        let optimizer = AdamW {
+            beta1: state.beta1,
+            beta2: state.beta2,
+            epsilon: state.epsilon,
+            weight_decay: state.weight_decay,
+            first: moment(FIRST)?,
+            second: moment(SECOND)?,
+            steps: state.steps,
+        };
+        let mut params = vec![0.0; layout.len()];
+        read_weights(&[path.to_path_buf()], config, &layout, &mut params)?;
+        Ok(Self { params, optimizer, cursor: state.cursor })
+    }
+}
