@@ -22,7 +22,6 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
         entry::<vanishing_gradients::group_normalisation::GroupNormalisation>(),
         entry::<vanishing_gradients::estimators::Estimators>(),
-        entry::<vanishing_gradients::kl_estimators::KlEstimators>(),
     ]
 }
 
