@@ -51,10 +51,6 @@ pub(crate) struct Quality {
     pub(crate) bias: f64,
     /// Sine of the angle between mean and truth.
     pub(crate) sine: f64,
-    /// Cosine of that angle.
-    pub(crate) cosine: f64,
-    /// mean · truth over ‖truth‖ √E‖gradient‖²: the cosine that noise leaves.
-    pub(crate) alignment: f64,
 }
 
 impl Space {
@@ -144,8 +140,6 @@ impl Space {
             factor,
             bias: self.norm(&difference) / length,
             sine: self.norm(&across) / step,
-            cosine: factor * length / step,
-            alignment: factor * length / (step * step + variance).sqrt(),
         }
     }
 }

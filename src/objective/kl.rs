@@ -131,6 +131,9 @@ fn corrected(
         let d = log_ratio(lp, of_reference);
         let free = log_ratio(lp, old).min(100.0).exp();
         let ratio = free.clamp(1.0 - clip, 1.0 + clip);
+        if ratio == 0.0 {
+            continue; // the limit of π log π, where 0 · ∞ would be no number
+        }
         loss += share * ratio * estimate(d);
         let through = if ratio == free { estimate(d) } else { 0.0 };
         *w += scale * share * ratio * (through + slope(d));
@@ -262,6 +265,17 @@ mod tests {
         assert!((mean(k2) / exact - 1.0).abs() > 0.1);
     }
 
+    /// On-policy, for one token, k3 with the ratio differentiated is k2 in the loss, sample by sample: k3 + k3′ = d.
+    #[test]
+    fn corrected_k3_is_k2_on_policy() {
+        let (lp, mut corrected, mut plain) = ([-0.2, -2.0, -3.0], [0.0; 3], [0.0; 3]);
+        corrected_k3_loss(&lp, &lp, &REFERENCE, 0.2, 1.0, &mut corrected);
+        k2_loss(&lp, &REFERENCE, 1.0, &mut plain);
+        for (c, p) in corrected.iter().zip(&plain) {
+            assert_relative_eq!(c, p, max_relative = 1e-13);
+        }
+    }
+
     #[test]
     fn extreme_ratios_stay_finite() {
         let never = f64::NEG_INFINITY;
@@ -276,6 +290,11 @@ mod tests {
             let mut w = [0.0; 2];
             let value = k3_loss(&[lp, lp], &[reference; 2], 1.0, &mut w);
             assert!(value.is_finite() && w[0].is_finite(), "{lp} against {reference}: {value}, {w:?}");
+        }
+        for loss in CORRECTED {
+            let (lp, mut w) = ([never, -800.0, -1.0, -1.0], [0.0; 4]);
+            let value = loss(&lp, &[-1.0, -1.0, -800.0, -1.0], &[-1.0, -1.0, -1.0, -800.0], f64::INFINITY, 1.0, &mut w);
+            assert!(value.is_finite() && w.iter().all(|w| w.is_finite()), "{value} {w:?}");
         }
         // what π never does costs nothing
         assert_eq!(kl_loss(&[0.0, never], &[0.0, -1.0], 1.0, &mut [0.0; 2]), 0.0);

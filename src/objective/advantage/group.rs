@@ -86,6 +86,12 @@ mod tests {
         out
     }
 
+    fn advantages_of_batch(rewards: &[f64], group: usize) -> Vec<f64> {
+        let mut out = vec![f64::NAN; rewards.len()];
+        grpo_batch_advantages(rewards, group, 0.0, &mut out);
+        out
+    }
+
     fn assert_close(a: &[f64], b: &[f64], tolerance: f64) {
         assert!(a.iter().zip(b).all(|(x, y)| (x - y).abs() <= tolerance), "{a:?}\n{b:?}");
     }
@@ -115,6 +121,21 @@ mod tests {
                 assert_close(&advantages(*rule, &scaled), &expected, 1e-12 * scale);
             }
             assert_close(&advantages(RULES[2], &scaled), &advantages(RULES[2], &rewards), 1e-9);
+        }
+
+        /// Whole groups, a partial one at the end, and a batch that is smaller than a group.
+        #[test]
+        fn batch_scaling_forgets_shift_and_scale(
+            rewards in group(), size in 1usize..5, shift in -10.0..10.0, scale in 0.1..10.0,
+        ) {
+            let spread = rewards.iter().fold(0.0, |m: f64, r| m.max((r - rewards[0]).abs()));
+            prop_assume!(spread == 0.0 || spread > 1e-3);
+            let of = |rewards: &[f64]| advantages_of_batch(rewards, size);
+            let other: Vec<f64> = rewards.iter().map(|r| shift + scale * r).collect();
+            assert_close(&of(&rewards), &of(&other), 1e-9);
+            for group in of(&rewards).chunks(size) {
+                prop_assert!(group.iter().sum::<f64>().abs() < 1e-9);
+            }
         }
 
         #[test]
