@@ -68,4 +68,22 @@ impl<'a> Context<'a> {
     {
         self.stages.get(self.experiment, name, key, self.seed, compute)
     }
+
+    /// The same for work that several experiments have in common: `owner` names them in the place of this experiment.
+    ///
+    /// # Errors
+    /// As [`Context::stage`].
+    pub fn common_stage<K, T>(
+        &self,
+        owner: &str,
+        name: &str,
+        key: &K,
+        compute: impl FnOnce(&mut Stream) -> Result<T>,
+    ) -> Result<Arc<T>>
+    where
+        K: Serialize,
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.stages.get(owner, name, key, self.seed, compute)
+    }
 }

@@ -4,7 +4,7 @@ use super::Profile;
 use super::folder::{Manifest, RunFolder, State};
 use super::journal::{Identity, Journal};
 use super::registry::{Plan, Runnable};
-use super::stage::StageStore;
+use super::stage::{StageMemory, StageStore};
 use crate::error::{Error, Result};
 use crate::record::{Table, sha256};
 use std::fs::File;
@@ -292,6 +292,8 @@ pub trait Progress {
 /// # Errors
 /// The first failure to write. What was journalled before stays.
 pub fn run(jobs: &mut [Job<'_>], threads: usize, progress: &mut dyn Progress) -> Result<bool> {
+    let memory = StageMemory::default();
+    jobs.iter_mut().for_each(|j| j.stages.share(&memory));
     let mut journals: Vec<Option<Journal>> = jobs.iter_mut().map(|j| j.journal.take()).collect();
     let shared: &[Job] = jobs;
     let queue = queue(shared);

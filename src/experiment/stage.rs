@@ -12,24 +12,33 @@ use std::sync::{Arc, Mutex};
 
 type Slot = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 
+/// Stages by content hash, in memory. All experiments of a run have the same.
+pub(crate) type StageMemory = Arc<Mutex<HashMap<String, Slot>>>;
+
 /// Stages by content hash, in memory and (when a folder is given) on disk, so that a resumed run finds them.
 #[derive(Debug, Default)]
 pub struct StageStore {
     folder: Option<PathBuf>,
-    slots: Mutex<HashMap<String, Slot>>,
+    memory: StageMemory,
 }
 
 impl StageStore {
     /// A store that also writes to `folder`.
     pub fn new(folder: Option<PathBuf>) -> Self {
-        Self { folder, slots: Mutex::default() }
+        Self { folder, memory: StageMemory::default() }
     }
 
-    /// The stage's value: from memory, from disk, or computed. Threads that ask for the same stage wait for the one
+    /// Remembers with others what any of them computed; the disk stays its own.
+    pub(crate) fn share(&mut self, memory: &StageMemory) {
+        self.memory = memory.clone();
+    }
+
+    /// The stage's value: from memory, from disk, or computed. `owner` is an experiment's id or, where several have the
+    /// stage in common, a name of theirs. Threads that ask for the same stage wait for the one
     /// that computes it; other stages go on.
     pub(crate) fn get<K: Serialize, T: Serialize + DeserializeOwned + Send + Sync + 'static>(
         &self,
-        experiment: &str,
+        owner: &str,
         name: &str,
         key: &K,
         seed: u64,
@@ -37,10 +46,10 @@ impl StageStore {
     ) -> Result<Arc<T>> {
         let key = serde_json::to_string(key).map_err(|e| Error::Numeric(format!("stage {name}: {e}")))?;
         let seed = seed.to_string();
-        let id = [experiment, "stage", name, &key, &seed];
+        let id = [owner, "stage", name, &key, &seed];
         let hash = sha256(id.join("\n").as_bytes());
         let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut slots = self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             slots.entry(hash.clone()).or_default().clone()
         };
         let mut value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,0 +1,286 @@
+//! How much SFT does RFT of a transformer need? A few inputs and a few steps, as the paper says?
+//!
+//! **Claim** (Figure 4 of arXiv:2310.20703, value read second-hand; the abstract agrees in words): on `NarrativeQA`, SFT
+//! on 1% of the labelled inputs for 40% of its steps, then RFT, reaches 96% of the reward of full SFT, then RFT. And, in an
+//! appendix: SFT lowers the number of inputs with a small reward std.
+//!
+//! **Measured** on the task [`Task::Answering`] (`NarrativeQA`'s role; 60% of the inputs are unseen in plain text), from
+//! the pretrained transformer that `benchmark` has as well: SFT on a fraction of the training inputs, nested, for a share
+//! of its steps, then RFT by PPO on all inputs; rewards on training inputs, as in the paper, from samples. *Stuck* inputs
+//! have a pretrained std ≤ 0.05 and mean ≤ 0.5. RFT alone has RFT's own settings, RFT after SFT those for after SFT.
+//!
+//! **Control**: the same little SFT on the model's *own samples* instead of references, then RFT: as many steps on as many
+//! outputs that say nothing must do no better than RFT alone.
+
+mod figure;
+
+use super::statistics::by_seed;
+use super::text::{Spread, TextSetup, draw, mean_where};
+use rewardlab::env::Split;
+use rewardlab::env::text::Task;
+use rewardlab::error::{Error, Result};
+use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, PaperNumber, Profile, Record};
+use rewardlab::plot::Chart;
+use rewardlab::stats::{mean, mean_interval, quantile};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
+
+#[derive(Debug)]
+pub(crate) struct PartialSftText;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Fractions of the inputs with a label; each above 0, at most 1, increasing; the last is 1. No SFT is always there.
+    fractions: Vec<f64>,
+    /// Shares of SFT's steps; each above 0, at most 1, increasing; 0.4 among them, the last is 1.
+    step_shares: Vec<f64>,
+    /// Model, data, budgets.
+    text: TextSetup,
+}
+
+/// SFT on `fraction` of the inputs for `steps` of its steps, then RFT.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    fraction: f64,
+    steps: f64,
+    /// The outputs are the model's own.
+    own: bool,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "inputs={} steps={}{}", self.fraction, self.steps, if self.own { " own samples" } else { "" })
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// Fraction of the inputs with a label; 0: no SFT.
+    fraction: f64,
+    /// Share of SFT's steps.
+    steps: f64,
+    /// What SFT showed: `references`, `own_samples` or `nothing`.
+    labels: String,
+    /// Mean reward over inputs under the pretrained model.
+    pretrained: f64,
+    /// Mean reward over inputs after SFT, before RFT.
+    after_sft: f64,
+    /// Mean reward over inputs after RFT.
+    reward: f64,
+    /// Mean reward over stuck inputs under the pretrained model.
+    stuck_pretrained: Option<f64>,
+    /// Mean reward over stuck inputs after RFT.
+    stuck_reward: Option<f64>,
+    /// Mean reward over stuck inputs without a label, after RFT; empty when all have one.
+    stuck_unlabelled: Option<f64>,
+    /// Share of the inputs with std ≤ 0.05 and mean ≤ 0.5 under the pretrained model.
+    stuck_share: f64,
+    /// The same share after SFT, before RFT.
+    stuck_share_after_sft: f64,
+    /// 10th percentile over inputs of the reward std after SFT, before RFT.
+    std_10th_after_sft: f64,
+}
+
+impl Experiment for PartialSftText {
+    type Params = Params;
+    type Cell = Cell;
+    type Row = Row;
+    const ID: &'static str = "vanishing_gradients/partial_sft_text";
+    const PAPER: &'static str =
+        "arXiv:2310.20703, Figure 4: SFT on few inputs for few steps, then RFT, of a transformer";
+    const CLAIM: &'static str = "SFT on 1% of the inputs for 40% of its steps is nearly as good a start as full SFT";
+    const SECONDS: (f64, f64) = (8.0, 500.0);
+
+    fn params(profile: Profile) -> Params {
+        match profile {
+            Profile::Smoke => {
+                Params { fractions: vec![0.05, 1.0], step_shares: vec![0.4, 1.0], text: TextSetup::smoke() }
+            }
+            Profile::Paper => Params {
+                fractions: vec![0.01, 0.05, 0.2, 1.0],
+                step_shares: vec![0.1, 0.4, 1.0],
+                text: TextSetup::paper(),
+            },
+        }
+    }
+
+    fn seeds(profile: Profile) -> Range<u64> {
+        if profile == Profile::Smoke { 0..2 } else { 0..5 }
+    }
+
+    fn validate(p: &Params) -> Result<()> {
+        for (name, list) in [("fractions", &p.fractions), ("step_shares", &p.step_shares)] {
+            let legal = list.iter().all(|x| *x > 0.0 && *x <= 1.0);
+            if !legal || list.last() != Some(&1.0) || !list.is_sorted_by(|a, b| a < b) {
+                return Err(Error::parameter(name, format!("{list:?}"), "increasing, in (0, 1], the last 1"));
+            }
+        }
+        if p.fractions.len() < 2 {
+            return Err(Error::parameter("fractions", format!("{:?}", p.fractions), "two or more"));
+        }
+        if !p.step_shares.contains(&0.4) {
+            return Err(Error::parameter("step_shares", format!("{:?}", p.step_shares), "a list with 0.4 in it"));
+        }
+        p.text.validate()
+    }
+
+    fn cells(p: &Params) -> Vec<Cell> {
+        let cell = |fraction, steps, own| Cell { fraction, steps, own };
+        let mut cells = vec![cell(0.0, 0.0, false)];
+        cells.extend(p.fractions.iter().flat_map(|f| p.step_shares.iter().map(move |s| cell(*f, *s, false))));
+        cells.push(cell(p.fractions[0], 0.4, true));
+        cells
+    }
+
+    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
+        let setup = &p.text;
+        let start = setup.pretrained(ctx)?;
+        let inputs = draw(Task::Answering, Split::Train, setup.inputs, ctx);
+        let measured = &inputs[..setup.held_out.min(inputs.len())];
+        // which inputs are stuck is the same for all cells; a larger fraction labels what a smaller one does, and more
+        let mut trainee = setup.trainee(&start)?;
+        let before = setup.measure(&mut trainee, measured, &mut ctx.shared_stream("pretrained samples"))?;
+        let order = ctx.shared_stream("labelled").permutation(inputs.len());
+        let labelled = &order[..(cell.fraction * inputs.len() as f64).ceil() as usize];
+        let steps = (cell.steps * setup.sft_steps as f64).ceil() as u64;
+        if steps > 0 {
+            let shown: Vec<_> = labelled.iter().map(|&i| inputs[i].clone()).collect();
+            let mut rng = ctx.stream("sft");
+            if cell.own {
+                let own = TextSetup::answers(&mut trainee, &shown, &mut rng)?;
+                let own: Vec<&[u32]> = own.iter().map(Vec::as_slice).collect();
+                setup.sft_on(&mut trainee, &shown, &own, steps, &mut rng)?;
+            } else {
+                setup.sft(&mut trainee, &shown, steps, &mut rng)?;
+            }
+        }
+        let after_sft = setup.measure(&mut trainee, measured, &mut ctx.stream("samples after sft"))?;
+        let mut trainee = setup.trainee(&trainee.params)?;
+        let taught = steps > 0 && !cell.own;
+        let rft = if taught { &setup.ppo_after_sft } else { &setup.ppo };
+        TextSetup::rft(&mut trainee, rft, &inputs, &mut ctx.stream("rft"))?;
+        let after = setup.measure(&mut trainee, measured, &mut ctx.stream("samples after rft"))?;
+        let stuck = |i: usize| before[i].is_stuck();
+        let present = |m: f64| Some(m).filter(|m| m.is_finite());
+        let share = |of: &[Spread]| mean(&of.iter().map(|s| f64::from(u8::from(s.is_stuck()))).collect::<Vec<_>>());
+        let labels = match (steps > 0, cell.own) {
+            (false, _) => "nothing",
+            (true, false) => "references",
+            (true, true) => "own_samples",
+        };
+        Ok(vec![Row {
+            fraction: cell.fraction,
+            steps: cell.steps,
+            labels: labels.into(),
+            pretrained: mean_where(&before, |_| true),
+            after_sft: mean_where(&after_sft, |_| true),
+            reward: mean_where(&after, |_| true),
+            stuck_pretrained: present(mean_where(&before, stuck)),
+            stuck_reward: present(mean_where(&after, stuck)),
+            stuck_unlabelled: present(mean_where(&after, |i| stuck(i) && !labelled.contains(&i))),
+            stuck_share: share(&before),
+            stuck_share_after_sft: share(&after_sft),
+            std_10th_after_sft: quantile(&after_sft.iter().map(|s| s.std).collect::<Vec<_>>(), 0.1),
+        }])
+    }
+
+    fn check(rows: &[Record<Row>]) -> Vec<Check> {
+        checks(rows)
+    }
+
+    fn chart(rows: &[Record<Row>]) -> Chart {
+        figure::chart(rows)
+    }
+}
+
+/// A seed's row with these labels, fraction and steps.
+fn find<'a>(rows: &[&'a Record<Row>], labels: &str, at: (f64, f64)) -> Option<&'a Row> {
+    rows.iter().find(|r| r.labels == labels && (r.fraction, r.steps) == at).map(|r| &r.row)
+}
+
+/// Gain of mean reward on stuck inputs.
+fn stuck_gain(row: &Row) -> f64 {
+    row.stuck_reward.unwrap_or(f64::NAN) - row.stuck_pretrained.unwrap_or(f64::NAN)
+}
+
+fn checks(rows: &[Record<Row>]) -> Vec<Check> {
+    let smallest = rows.iter().map(|r| r.fraction).filter(|f| *f > 0.0).fold(1.0, f64::min);
+    let little = format!("SFT on {}% of the inputs for 40% of the steps", 100.0 * smallest);
+    let seeds = |statistic: &dyn Fn(&[&Record<Row>]) -> f64| mean_interval(&by_seed(rows, statistic));
+    let none = |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "nothing", (0.0, 0.0)).map_or(f64::NAN, of);
+    let few =
+        move |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "references", (smallest, 0.4)).map_or(f64::NAN, of);
+    let full = |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "references", (1.0, 1.0)).map_or(f64::NAN, of);
+    let own =
+        move |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "own_samples", (smallest, 0.4)).map_or(f64::NAN, of);
+    let reward: fn(&Row) -> f64 = |r| r.reward;
+    let figure = "arXiv:2310.20703, Figure 4";
+    vec![
+        Check::new(
+            Kind::Claim,
+            "little_sft_suffices",
+            format!("{little}, then RFT, is nearly as good as full SFT, then RFT"),
+            figure,
+            "its mean reward over that of full SFT, then RFT; training inputs",
+            seeds(&|r| few(r, reward) / full(r, reward)),
+            Criterion::AtLeast(0.9),
+        )
+        .paper(PaperNumber::SecondHand(0.96)),
+        Check::new(
+            Kind::Claim,
+            "little_sft_frees_stuck",
+            "and so it is on the inputs of small std and low mean",
+            "arXiv:2310.20703, Figure 4; criterion ours",
+            format!("{little}, then RFT: gain of mean reward on stuck inputs over that of full SFT, then RFT"),
+            seeds(&|r| few(r, stuck_gain) / full(r, stuck_gain)),
+            Criterion::AtLeast(0.9),
+        ),
+        Check::new(
+            Kind::Claim,
+            "no_sft_does_not",
+            "RFT alone does not get there",
+            "arXiv:2310.20703, Figure 4; criterion ours",
+            "RFT alone: its mean reward over that of full SFT, then RFT; training inputs",
+            seeds(&|r| none(r, reward) / full(r, reward)),
+            Criterion::AtMost(0.3),
+        ),
+        Check::new(
+            Kind::Claim,
+            "no_sft_leaves_stuck",
+            "RFT alone does little for the inputs of small std and low mean",
+            "arXiv:2310.20703, Figure 1; criterion ours",
+            "RFT alone: gain of mean reward on stuck inputs over that of full SFT, then RFT",
+            seeds(&|r| none(r, stuck_gain) / full(r, stuck_gain)),
+            Criterion::AtMost(0.3),
+        ),
+        Check::new(
+            Kind::Claim,
+            "sft_lowers_stuck_share",
+            "SFT lowers the number of inputs with a small reward std",
+            "arXiv:2310.20703, appendix; criterion ours",
+            "share of inputs with small std and low mean after full SFT over that before",
+            seeds(&|r| full(r, |r| r.stuck_share_after_sft / r.stuck_share)),
+            Criterion::AtMost(0.1),
+        ),
+        Check::new(
+            Kind::Control,
+            "own_samples_do_not_help",
+            "as much SFT on the model's own samples, then RFT, is no better than RFT alone",
+            "derived",
+            format!("{little} on own samples, then RFT: its mean reward less that of RFT alone; training inputs"),
+            seeds(&|r| own(r, reward) - none(r, reward)),
+            Criterion::AtMost(0.05),
+        ),
+        Check::new(
+            Kind::Control,
+            "full_sft_frees_stuck",
+            "full SFT, then RFT, does reach the inputs of small std and low mean",
+            "derived",
+            "share of the gap to reward 1 closed on stuck inputs",
+            seeds(&|r| full(r, |r| stuck_gain(r) / (1.0 - r.stuck_pretrained.unwrap_or(f64::NAN)))),
+            Criterion::AtLeast(0.5),
+        ),
+    ]
+}
