@@ -27,8 +27,8 @@
 //! | level | modules |
 //! |---|---|
 //! | 4 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
-//! | 3 | [`metrics`] |
-//! | 2 | [`algorithm`], [`exact`] (neither sees the other: each is the other's oracle) |
+//! | 3 | [`algorithm`], which reports through [`metrics`] |
+//! | 2 | [`exact`] (no loop computes with it, nor it with a loop: each is the other's oracle) |
 //! | 1 | [`policy`], [`mod@env`], [`objective`], [`lm`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
 

@@ -1,11 +1,26 @@
 //! The loops: what moves a policy's parameters.
+//!
+//! For transformers each loop is a struct with one step or round, which [`Resume`] saves and loads, and a function that
+//! runs it to its end.
 
+mod expert_iteration;
 mod learner;
 mod optimizer;
+mod policy_gradient;
 mod ppo;
+mod resume;
+mod rollout;
+mod sft;
 mod trainee;
 
+pub use expert_iteration::{ExpertIteration, ExpertIterationParams, ExpertRound, Keep, expert_iteration};
 pub use learner::{Learner, Step};
 pub use optimizer::{Adam, Optimizer, Sgd};
-pub use ppo::{PpoParams, PpoRound, ppo};
-pub use trainee::{Example, Trainee, sft};
+pub use policy_gradient::{
+    Advantage, Kl, KlEstimate, KlPlace, PolicyGradient, PolicyGradientParams, Surrogate, policy_gradient,
+};
+pub use ppo::{Ppo, PpoParams, ppo};
+pub use resume::Resume;
+pub use rollout::Round;
+pub use sft::{Sft, sft};
+pub use trainee::{Example, Trainee};

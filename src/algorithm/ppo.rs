@@ -1,10 +1,12 @@
 //! PPO of a transformer, as trainers of language models have it: a value head on the policy's own body, GAE, several epochs
 //! of minibatches on every batch of samples, the KL to the reference in the reward, its coefficient adapted.
 
-use super::trainee::Trainee;
+use super::resume::Resume;
+use super::rollout::{Rollout, Round, Samples, Steps, at, check_prompts};
+use super::trainee::{Trainee, Weights};
 use crate::error::{Error, Result};
-use crate::lm::cpu::{Keep, Sample, Sampling, Scores, Signal};
-use crate::lm::{Batch, Choices};
+use crate::lm::cpu::Sampling;
+use crate::metrics;
 use crate::objective::{
     AdaptiveKl, clipped_value_loss, gae_advantages, k1, kl_penalised_token_rewards, ppo_clip_objective, whiten,
 };
@@ -99,31 +101,134 @@ impl PpoParams {
     }
 }
 
-/// What a round saw before it learned.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PpoRound {
-    /// Mean reward of the samples, without the KL penalty.
-    pub reward: f64,
-    /// k1 estimate of the KL to the reference per sequence, nats: mean over samples of Σ log π − log `π_ref`.
-    pub kl_k1: f64,
-    /// Mean entropy per token, nats.
-    pub entropy: f64,
-    /// Weight of the KL in the reward.
-    pub kl_coefficient: f64,
+/// A PPO run between two rounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ppo {
+    settings: PpoParams,
+    rounds: usize,
+    control: AdaptiveKl,
+    rng: Stream,
+    #[serde(skip)]
+    reference: Vec<f32>,
 }
 
-/// A round's samples, one entry per token of all completions unless said otherwise.
-struct Rollout {
-    /// Prompt and completion of each sequence.
-    sequences: Vec<Vec<u32>>,
-    /// Tokens of each prompt.
-    prompts: Vec<usize>,
-    /// Tokens of each completion.
-    lengths: Vec<usize>,
-    old_log_probs: Vec<f64>,
+impl Resume for Ppo {
+    const LOOP: &'static str = "ppo";
+    const REFERENCE: bool = true;
+
+    fn reference(&self) -> &[f32] {
+        &self.reference
+    }
+
+    fn set_reference(&mut self, weights: Vec<f32>) {
+        self.reference = weights;
+    }
+}
+
+/// What a round learns from, one entry per token of all completions.
+struct Targets {
     old_values: Vec<f64>,
     advantages: Vec<f64>,
     returns: Vec<f64>,
+}
+
+impl Ppo {
+    /// A run whose reference is the trainee as it is now.
+    ///
+    /// # Errors
+    /// Illegal settings.
+    pub fn new(trainee: &Trainee, settings: &PpoParams, rng: Stream) -> Result<Self> {
+        settings.validate()?;
+        let control = AdaptiveKl::new(settings.kl_coefficient, settings.kl_target, 0.1)
+            .ok_or_else(|| Error::parameter("kl_coefficient", settings.kl_coefficient, "positive"))?;
+        Ok(Self { settings: settings.clone(), rounds: 0, control, rng, reference: trainee.params.clone() })
+    }
+
+    /// Whether all rounds are over.
+    pub fn is_done(&self) -> bool {
+        self.rounds >= self.settings.iterations
+    }
+
+    /// One round: a prompt is drawn for every sample, then several epochs learn from them. Arguments as of [`ppo`].
+    ///
+    /// # Errors
+    /// As [`ppo`].
+    pub fn round(
+        &mut self,
+        trainee: &mut Trainee,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        reward: impl FnMut(usize, &[u32]) -> f64,
+    ) -> Result<Round> {
+        check_prompts(prompts)?;
+        let drawn: Vec<usize> = (0..self.settings.samples).map(|_| self.rng.below(prompts.len())).collect();
+        let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
+        let samples = Samples::draw(trainee, (prompts, &drawn), &sampling, reward, &mut self.rng)?;
+        let rollout = Rollout::new(trainee, &self.reference, samples, false)?;
+        let targets = self.targets(trainee, &rollout)?;
+        let round = rollout.round(1, self.control.beta());
+        self.control.update(round.kl_k1);
+        let mut steps = Steps::default();
+        for _ in 0..self.settings.epochs {
+            for part in self.rng.permutation(self.settings.samples).chunks(self.settings.minibatch) {
+                self.learn(trainee, &rollout, &targets, part, &mut steps)?;
+            }
+        }
+        self.rounds += 1;
+        Ok(steps.into_round(round))
+    }
+
+    /// Values, advantages and returns of fresh samples, whose forward pass the engine still holds.
+    fn targets(&self, trainee: &Trainee, rollout: &Rollout) -> Result<Targets> {
+        let Rollout { samples, choices, log_probs, reference, .. } = rollout;
+        let (settings, lengths) = (&self.settings, &samples.lengths);
+        let old_values = trainee.engine.scores(&trainee.params, 0, &choices.rows)?;
+        let (mut token_rewards, mut advantages) = (vec![0.0; log_probs.len()], vec![0.0; log_probs.len()]);
+        let beta = self.control.beta();
+        kl_penalised_token_rewards(log_probs, reference, lengths, &samples.rewards, beta, k1, &mut token_rewards);
+        gae_advantages(lengths, &token_rewards, &old_values, settings.gamma, settings.lambda, &mut advantages);
+        let returns = advantages.iter().zip(&old_values).map(|(a, v)| a + v).collect();
+        whiten(&mut advantages);
+        Error::check_finite("advantage", &advantages)?;
+        Ok(Targets { old_values, advantages, returns })
+    }
+
+    /// One step on some of a round's sequences.
+    fn learn(
+        &self,
+        trainee: &mut Trainee,
+        rollout: &Rollout,
+        targets: &Targets,
+        part: &[usize],
+        steps: &mut Steps,
+    ) -> Result<()> {
+        let settings = &self.settings;
+        let (sequences, prompts) = rollout.samples.part(part);
+        let mut clipped = 0.0;
+        let step = trainee.learn(&sequences, &prompts, settings.learning_rate, |micro| {
+            let tokens = rollout.samples.tokens_of(&part[micro.sequences.clone()]);
+            let gather = |of: &[f64]| at(of, &tokens);
+            let share = micro.of_tokens / tokens.len() as f64;
+            let blank = || vec![0.0; tokens.len()];
+            let mut weights = Weights { log_probs: blank(), values: blank(), ..Weights::default() };
+            // descent on −(surrogate + entropy) + value loss
+            let (old, advantages) = (gather(&rollout.log_probs), gather(&targets.advantages));
+            let (new, clip) = (&micro.log_probs, settings.clip);
+            let surrogate = ppo_clip_objective(new, &old, &advantages, clip, -share, &mut weights.log_probs);
+            let (values, old_values, returns) =
+                (micro.values()?, gather(&targets.old_values), gather(&targets.returns));
+            let scale = settings.value_coefficient * micro.of_tokens;
+            let value_loss = clipped_value_loss(&values, &old_values, &returns, clip, scale, &mut weights.values);
+            weights.add_entropy(settings.entropy_coefficient, micro);
+            if tokens.is_empty() {
+                return Ok((0.0, weights));
+            }
+            clipped += micro.of_tokens * metrics::clip_fraction(new, &old, &advantages, clip).region();
+            Ok((scale * value_loss - share * surrogate, weights))
+        })?;
+        steps.add(clipped, step.grad_norm);
+        Ok(())
+    }
 }
 
 /// Trains on rewards: `prompt(i)` is the i-th prompt, drawn anew for every sample; `reward(i, completion)` its reward.
@@ -140,111 +245,14 @@ pub fn ppo(
     sampling: &Sampling,
     mut reward: impl FnMut(usize, &[u32]) -> f64,
     rng: &mut Stream,
-) -> Result<Vec<PpoRound>> {
-    settings.validate()?;
-    if prompts.is_empty() {
-        return Err(Error::Usage("reinforcement finetuning needs at least one prompt".into()));
-    }
-    let sampling = Sampling { temperature: settings.temperature, ..*sampling };
-    let reference = trainee.params.clone();
-    let mut control = AdaptiveKl::new(settings.kl_coefficient, settings.kl_target, 0.1)
-        .ok_or_else(|| Error::parameter("kl_coefficient", settings.kl_coefficient, "positive"))?;
+) -> Result<Vec<Round>> {
+    let mut run = Ppo::new(trainee, settings, rng.clone())?;
     let mut rounds = Vec::with_capacity(settings.iterations);
-    for _ in 0..settings.iterations {
-        let drawn: Vec<usize> = (0..settings.samples).map(|_| rng.below(prompts.len())).collect();
-        let asked: Vec<&[u32]> = drawn.iter().map(|&i| prompts[i].as_slice()).collect();
-        let mut streams: Vec<Stream> = drawn.iter().map(|_| rng.split()).collect();
-        let samples = trainee.engine.sample(&trainee.params, &asked, &sampling, &mut streams)?;
-        let rewards: Vec<f64> = drawn.iter().zip(&samples).map(|(&i, s)| reward(i, &s.tokens)).collect();
-        Error::check_finite("reward", &rewards)?;
-        let (rollout, round) = evaluate(trainee, settings, &reference, &asked, &samples, &rewards, control.beta())?;
-        control.update(round.kl_k1);
-        rounds.push(round);
-        for _ in 0..settings.epochs {
-            for part in rng.permutation(settings.samples).chunks(settings.minibatch) {
-                learn(trainee, settings, &rollout, part)?;
-            }
-        }
+    while !run.is_done() {
+        rounds.push(run.round(trainee, prompts, sampling, &mut reward)?);
     }
+    *rng = run.rng;
     Ok(rounds)
-}
-
-/// Values, log-probabilities under policy and reference, advantages and returns of fresh samples.
-fn evaluate(
-    trainee: &mut Trainee,
-    settings: &PpoParams,
-    reference: &[f32],
-    prompts: &[&[u32]],
-    samples: &[Sample],
-    rewards: &[f64],
-    beta: f64,
-) -> Result<(Rollout, PpoRound)> {
-    let sequences: Vec<Vec<u32>> =
-        prompts.iter().zip(samples).map(|(p, s)| [p, s.tokens.as_slice()].concat()).collect();
-    let prompts: Vec<usize> = prompts.iter().map(|p| p.len()).collect();
-    let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
-    let batch = Batch::new(&sequences);
-    let choices = batch.completions(&prompts)?;
-    let of_reference = trainee.score(reference, &batch, &choices)?;
-    trainee.engine.forward(&trainee.params, &batch, Keep::Final)?;
-    let old_log_probs = trainee.engine.log_probs(&trainee.params, &choices)?.to_vec();
-    let entropy = mean(trainee.engine.entropies());
-    let old_values = trainee.engine.scores(&trainee.params, 0, &choices.rows)?;
-    let tokens = old_log_probs.len();
-    let (mut token_rewards, mut advantages) = (vec![0.0; tokens], vec![0.0; tokens]);
-    kl_penalised_token_rewards(&old_log_probs, &of_reference, &lengths, rewards, beta, k1, &mut token_rewards);
-    gae_advantages(&lengths, &token_rewards, &old_values, settings.gamma, settings.lambda, &mut advantages);
-    let returns = advantages.iter().zip(&old_values).map(|(a, v)| a + v).collect();
-    whiten(&mut advantages);
-    let log_ratio: f64 = old_log_probs.iter().zip(&of_reference).map(|(p, r)| p - r).sum();
-    let round =
-        PpoRound { reward: mean(rewards), kl_k1: log_ratio / samples.len() as f64, entropy, kl_coefficient: beta };
-    Ok((Rollout { sequences, prompts, lengths, old_log_probs, old_values, advantages, returns }, round))
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// One step on some of a round's sequences.
-fn learn(trainee: &mut Trainee, settings: &PpoParams, rollout: &Rollout, part: &[usize]) -> Result<()> {
-    let sequences: Vec<&[u32]> = part.iter().map(|&i| rollout.sequences[i].as_slice()).collect();
-    let prompts: Vec<usize> = part.iter().map(|&i| rollout.prompts[i]).collect();
-    let batch = Batch::new(&sequences);
-    let choices: Choices = batch.completions(&prompts)?;
-    let gather = |of: &[f64]| -> Vec<f64> { tokens_of(&rollout.lengths, part).map(|t| of[t]).collect() };
-    trainee.engine.forward(&trainee.params, &batch, Keep::All)?;
-    let values = trainee.engine.scores(&trainee.params, 0, &choices.rows)?;
-    let log_probs = trainee.engine.log_probs(&trainee.params, &choices)?;
-    let share = 1.0 / log_probs.len() as f64;
-    let (mut weights, mut value_weights) = (vec![0.0; log_probs.len()], vec![0.0; log_probs.len()]);
-    // descent on −(surrogate + entropy) + value loss
-    let (old, advantages) = (gather(&rollout.old_log_probs), gather(&rollout.advantages));
-    ppo_clip_objective(log_probs, &old, &advantages, settings.clip, -share, &mut weights);
-    let (old_values, returns) = (gather(&rollout.old_values), gather(&rollout.returns));
-    clipped_value_loss(&values, &old_values, &returns, settings.clip, settings.value_coefficient, &mut value_weights);
-    let entropies = vec![-settings.entropy_coefficient * share; log_probs.len()];
-    let scores = [Scores { head: 0, rows: &choices.rows, weights: &value_weights }];
-    let signal = Signal {
-        log_probs: &weights,
-        entropies: if settings.entropy_coefficient > 0.0 { &entropies } else { &[] },
-        scores: &scores,
-        ..Signal::default()
-    };
-    trainee.descend(&signal, settings.learning_rate)?;
-    Ok(())
-}
-
-/// The places of the tokens of some sequences among those of all, in the order of `part`.
-fn tokens_of<'a>(lengths: &'a [usize], part: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
-    let starts: Vec<usize> = lengths
-        .iter()
-        .scan(0, |at, l| {
-            *at += l;
-            Some(*at - l)
-        })
-        .collect();
-    part.iter().flat_map(move |&i| starts[i]..starts[i] + lengths[i])
 }
 
 #[cfg(test)]
@@ -263,7 +271,7 @@ mod tests {
         PpoParams { iterations: 25, samples: 32, epochs: 3, minibatch: 16, learning_rate: 3e-3, ..PpoParams::default() }
     }
 
-    fn train(reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<PpoRound>)> {
+    fn train(reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<Round>)> {
         let mut trainee = trainee();
         let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
         let prompts = [vec![0, 1], vec![0, 2]];

@@ -1,10 +1,10 @@
 //! A transformer in training: one engine, its weights and an optimiser, on one thread.
 
 use crate::error::{Error, Result};
-use crate::lm::cpu::{Engine, Keep, Signal};
-use crate::lm::{AdamW, Batch, Choices, Config, Schedule, clip_gradient};
+use crate::lm::cpu::{Engine, Keep, Scores, Signal};
+use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, clip_gradient};
 use crate::objective::token_nll_loss;
-use crate::rng::Stream;
+use std::ops::Range;
 
 /// A prompt and what should follow, or a whole text with an empty prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,72 @@ pub struct Trainee {
     /// The weights, in the layout's order.
     pub params: Vec<f32>,
     optimizer: AdamW,
-    grad: Vec<f32>,
+    pub(super) grad: Vec<f32>,
     /// Limit of the gradient's norm.
     clip: f64,
+    /// Tokens of a part of a step.
+    part: usize,
+}
+
+/// Some of a step's sequences after their forward pass.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    /// Which of the step's sequences.
+    pub(super) sequences: Range<usize>,
+    /// The tokens of their completions.
+    pub(super) choices: Choices,
+    /// log π of these.
+    pub(super) log_probs: Vec<f64>,
+    /// Their share of the step's tokens: what a mean over a part's tokens weighs in the step's.
+    pub(super) of_tokens: f64,
+    /// The part's share of the step's sequences.
+    pub(super) of_sequences: f64,
+    trainee: &'a Trainee,
+}
+
+impl Part<'_> {
+    /// What score head 0 says of each token's context.
+    pub(super) fn values(&self) -> Result<Vec<f64>> {
+        self.trainee.engine.scores(&self.trainee.params, 0, &self.choices.rows)
+    }
+
+    /// The log-probabilities of the whole vocabulary at each token's context, tokens × vocabulary.
+    pub(super) fn distributions(&self) -> Result<Vec<f32>> {
+        let mut out = vec![0.0; self.log_probs.len() * self.trainee.engine.config().vocab];
+        self.trainee.engine.distributions(&mut out)?;
+        Ok(out)
+    }
+}
+
+/// What a step descends is Σ weight · quantity over a part's tokens. Empty vectors weigh nothing.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    /// On log-probabilities.
+    pub(super) log_probs: Vec<f64>,
+    /// On entropies.
+    pub(super) entropies: Vec<f64>,
+    /// On all log-probabilities of the distributions.
+    pub(super) distributions: Vec<f32>,
+    /// On what score head 0 says.
+    pub(super) values: Vec<f64>,
+}
+
+impl Weights {
+    /// An entropy bonus: `coefficient` · mean over the step's tokens.
+    pub(super) fn add_entropy(&mut self, coefficient: f64, part: &Part) {
+        if coefficient > 0.0 {
+            let tokens = part.log_probs.len();
+            self.entropies = vec![-coefficient * (part.of_tokens / tokens as f64); tokens];
+        }
+    }
+}
+
+/// What a step of descent saw before it moved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Descent {
+    pub(super) loss: f64,
+    /// Norm of the gradient before it was scaled down.
+    pub(super) grad_norm: f64,
 }
 
 impl Trainee {
@@ -40,7 +103,16 @@ impl Trainee {
         let engine = Engine::new(config)?;
         Error::check_shape("parameters", engine.layout().len(), params.len())?;
         let (optimizer, grad) = (AdamW::new(params.len(), 0.0)?, vec![0.0; params.len()]);
-        Ok(Self { engine, params, optimizer, grad, clip })
+        Ok(Self { engine, params, optimizer, grad, clip, part: usize::MAX })
+    }
+
+    /// Steps go through the engine in parts whose activations stay in the processor's cache, their gradients added up. The
+    /// parts follow from the numbers of tokens and the model's width alone, so bits repeat on any number of threads; they
+    /// are not the bits of whole steps, but for rounding the gradient is the same.
+    #[must_use]
+    pub fn in_parts(self) -> Self {
+        let part = (PART / self.engine.config().width).max(1);
+        Self { part, ..self }
     }
 
     /// One step of descent on Σ weight · quantity after a forward pass with [`Keep::All`]; returns the gradient's norm
@@ -52,9 +124,69 @@ impl Trainee {
     pub fn descend(&mut self, signal: &Signal, learning_rate: f64) -> Result<f64> {
         self.grad.fill(0.0);
         self.engine.backward(&self.params, signal, &mut self.grad)?;
+        self.follow(learning_rate)
+    }
+
+    /// Moves the weights down the gradient, scaled down to the clip; returns its norm before.
+    fn follow(&mut self, learning_rate: f64) -> Result<f64> {
         let norm = clip_gradient(&mut self.grad, self.clip)?;
         self.optimizer.step(&mut self.params, &self.grad, learning_rate);
         Ok(norm)
+    }
+
+    /// One step of descent on the completions of some sequences, part by part: `weigh` gives a part's loss, as its share of
+    /// the step's, and its weights.
+    ///
+    /// # Errors
+    /// Those of `weigh`; a sequence that does not fit the model; a loss or a gradient that is not finite (training
+    /// diverged). The weights and moments stay as they were.
+    pub(super) fn learn(
+        &mut self,
+        sequences: &[&[u32]],
+        prompts: &[usize],
+        learning_rate: f64,
+        mut weigh: impl FnMut(&Part) -> Result<(f64, Weights)>,
+    ) -> Result<Descent> {
+        Error::check_shape("prompt lengths", sequences.len(), prompts.len())?;
+        let tokens: usize = sequences.iter().zip(prompts).map(|(s, p)| s.len().saturating_sub(*p)).sum();
+        let share = |of: usize, all: usize| if of == all { 1.0 } else { of as f64 / all as f64 };
+        self.grad.fill(0.0);
+        let mut loss = 0.0;
+        for range in parts(sequences, self.part) {
+            let batch = Batch::new(&sequences[range.clone()]);
+            let choices = batch.completions(&prompts[range.clone()])?;
+            self.engine.forward(&self.params, &batch, Keep::All)?;
+            let log_probs = self.engine.log_probs(&self.params, &choices)?.to_vec();
+            let (of_tokens, of_sequences) = (share(choices.len(), tokens), share(range.len(), sequences.len()));
+            let part = Part { sequences: range, choices, log_probs, of_tokens, of_sequences, trainee: self };
+            let (value, weights) = weigh(&part)?;
+            loss += value;
+            if !loss.is_finite() {
+                return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
+            }
+            let rows = part.choices.rows;
+            let scores = [Scores { head: 0, rows: &rows, weights: &weights.values }];
+            let signal = Signal {
+                log_probs: &weights.log_probs,
+                entropies: &weights.entropies,
+                distributions: &weights.distributions,
+                scores: if weights.values.is_empty() { &[] } else { &scores },
+            };
+            self.engine.backward(&self.params, &signal, &mut self.grad)?;
+        }
+        Ok(Descent { loss, grad_norm: self.follow(learning_rate)? })
+    }
+
+    /// All that a run needs to go on, with the loop's `cursor` and the weights of its reference, if any.
+    pub(super) fn checkpoint(&self, cursor: String, reference: Vec<f32>) -> Checkpoint {
+        Checkpoint { params: self.params.clone(), optimizer: self.optimizer.clone(), cursor, reference }
+    }
+
+    /// Takes a checkpoint of the same config; returns the reference's weights.
+    pub(super) fn restore(&mut self, checkpoint: Checkpoint) -> Vec<f32> {
+        self.params = checkpoint.params;
+        self.optimizer = checkpoint.optimizer;
+        checkpoint.reference
     }
 
     /// One step of descent on the mean negative log-likelihood per completion token, nats; returns that mean before the
@@ -65,9 +197,12 @@ impl Trainee {
     pub fn nll_step<'a>(&mut self, batch: impl IntoIterator<Item = &'a Example>, learning_rate: f64) -> Result<f64> {
         let (sequences, prompts): (Vec<&[u32]>, Vec<usize>) =
             batch.into_iter().map(|e| (e.tokens.as_slice(), e.prompt)).unzip();
-        let batch = Batch::new(&sequences);
-        let choices = batch.completions(&prompts)?;
-        self.likelihood_step(&batch, &choices, None, learning_rate)
+        let step = self.learn(&sequences, &prompts, learning_rate, |part| {
+            let mut weights = Weights { log_probs: vec![0.0; part.log_probs.len()], ..Weights::default() };
+            let loss = token_nll_loss(&part.log_probs, part.of_tokens, &mut weights.log_probs);
+            Ok((part.of_tokens * loss, weights))
+        })?;
+        Ok(step.loss)
     }
 
     /// The same over all tokens but the first, those of prompts weighing `prompt_weight` in \[0, 1\] of a completion's: a
@@ -77,35 +212,18 @@ impl Trainee {
     /// As [`Trainee::nll_step`].
     pub fn text_step(&mut self, batch: &[Example], prompt_weight: f64, learning_rate: f64) -> Result<f64> {
         let sequences: Vec<&[u32]> = batch.iter().map(|e| e.tokens.as_slice()).collect();
-        let packed = Batch::new(&sequences);
         let of_example = |e: &Example| {
             let (learned, all) = (e.prompt.max(1), e.tokens.len());
             (1..all).map(move |t| if t < learned { prompt_weight } else { 1.0 })
         };
-        let shares: Vec<f64> = batch.iter().flat_map(of_example).collect();
-        self.likelihood_step(&packed, &packed.next_tokens(), Some(&shares), learning_rate)
-    }
-
-    fn likelihood_step(
-        &mut self,
-        batch: &Batch,
-        choices: &Choices,
-        shares: Option<&[f64]>,
-        learning_rate: f64,
-    ) -> Result<f64> {
-        self.engine.forward(&self.params, batch, Keep::All)?;
-        let log_probs = self.engine.log_probs(&self.params, choices)?;
-        let mut weights = vec![0.0; choices.len()];
-        let loss = match shares {
-            None => token_nll_loss(log_probs, 1.0, &mut weights),
-            Some(shares) => {
-                let total: f64 = shares.iter().sum();
-                weights.iter_mut().zip(shares).for_each(|(w, s)| *w = -s / total);
-                weights.iter().zip(log_probs).map(|(w, lp)| w * lp).sum()
-            }
-        };
-        self.descend(&Signal { log_probs: &weights, ..Signal::default() }, learning_rate)?;
-        Ok(loss)
+        let total: f64 = batch.iter().flat_map(of_example).sum();
+        let step = self.learn(&sequences, &vec![1; batch.len()], learning_rate, |part| {
+            let shares = batch[part.sequences.clone()].iter().flat_map(of_example);
+            let log_probs: Vec<f64> = shares.map(|s| -s / total).collect();
+            let loss = log_probs.iter().zip(&part.log_probs).map(|(w, lp)| w * lp).sum();
+            Ok((loss, Weights { log_probs, ..Weights::default() }))
+        })?;
+        Ok(step.loss)
     }
 
     /// The log-probabilities of `choices` under other weights of the same model, in nats.
@@ -118,46 +236,29 @@ impl Trainee {
     }
 }
 
-/// Supervised finetuning: `schedule.steps` steps on minibatches of `size` examples, drawn epoch by epoch in random order.
-/// Returns the mean loss of the last tenth of the steps, nats per token.
-///
-/// # Errors
-/// No examples, an illegal schedule, training that diverges.
-pub fn sft(
-    trainee: &mut Trainee,
-    examples: &[Example],
-    size: usize,
-    schedule: &Schedule,
-    rng: &mut Stream,
-) -> Result<f64> {
-    schedule.validate()?;
-    if examples.is_empty() || size == 0 {
-        return Err(Error::Usage(
-            "supervised finetuning needs at least one example and a batch of at least one".into(),
-        ));
-    }
-    let (mut order, mut last) = (Vec::new(), (0.0, 0.0));
-    for step in 0..schedule.steps {
-        let mut batch = Vec::with_capacity(size);
-        while batch.len() < size.min(examples.len()) {
-            let next = order.pop().unwrap_or_else(|| {
-                order = rng.permutation(examples.len());
-                order.pop().unwrap_or(0)
-            });
-            batch.push(&examples[next]);
-        }
-        let loss = trainee.nll_step(batch, schedule.rate(step))?;
-        if step >= schedule.steps - schedule.steps.div_ceil(10) {
-            last = (last.0 + loss, last.1 + 1.0);
+/// Width × tokens of a part: at width 64 a thousand tokens, whose activations in two blocks fill a core's cache.
+const PART: usize = 65_536;
+
+/// Consecutive sequences in as few parts as hold some `most` tokens each; no sequence is cut.
+fn parts(sequences: &[&[u32]], most: usize) -> Vec<Range<usize>> {
+    let total: usize = sequences.iter().map(|s| s.len()).sum();
+    let count = total.div_ceil(most).max(1);
+    let (mut parts, mut start, mut seen) = (Vec::with_capacity(count), 0, 0);
+    for (i, sequence) in sequences.iter().enumerate() {
+        seen += sequence.len();
+        if i + 1 == sequences.len() || seen * count >= total * (parts.len() + 1) && count > 1 {
+            parts.push(start..i + 1);
+            start = i + 1;
         }
     }
-    Ok(last.0 / last.1)
+    parts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lm::{Decay, Size, init};
+    use crate::lm::{Size, init};
+    use crate::rng::Stream;
 
     fn config() -> Config {
         Config::gpt2(Size { vocab: 6, width: 16, layers: 1, heads: 2, context: 8 })
@@ -166,20 +267,6 @@ mod tests {
     fn fresh() -> Trainee {
         let params = init(&config(), 0.1, &mut Stream::named(&["trainee"])).expect("a layout");
         Trainee::new(&config(), params, 1.0).expect("legal")
-    }
-
-    /// After prompt (0, a) comes a, then 5: learned from examples of every a but one.
-    #[test]
-    fn sft_learns_to_copy_and_repeats_its_bits() {
-        let examples: Vec<Example> = (1..5).map(|a| Example { tokens: vec![0, a, a, 5], prompt: 2 }).collect();
-        let schedule = Schedule { peak: 1e-2, warm_up: 5, steps: 150, decay: Decay::Linear };
-        let (mut one, mut two) = (fresh(), fresh());
-        let run = |t: &mut Trainee| sft(t, &examples, 3, &schedule, &mut Stream::named(&["order"])).expect("finite");
-        let loss = run(&mut one);
-        // chance is ln 6 = 1.79
-        assert!(loss < 0.1, "{loss}");
-        assert_eq!(loss.to_bits(), run(&mut two).to_bits());
-        assert_eq!(one.params, two.params);
     }
 
     #[test]
@@ -202,15 +289,5 @@ mod tests {
         let error = trainee.nll_step(&[Example { tokens: vec![0, 1, 2], prompt: 1 }], 1e-2);
         assert!(matches!(error, Err(Error::NotFinite { .. })));
         assert_eq!(before, trainee.params.iter().map(|p| p.to_bits()).collect::<Vec<_>>());
-        assert!(
-            sft(
-                &mut fresh(),
-                &[],
-                1,
-                &Schedule { peak: 1.0, warm_up: 0, steps: 1, decay: Decay::Constant },
-                &mut Stream::named(&["x"])
-            )
-            .is_err()
-        );
     }
 }

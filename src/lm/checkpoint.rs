@@ -12,18 +12,21 @@ use std::path::Path;
 
 const FIRST: &str = "optimizer.first_moment";
 const SECOND: &str = "optimizer.second_moment";
+const REFERENCE: &str = "reference";
 const STATE: &str = "training_state";
 
-/// Weights, the optimiser's moments and step counter, and the caller's cursor. Random streams are functions of their
-/// names, so a cursor (the step, the place in the data) names the streams to go on with.
+/// Weights, the optimiser's moments and step counter, the caller's cursor, and the weights of the model that training is
+/// held to, if there is one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// The weights, flat.
     pub params: Vec<f32>,
     /// The optimiser.
     pub optimizer: AdamW,
-    /// Whatever names the place in the run.
+    /// Whatever names the place in the run: the step, the place in the data, the state of random streams.
     pub cursor: String,
+    /// The reference's weights, flat; empty for none.
+    pub reference: Vec<f32>,
 }
 
 /// What is not a tensor, as JSON; f64 values survive it exactly.
@@ -64,8 +67,10 @@ impl Checkpoint {
         };
         let state = serde_json::to_vec(&state).map_err(|e| Error::content(path, STATE, e.to_string()))?;
         let mut floats = named(config, &layout, &self.params);
-        for (name, moment) in [(FIRST, &optimizer.first), (SECOND, &optimizer.second)] {
-            floats.push((name.into(), vec![moment.len()], bytes(moment)));
+        for (name, values) in [(FIRST, &optimizer.first), (SECOND, &optimizer.second), (REFERENCE, &self.reference)] {
+            if !values.is_empty() {
+                floats.push((name.into(), vec![values.len()], bytes(values)));
+            }
         }
         let view = TensorView::new(Dtype::U8, vec![state.len()], &state);
         let view = view.map_err(|e| Error::content(path, STATE, e.to_string()))?;
@@ -86,7 +91,7 @@ impl Checkpoint {
         if state.config != *config {
             return Err(wrong(STATE, "the config differs from the run's".into()));
         }
-        let moment = |name: &str| {
+        let flat = |name: &str| {
             let view = tensor(name)?;
             let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
             if view.dtype() == Dtype::F32 && values.len() == layout.len() {
@@ -100,12 +105,13 @@ impl Checkpoint {
             beta2: state.beta2,
             epsilon: state.epsilon,
             weight_decay: state.weight_decay,
-            first: moment(FIRST)?,
-            second: moment(SECOND)?,
+            first: flat(FIRST)?,
+            second: flat(SECOND)?,
             steps: state.steps,
         };
+        let reference = if file.names().contains(&REFERENCE) { flat(REFERENCE)? } else { Vec::new() };
         let mut params = vec![0.0; layout.len()];
         read_weights(&[path.to_path_buf()], config, &layout, &mut params)?;
-        Ok(Self { params, optimizer, cursor: state.cursor })
+        Ok(Self { params, optimizer, cursor: state.cursor, reference })
     }
 }

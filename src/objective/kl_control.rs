@@ -1,7 +1,9 @@
 //! The adaptive coefficient of a KL penalty.
 
+use serde::{Deserialize, Serialize};
+
 /// A proportional controller in log space (Section 2.2 of arXiv:1909.08593): β grows while the KL is above its target.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdaptiveKl {
     beta: f64,
     target: f64,

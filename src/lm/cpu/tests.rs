@@ -239,7 +239,7 @@ fn a_run_killed_and_resumed_is_the_same_run() {
     };
     let params = weights(&config, &mut Stream::named(&["lm", "resume"]));
     let optimizer = AdamW::new(params.len(), 0.1).expect("legal");
-    let mut whole = Checkpoint { params, optimizer, cursor: "0".into() };
+    let mut whole = Checkpoint { params, optimizer, cursor: "0".into(), reference: Vec::new() };
     let mut killed = whole.clone();
     train(&mut whole, &mut Engine::new(&config).expect("legal"), 0..8);
     train(&mut killed, &mut Engine::new(&config).expect("legal"), 0..5);

@@ -1,5 +1,7 @@
 //! Baselines of REINFORCE (Williams 1992): none, the batch's mean, a moving average of earlier batches.
 
+use serde::{Deserialize, Serialize};
+
 /// `A_i = r_i − baseline`; `baseline` 0 gives the plain estimator. Unbiased if the baseline does not depend on the batch.
 pub fn reinforce_advantages(rewards: &[f64], baseline: f64, advantages: &mut [f64]) {
     assert_eq!(rewards.len(), advantages.len(), "one advantage per output");
@@ -15,7 +17,7 @@ pub fn batch_mean_advantages(rewards: &[f64], advantages: &mut [f64]) {
 }
 
 /// The exponential moving average of the means of *earlier* batches: a baseline that is independent of the current one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MovingAverage {
     decay: f64,
     mean: Option<f64>,

@@ -1,0 +1,55 @@
+//! Training that goes on where it was killed, bit for bit.
+
+use super::trainee::Trainee;
+use crate::error::{Error, Result};
+use crate::lm::Checkpoint;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::path::Path;
+
+/// A loop between two of its steps or rounds: settings, random stream, place in the data, controllers. With the trainee's
+/// weights and moments that is all that the next one depends on, so that a run that is saved, killed and loaded ends in
+/// the bits of one that was not.
+pub trait Resume: Serialize + DeserializeOwned {
+    /// Names the loop in the file.
+    const LOOP: &'static str;
+
+    /// Whether the KL to a reference is part of the loop.
+    const REFERENCE: bool = false;
+
+    /// The reference's weights; empty for a loop without.
+    fn reference(&self) -> &[f32] {
+        &[]
+    }
+
+    /// Takes them from a file.
+    fn set_reference(&mut self, _weights: Vec<f32>) {}
+
+    /// Writes one file, under a temporary name first: a process killed at any moment leaves the old one or the new one.
+    ///
+    /// # Errors
+    /// A path that cannot be written.
+    fn save(&self, trainee: &Trainee, path: &Path) -> Result<()> {
+        let cursor = serde_json::to_string(&(Self::LOOP, self)).map_err(|e| Error::content(path, "cursor", e.to_string()))?;
+        trainee.checkpoint(cursor, self.reference().to_vec()).save(path, trainee.engine.config())
+    }
+
+    /// Reads a file back into a trainee of the same config and gradient clip.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or one of another config or loop; the trainee stays as it was.
+    fn load(trainee: &mut Trainee, path: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::load(path, trainee.engine.config())?;
+        let wrong = |message: String| Error::content(path, "cursor", message);
+        let (name, state): (String, Value) =
+            serde_json::from_str(&checkpoint.cursor).map_err(|e| wrong(e.to_string()))?;
+        if name != Self::LOOP {
+            return Err(wrong(format!("a run of `{name}`, expected `{}`", Self::LOOP)));
+        }
+        let mut run: Self = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
+        let expected = if Self::REFERENCE { checkpoint.params.len() } else { 0 };
+        Error::check_shape("reference weights", expected, checkpoint.reference.len())?;
+        run.set_reference(trainee.restore(checkpoint));
+        Ok(run)
+    }
+}

@@ -1,0 +1,129 @@
+//! Supervised finetuning.
+
+use super::resume::Resume;
+use super::trainee::{Example, Trainee};
+use crate::error::{Error, Result};
+use crate::lm::Schedule;
+use crate::rng::Stream;
+use serde::{Deserialize, Serialize};
+
+/// Supervised finetuning between two steps: minibatches drawn epoch by epoch in random order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sft {
+    schedule: Schedule,
+    /// Examples per step.
+    size: usize,
+    step: u64,
+    /// What is left of the epoch; the next is at the end.
+    order: Vec<usize>,
+    /// Sum and number of the losses of the last tenth of the steps.
+    last: (f64, f64),
+    rng: Stream,
+}
+
+impl Sft {
+    /// A run of `schedule.steps` steps on minibatches of `size` examples.
+    ///
+    /// # Errors
+    /// An illegal schedule; a size of 0.
+    pub fn new(schedule: &Schedule, size: usize, rng: Stream) -> Result<Self> {
+        schedule.validate()?;
+        if size == 0 {
+            return Err(Error::parameter("size", size, "at least 1 example per step"));
+        }
+        Ok(Self { schedule: *schedule, size, step: 0, order: Vec::new(), last: (0.0, 0.0), rng })
+    }
+
+    /// Whether all steps are made.
+    pub fn is_done(&self) -> bool {
+        self.step >= self.schedule.steps
+    }
+
+    /// One step on the next minibatch; returns its loss before the step, nats per token. All steps of a run are on the same
+    /// examples.
+    ///
+    /// # Errors
+    /// No examples, or fewer than in earlier steps; a sequence that does not fit the model; training that diverges.
+    pub fn step(&mut self, trainee: &mut Trainee, examples: &[Example]) -> Result<f64> {
+        if examples.is_empty() {
+            return Err(Error::Usage("supervised finetuning needs at least one example".into()));
+        }
+        let mut batch = Vec::with_capacity(self.size);
+        while batch.len() < self.size.min(examples.len()) {
+            let next = self.order.pop().unwrap_or_else(|| {
+                self.order = self.rng.permutation(examples.len());
+                self.order.pop().unwrap_or(0)
+            });
+            let example = examples.get(next);
+            batch.push(example.ok_or_else(|| Error::Usage(format!("example {next} of an earlier step is gone")))?);
+        }
+        let loss = trainee.nll_step(batch, self.schedule.rate(self.step))?;
+        if self.step >= self.schedule.steps.saturating_sub(self.schedule.steps.div_ceil(10)) {
+            self.last = (self.last.0 + loss, self.last.1 + 1.0);
+        }
+        self.step += 1;
+        Ok(loss)
+    }
+
+    /// The mean loss of the last tenth of the steps, nats per token; NaN before them.
+    pub fn loss(&self) -> f64 {
+        self.last.0 / self.last.1
+    }
+}
+
+impl Resume for Sft {
+    const LOOP: &'static str = "sft";
+}
+
+/// Supervised finetuning: `schedule.steps` steps on minibatches of `size` examples, drawn epoch by epoch in random order.
+/// Returns the mean loss of the last tenth of the steps, nats per token.
+///
+/// # Errors
+/// No examples, an illegal schedule, training that diverges.
+pub fn sft(
+    trainee: &mut Trainee,
+    examples: &[Example],
+    size: usize,
+    schedule: &Schedule,
+    rng: &mut Stream,
+) -> Result<f64> {
+    let mut run = Sft::new(schedule, size, rng.clone())?;
+    while !run.is_done() {
+        run.step(trainee, examples)?;
+    }
+    *rng = run.rng;
+    Ok(run.last.0 / run.last.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lm::{Config, Decay, Size, init};
+
+    fn fresh() -> Trainee {
+        let config = Config::gpt2(Size { vocab: 6, width: 16, layers: 1, heads: 2, context: 8 });
+        let params = init(&config, 0.1, &mut Stream::named(&["trainee"])).expect("a layout");
+        Trainee::new(&config, params, 1.0).expect("legal")
+    }
+
+    /// After prompt (0, a) comes a, then 5: learned from examples of every a but one.
+    #[test]
+    fn sft_learns_to_copy_and_repeats_its_bits() {
+        let examples: Vec<Example> = (1..5).map(|a| Example { tokens: vec![0, a, a, 5], prompt: 2 }).collect();
+        let schedule = Schedule { peak: 1e-2, warm_up: 5, steps: 150, decay: Decay::Linear };
+        let (mut one, mut two) = (fresh(), fresh());
+        let run = |t: &mut Trainee| sft(t, &examples, 3, &schedule, &mut Stream::named(&["order"])).expect("finite");
+        let loss = run(&mut one);
+        // chance is ln 6 = 1.79
+        assert!(loss < 0.1, "{loss}");
+        assert_eq!(loss.to_bits(), run(&mut two).to_bits());
+        assert_eq!(one.params, two.params);
+    }
+
+    #[test]
+    fn nothing_to_learn_from_is_refused() {
+        let schedule = Schedule { peak: 1.0, warm_up: 0, steps: 1, decay: Decay::Constant };
+        let mut run = |size| sft(&mut fresh(), &[], size, &schedule, &mut Stream::named(&["x"]));
+        assert!(run(1).is_err() && run(0).is_err());
+    }
+}
