@@ -101,7 +101,7 @@ impl Experiment for PartialSftText {
             Profile::Paper => Params {
                 fractions: vec![0.01, 0.05, 0.2, 1.0],
                 step_shares: vec![0.1, 0.4, 1.0],
-                text: TextSetup::paper(),
+                text: TextSetup::paper_grid(),
             },
         }
     }

@@ -111,7 +111,7 @@ impl Experiment for RemediesText {
     const SECONDS: (f64, f64) = (8.0, 900.0);
 
     fn params(profile: Profile) -> Params {
-        let text = if profile == Profile::Smoke { TextSetup::smoke() } else { TextSetup::paper() };
+        let text = if profile == Profile::Smoke { TextSetup::smoke() } else { TextSetup::paper_grid() };
         let kl = text.ppo.kl_coefficient;
         let short = |list: Vec<f64>| if profile == Profile::Smoke { list[..2].to_vec() } else { list };
         Params {
