@@ -1,7 +1,7 @@
 //! Every architecture's gradient against central differences; batches against single sequences.
 
-use super::sample::Scratch;
 use super::{Engine, Keep, Sampling, Scores, Signal};
+use crate::lm::sampling::Scratch;
 use crate::lm::{Batch, Choices, Config, Norm, ScoreHead, Side, Size, init};
 use crate::rng::Stream;
 
