@@ -10,6 +10,8 @@ mod layout;
 mod optimizer;
 mod sampling;
 mod schedule;
+#[cfg(test)]
+mod testing;
 mod transformer;
 mod weights;
 

@@ -1,13 +1,12 @@
 //! From final hidden states to log-probabilities, entropies and scores, and back.
 
 use super::ops::{log_softmax, wide};
-use super::weights::Model;
 use super::{Engine, Pass};
 use crate::error::{Error, Result};
 use crate::lm::batch::Choices;
 use crate::lm::transformer::{Signal, check_choices, check_rows, check_signal, score_head};
 use candle_core::backprop::GradStore;
-use candle_core::{D, DType, Tensor, Var, WithDType};
+use candle_core::{D, Tensor, Var, WithDType};
 use std::ops::Range;
 
 /// What the last [`Engine::log_probs`] saw.
