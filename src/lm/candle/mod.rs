@@ -24,9 +24,9 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 use candle_core::{Tensor, WithDType};
 
-/// Logits held at a time on the CPU.
-const CHUNK_ON_CPU: usize = 1 << 20;
-/// Logits held at a time on a GPU: 256 MB in 32 bits, a few times that in the backward pass.
+/// Logits held at a time on the CPU: 64 MB in 32 bits, a few times that in the backward pass.
+const CHUNK_ON_CPU: usize = 1 << 24;
+/// Logits held at a time on a GPU: 256 MB.
 const CHUNK_ON_GPU: usize = 1 << 26;
 
 impl From<candle_core::Error> for Error {

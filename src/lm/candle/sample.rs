@@ -106,7 +106,11 @@ impl Engine {
         let capacity = length + steps.min(self.config.context - shortest);
         let mut cache = Cache { blocks: Vec::new(), capacity, used: 0 };
         let hidden = self.run(&model, &input, Some(&mut cache))?;
-        let last = hidden.reshape((sequences, length, self.config.width))?.narrow(1, length - 1, 1)?.squeeze(1)?;
+        let last = hidden
+            .reshape((sequences, length, self.config.width))?
+            .narrow(1, length - 1, 1)?
+            .squeeze(1)?
+            .contiguous()?;
         let chosen: Vec<u32> = shared.iter().map(|&i| i as u32).collect();
         let chosen = Tensor::from_vec(chosen, shared.len(), &self.device)?;
         if shared.len() != sequences {
