@@ -2,7 +2,9 @@
 //! candle has. On the CPU it is slow and serves as the other engine's oracle; with the cargo feature `cuda` it runs real
 //! models on a GPU.
 //!
-//! Batches are padded, tensors masked; logits of a large vocabulary are made in chunks of rows, never all at once.
+//! Batches are padded and masked by tensors; logits of a large vocabulary are made in chunks of rows, never all at once.
+//! Candle starts threads of its own, and the last bits may depend on the device and their number: rows that must be the
+//! same bytes everywhere come from the other engine.
 
 mod forward;
 mod head;

@@ -37,10 +37,14 @@ impl Padded {
                 places.push(place as u32);
             }
         }
-        let (tokens, n) = (Tensor::from_vec(tokens, sequences * length, device)?, sequences * length);
-        let positions = Tensor::from_vec(positions, n, device)?;
-        let mask = mask(&starts, length, device, dtype)?;
-        Ok(Self { sequences, length, tokens, positions, mask, places })
+        Ok(Self {
+            sequences,
+            length,
+            tokens: Tensor::from_vec(tokens, sequences * length, device)?,
+            positions: Tensor::from_vec(positions, sequences * length, device)?,
+            mask: mask(&starts, length, device, dtype)?,
+            places,
+        })
     }
 }
 
