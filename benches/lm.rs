@@ -3,13 +3,28 @@
 #![allow(missing_docs)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rewardlab::lm::cpu::{Engine, Keep, Sampling, Signal};
-use rewardlab::lm::{AdamW, Batch, Config, Size, init};
+use rewardlab::lm::cpu::Engine;
+use rewardlab::lm::{AdamW, Batch, Choices, Config, Keep, Sampling, Signal, Size, Transformer, candle, init};
 use rewardlab::rng::Stream;
 use std::hint::black_box;
 
 const LENGTH: usize = 32;
 const SEQUENCES: usize = 64;
+
+/// A step of training on the weighted log-probabilities.
+fn step(
+    engine: &mut impl Transformer,
+    params: &mut [f32],
+    (batch, choices): (&Batch, &Choices),
+    weights: &[f64],
+    adam: &mut AdamW,
+) {
+    engine.forward(params, batch, Keep::All).expect("legal");
+    engine.log_probs(params, choices).expect("legal");
+    let mut grad = vec![0.0; params.len()];
+    engine.backward(params, &Signal { log_probs: weights, ..Signal::default() }, &mut grad).expect("legal");
+    adam.step(params, &grad, 1e-3);
+}
 
 fn engine(c: &mut Criterion) {
     let size = Size { vocab: 64, width: 64, layers: 2, heads: 4, context: LENGTH };
@@ -24,16 +39,12 @@ fn engine(c: &mut Criterion) {
         let choices = batch.next_tokens();
         let weights = vec![-1.0 / choices.len() as f64; choices.len()];
         let mut adam = AdamW::new(params.len(), 0.01).expect("legal");
-        let mut grad = vec![0.0; params.len()];
         group.bench_function(BenchmarkId::new("step", name), |b| {
-            b.iter(|| {
-                engine.forward(&params, &batch, Keep::All).expect("legal");
-                engine.log_probs(&params, &choices).expect("legal");
-                grad.fill(0.0);
-                let signal = Signal { log_probs: &weights, ..Signal::default() };
-                engine.backward(&params, &signal, &mut grad).expect("legal");
-                adam.step(&mut params, &grad, 1e-3);
-            });
+            b.iter(|| step(&mut engine, &mut params, (&batch, &choices), &weights, &mut adam));
+        });
+        let mut oracle = candle::Engine::new(&config).expect("legal");
+        group.bench_function(BenchmarkId::new("step_candle", name), |b| {
+            b.iter(|| step(&mut oracle, &mut params, (&batch, &choices), &weights, &mut adam));
         });
         group.bench_function(BenchmarkId::new("score", name), |b| {
             b.iter(|| {

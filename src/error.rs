@@ -68,6 +68,9 @@ pub enum Error {
     /// A numerical method gave up.
     #[error("{0}")]
     Numeric(String),
+    /// A device, or the library that drives it, failed: out of memory, no driver.
+    #[error("device: {0}")]
+    Device(String),
     /// A request that cannot be met as asked; the message says what to do instead.
     #[error("{0}")]
     Usage(String),

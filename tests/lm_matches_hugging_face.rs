@@ -1,8 +1,8 @@
 //! Logits, losses and gradients of tiny random models against Hugging Face Transformers; `tests/golden/lm/make.py` made
 //! the numbers. A bug in any architecture's forward or backward, or in reading its files, fails here.
 
-use rewardlab::lm::cpu::{Engine, Keep, Signal};
-use rewardlab::lm::{Batch, Config, load_model, read_weights, save_model};
+use rewardlab::lm::{Batch, Config, Keep, Side, Signal, Transformer, load_model, read_weights, save_model};
+use rewardlab::lm::{candle, cpu};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::fs;
@@ -29,44 +29,50 @@ fn golden(name: &str) -> Golden {
 #[test]
 fn logits_losses_and_gradients() {
     for name in MODELS {
-        let golden = golden(name);
         let (config, params) = load_model(&folder(name), &[]).expect("a model");
-        let mut engine = Engine::new(&config).expect("legal");
-        let batch = Batch::new(&golden.sequences);
-        engine.forward(&params, &batch, Keep::All).expect("legal");
-
-        let mut every = batch.next_tokens();
-        every.rows = (0..batch.tokens().len()).collect();
-        every.tokens = vec![0; every.rows.len()];
-        engine.log_probs(&params, &every).expect("legal");
-        let mut ours = vec![0.0; every.len() * config.vocab];
-        engine.distributions(&mut ours).expect("kept");
-        let rows = golden.logits.iter().flatten();
-        for (i, (logits, ours)) in rows.zip(ours.chunks_exact(config.vocab)).enumerate() {
-            let norm = rewardlab::num::log_sum_exp(logits);
-            for (theirs, ours) in logits.iter().zip(ours) {
-                let gap = f64::from(*ours) - (theirs - norm);
-                assert!(gap.abs() < 2e-5, "{name}, row {i}: {ours} against {}", theirs - norm);
-            }
+        assert_golden(name, &params, &mut cpu::Engine::new(&config).expect("legal"));
+        for padding in [Side::Left, Side::Right] {
+            let engine = candle::Engine::on(&config, &candle::Device::Cpu, candle::DType::F32, padding);
+            assert_golden(name, &params, &mut engine.expect("legal"));
         }
+    }
+}
 
-        let choices = batch.next_tokens();
-        let share = 1.0 / choices.len() as f64;
-        let loss = -share * engine.log_probs(&params, &choices).expect("legal").iter().sum::<f64>();
-        assert!((loss - golden.loss).abs() < 2e-6, "{name}: loss {loss} against {}", golden.loss);
+fn assert_golden(name: &str, params: &[f32], engine: &mut impl Transformer) {
+    let (golden, config) = (golden(name), engine.config().clone());
+    let batch = Batch::new(&golden.sequences);
+    engine.forward(params, &batch, Keep::All).expect("legal");
 
-        let weights = vec![-share; choices.len()];
-        let mut grad = vec![0.0; params.len()];
-        engine.backward(&params, &Signal { log_probs: &weights, ..Signal::default() }, &mut grad).expect("legal");
-        let mut theirs = vec![0.0; params.len()];
-        let file = folder(name).join("gradients.safetensors");
-        read_weights(&[file], &config, engine.layout(), &mut theirs).expect("gradients");
-        for tensor in &engine.layout().tensors {
-            let norm =
-                |f: &dyn Fn(usize) -> f32| tensor.range.clone().map(|i| f64::from(f(i)).powi(2)).sum::<f64>().sqrt();
-            let (gap, size) = (norm(&|i| grad[i] - theirs[i]), norm(&|i| theirs[i]));
-            assert!(gap < 1e-5 * size + 1e-6, "{name}, gradient of {}: {gap} of {size}", tensor.name);
+    let mut every = batch.next_tokens();
+    every.rows = (0..batch.tokens().len()).collect();
+    every.tokens = vec![0; every.rows.len()];
+    engine.log_probs(params, &every).expect("legal");
+    let mut ours = vec![0.0; every.len() * config.vocab];
+    engine.distributions(&mut ours).expect("kept");
+    let rows = golden.logits.iter().flatten();
+    for (i, (logits, ours)) in rows.zip(ours.chunks_exact(config.vocab)).enumerate() {
+        let norm = rewardlab::num::log_sum_exp(logits);
+        for (theirs, ours) in logits.iter().zip(ours) {
+            let gap = f64::from(*ours) - (theirs - norm);
+            assert!(gap.abs() < 2e-5, "{name}, row {i}: {ours} against {}", theirs - norm);
         }
+    }
+
+    let choices = batch.next_tokens();
+    let share = 1.0 / choices.len() as f64;
+    let loss = -share * engine.log_probs(params, &choices).expect("legal").iter().sum::<f64>();
+    assert!((loss - golden.loss).abs() < 2e-6, "{name}: loss {loss} against {}", golden.loss);
+
+    let weights = vec![-share; choices.len()];
+    let mut grad = vec![0.0; params.len()];
+    engine.backward(params, &Signal { log_probs: &weights, ..Signal::default() }, &mut grad).expect("legal");
+    let mut theirs = vec![0.0; params.len()];
+    let file = folder(name).join("gradients.safetensors");
+    read_weights(&[file], &config, engine.layout(), &mut theirs).expect("gradients");
+    for tensor in &engine.layout().tensors {
+        let norm = |f: &dyn Fn(usize) -> f32| tensor.range.clone().map(|i| f64::from(f(i)).powi(2)).sum::<f64>().sqrt();
+        let (gap, size) = (norm(&|i| grad[i] - theirs[i]), norm(&|i| theirs[i]));
+        assert!(gap < 1e-5 * size + 1e-6, "{name}, gradient of {}: {gap} of {size}", tensor.name);
     }
 }
 

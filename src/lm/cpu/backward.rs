@@ -1,12 +1,12 @@
 //! The backward pass.
 
-use super::head::Signal;
 use super::{
     Block, Deltas, Engine, Keep, activation, attention, fit, head_norm_form, lanes, linear_input, linear_weight, norm,
     norm_form, rotary,
 };
 use crate::error::{Error, Result};
 use crate::lm::layout::{LayerSpan, NormSpan};
+use crate::lm::transformer::Signal;
 use std::ops::Range;
 
 /// The gradient's places of a norm.

@@ -5,6 +5,7 @@ use super::lanes::{self, LANES, exp, fold, max, sum};
 use super::{Engine, Keep, fit, linear_input, linear_weight};
 use crate::error::{Error, Result};
 use crate::lm::batch::Choices;
+use crate::lm::transformer::{Scores, Signal, check_choices, check_rows, check_signal, score_head};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Logits held at a time: with a large vocabulary they are made, used and made again in chunks of rows.
@@ -33,30 +34,6 @@ impl Head {
         self.choices.tokens.clear();
         self.whole = false;
     }
-}
-
-/// The weights of a scalar: what [`Engine::backward`] differentiates is Σ weight · quantity. Empty slices weigh nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Signal<'a> {
-    /// One weight per choice, on its log-probability.
-    pub log_probs: &'a [f64],
-    /// One weight per choice, on the entropy of the distribution that it was drawn from.
-    pub entropies: &'a [f64],
-    /// choices × vocabulary, on every log-probability of every distribution.
-    pub distributions: &'a [f32],
-    /// Weights on scores.
-    pub scores: &'a [Scores<'a>],
-}
-
-/// Weights on the scores that one head gives to some rows.
-#[derive(Clone, Copy, Debug)]
-pub struct Scores<'a> {
-    /// Index into the config's heads.
-    pub head: usize,
-    /// The rows.
-    pub rows: &'a [usize],
-    /// rows × outputs.
-    pub weights: &'a [f64],
 }
 
 struct Measure<'a> {
@@ -153,7 +130,7 @@ impl Engine {
     /// A row or token that does not exist.
     pub fn log_probs(&mut self, params: &[f32], choices: &Choices) -> Result<&[f64]> {
         Error::check_shape("parameters", self.layout.len(), params.len())?;
-        self.check_choices(choices)?;
+        check_choices(&self.config, &self.batch, choices)?;
         let mut head = std::mem::take(&mut self.head);
         head.choices.clone_from(choices);
         let (width, vocab, rows) = (self.config.width, self.config.vocab, choices.len());
@@ -224,8 +201,8 @@ impl Engine {
     /// A head or row that does not exist.
     pub fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>> {
         Error::check_shape("parameters", self.layout.len(), params.len())?;
-        let span = self.score_head(head)?;
-        self.check_rows(rows)?;
+        let span = score_head(&self.layout, head)?;
+        check_rows(&self.batch, rows)?;
         let width = self.config.width;
         let (weight, bias) = (&params[span.weight.clone()], &params[span.bias.clone()]);
         let mut scores = Vec::with_capacity(rows.len() * bias.len());
@@ -236,12 +213,6 @@ impl Engine {
         Ok(scores)
     }
 
-    fn score_head(&self, head: usize) -> Result<&crate::lm::layout::LinearSpan> {
-        let heads = self.layout.scores.len();
-        let legal = || format!("below the config's {heads} score heads");
-        self.layout.scores.get(head).ok_or_else(|| Error::parameter("head", head, legal()))
-    }
-
     /// Writes the gradient of the final hidden states; adds those of the output matrix and of the score heads.
     pub(super) fn head_backward(
         &mut self,
@@ -250,16 +221,7 @@ impl Engine {
         grad: &mut [f32],
         dhidden: &mut [f32],
     ) -> Result<()> {
-        let (vocab, choices) = (self.config.vocab, self.head.choices.len());
-        let expect = |what, len, each| if len == 0 { Ok(()) } else { Error::check_shape(what, choices * each, len) };
-        expect("weights on log-probabilities", signal.log_probs.len(), 1)?;
-        expect("weights on entropies", signal.entropies.len(), 1)?;
-        expect("weights on distributions", signal.distributions.len(), vocab)?;
-        for s in signal.scores {
-            let outputs = self.score_head(s.head)?.bias.len();
-            Error::check_shape("weights on scores", s.rows.len() * outputs, s.weights.len())?;
-            self.check_rows(s.rows)?;
-        }
+        check_signal(&self.layout, self.config.vocab, &self.batch, self.head.choices.len(), signal)?;
         dhidden.fill(0.0);
         let mut head = std::mem::take(&mut self.head);
         if !(signal.log_probs.is_empty() && signal.entropies.is_empty() && signal.distributions.is_empty()) {

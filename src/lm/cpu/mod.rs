@@ -17,24 +17,17 @@ mod tile;
 #[cfg(test)]
 mod tests;
 
-pub use head::{Scores, Signal};
-pub use sample::{Sample, Sampling};
+pub use super::sampling::{Sample, Sampling};
+pub use super::transformer::{Keep, Scores, Signal};
 
 use super::batch::{Batch, Choices};
 use super::config::{Config, Norm, Positions};
 use super::layout::{Layout, NormSpan};
+use super::transformer::{Transformer, check_batch};
 use crate::error::{Error, Result};
 use crate::num::{Matrix, matmul};
+use crate::rng::Stream;
 use std::ops::Range;
-
-/// Whether a forward pass keeps what [`Engine::backward`] needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Everything; a backward pass may follow.
-    All,
-    /// Only the final hidden states: for scoring, with the memory of one layer.
-    Final,
-}
 
 /// What one block leaves for its backward pass.
 #[derive(Clone, Debug, Default)]
@@ -160,32 +153,51 @@ impl Engine {
 
     fn check(&self, params: &[f32], batch: &Batch) -> Result<()> {
         Error::check_shape("parameters", self.layout.len(), params.len())?;
-        let longest = batch.all_rows().map(|r| r.len()).max().unwrap_or(0);
-        if longest > self.config.context {
-            return Err(Error::parameter("sequence length", longest, format!("at most {}", self.config.context)));
-        }
-        self.check_tokens(batch.tokens())
+        check_batch(&self.config, batch)
+    }
+}
+
+impl Transformer for Engine {
+    fn config(&self) -> &Config {
+        &self.config
     }
 
-    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
-        match tokens.iter().find(|&&t| t as usize >= self.config.vocab) {
-            Some(t) => Err(Error::parameter("token", t, format!("below the vocabulary's {}", self.config.vocab))),
-            None => Ok(()),
-        }
+    fn layout(&self) -> &Layout {
+        &self.layout
     }
 
-    fn check_choices(&self, choices: &Choices) -> Result<()> {
-        Error::check_shape("chosen tokens", choices.rows.len(), choices.tokens.len())?;
-        self.check_rows(&choices.rows)?;
-        self.check_tokens(&choices.tokens)
+    fn forward(&mut self, params: &[f32], batch: &Batch, keep: Keep) -> Result<()> {
+        self.forward(params, batch, keep)
     }
 
-    fn check_rows(&self, rows: &[usize]) -> Result<()> {
-        let tokens = self.batch.tokens().len();
-        match rows.iter().find(|&&r| r >= tokens) {
-            Some(r) => Err(Error::parameter("row", r, format!("below the batch's {tokens} tokens"))),
-            None => Ok(()),
-        }
+    fn log_probs(&mut self, params: &[f32], choices: &Choices) -> Result<&[f64]> {
+        self.log_probs(params, choices)
+    }
+
+    fn entropies(&self) -> &[f64] {
+        self.entropies()
+    }
+
+    fn distributions(&self, out: &mut [f32]) -> Result<()> {
+        self.distributions(out)
+    }
+
+    fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>> {
+        self.scores(params, head, rows)
+    }
+
+    fn backward(&mut self, params: &[f32], signal: &Signal, grad: &mut [f32]) -> Result<()> {
+        self.backward(params, signal, grad)
+    }
+
+    fn sample(
+        &mut self,
+        params: &[f32],
+        prompts: &[&[u32]],
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<Sample>> {
+        self.sample(params, prompts, sampling, streams)
     }
 }
 

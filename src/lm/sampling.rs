@@ -1,0 +1,163 @@
+//! How completions are drawn: the same for every engine, so that equal probabilities give equal tokens.
+
+use crate::error::{Error, Result};
+use crate::num;
+use crate::rng::Stream;
+
+/// How the next token is drawn: temperature first, then the most probable `top_k`, then the smallest set of probability
+/// at least `top_p` among them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Divides the logits; 0 takes the most probable token. At least 0.
+    pub temperature: f64,
+    /// How many of the most probable tokens stay; 0 for all.
+    pub top_k: usize,
+    /// In (0, 1]; 1 for all.
+    pub top_p: f64,
+    /// The token after which a completion ends; it is part of the completion.
+    pub end: Option<u32>,
+    /// Longest completion.
+    pub length: usize,
+}
+
+impl Sampling {
+    /// The model's own distribution, up to `length` tokens.
+    pub fn plain(length: usize) -> Self {
+        Self { temperature: 1.0, top_k: 0, top_p: 1.0, end: None, length }
+    }
+
+    /// Fails unless every option is legal.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the first that is not.
+    pub fn validate(&self) -> Result<()> {
+        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+            return Err(Error::parameter("temperature", self.temperature, "at least 0 and finite"));
+        }
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            return Err(Error::parameter("top_p", self.top_p, "above 0 and at most 1"));
+        }
+        Ok(())
+    }
+
+    /// Draws a token: (its index, its log-probability under the logits themselves, in nats).
+    pub(crate) fn draw(&self, logits: &[f32], scratch: &mut Scratch, stream: &mut Stream) -> (u32, f64) {
+        let Scratch { log_probs, tempered, probs, order } = scratch;
+        log_probs.clear();
+        log_probs.extend(logits.iter().map(|&l| f64::from(l)));
+        num::log_softmax(log_probs);
+        let token = if self.temperature == 0.0 {
+            // the first of equals
+            let better = |best: usize, i: usize| if log_probs[i] > log_probs[best] { i } else { best };
+            (0..logits.len()).fold(0, better)
+        } else {
+            probs.resize(logits.len(), 0.0);
+            if self.temperature == 1.0 {
+                num::exp_into(log_probs, probs);
+            } else {
+                tempered.clear();
+                tempered.extend(log_probs.iter().map(|l| l / self.temperature));
+                num::log_softmax(tempered);
+                num::exp_into(tempered, probs);
+            }
+            if self.top_k > 0 || self.top_p < 1.0 {
+                self.truncate(probs, order);
+            }
+            stream.categorical(probs)
+        };
+        (token as u32, log_probs[token])
+    }
+
+    /// Sets the probabilities that `top_k` and `top_p` leave out to zero, and scales the rest to sum to one.
+    fn truncate(&self, probs: &mut [f64], order: &mut Vec<usize>) {
+        order.clear();
+        order.extend(0..probs.len());
+        // ties keep the order of the vocabulary
+        order.sort_by(|&a, &b| probs[b].total_cmp(&probs[a]).then(a.cmp(&b)));
+        let kept = if self.top_k > 0 { self.top_k.min(probs.len()) } else { probs.len() };
+        let total: f64 = order[..kept].iter().map(|&i| probs[i]).sum();
+        let mut mass = 0.0;
+        let mut stays = 0;
+        while stays < kept && (stays == 0 || mass < self.top_p * total) {
+            mass += probs[order[stays]];
+            stays += 1;
+        }
+        order[stays..].iter().for_each(|&i| probs[i] = 0.0);
+        probs.iter_mut().for_each(|p| *p /= mass);
+    }
+}
+
+/// Buffers of [`Sampling::draw`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scratch {
+    log_probs: Vec<f64>,
+    tempered: Vec<f64>,
+    probs: Vec<f64>,
+    order: Vec<usize>,
+}
+
+/// A completion.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// The tokens after the prompt, the end token among them.
+    pub tokens: Vec<u32>,
+    /// Their log-probabilities under the model (temperature 1, nothing left out), in nats.
+    pub log_probs: Vec<f64>,
+    /// Whether the end token came.
+    pub ended: bool,
+}
+
+/// Completes prompts, given the logits after each and a way to get the next: `advance` takes the numbers of the samples
+/// that run on and their last tokens, and leaves a row of logits for each.
+///
+/// # Shapes
+/// `logits`: prompts × `vocab`.
+pub(super) fn complete<P: AsRef<[u32]>>(
+    prompts: &[P],
+    (vocab, context): (usize, usize),
+    sampling: &Sampling,
+    streams: &mut [Stream],
+    mut logits: Vec<f32>,
+    mut advance: impl FnMut(&[usize], &[u32], &mut Vec<f32>) -> Result<()>,
+) -> Result<Vec<Sample>> {
+    let mut samples = vec![Sample::default(); prompts.len()];
+    let mut scratch = Scratch::default();
+    let mut running: Vec<usize> = (0..prompts.len()).collect();
+    for step in 0..sampling.length {
+        let room = |i: usize, step: usize| prompts[i].as_ref().len() + step < context;
+        let rows = logits.chunks_exact(vocab).zip(&running);
+        for (row, &i) in rows.filter(|(_, i)| room(**i, step)) {
+            let (token, log_prob) = sampling.draw(row, &mut scratch, &mut streams[i]);
+            if !log_prob.is_finite() {
+                return Err(Error::NotFinite { what: format!("log-probability of sample {i}"), value: log_prob });
+            }
+            samples[i].tokens.push(token);
+            samples[i].log_probs.push(log_prob);
+            samples[i].ended = sampling.end == Some(token);
+        }
+        running.retain(|&i| !samples[i].ended && room(i, step + 1));
+        if running.is_empty() || step + 1 == sampling.length {
+            break;
+        }
+        let last: Vec<u32> = running.iter().map(|&i| samples[i].tokens[step]).collect();
+        advance(&running, &last, &mut logits)?;
+    }
+    Ok(samples)
+}
+
+/// The prompts without repeats next to each other, and which of them each prompt is.
+pub(super) fn distinct<P: AsRef<[u32]>>(prompts: &[P]) -> Result<(Vec<&[u32]>, Vec<usize>)> {
+    let mut unique: Vec<&[u32]> = Vec::new();
+    let mut shared = Vec::with_capacity(prompts.len());
+    for (i, prompt) in prompts.iter().enumerate() {
+        let prompt = prompt.as_ref();
+        if prompt.is_empty() {
+            return Err(Error::parameter(format!("prompts[{i}]"), "(empty)", "at least one token long"));
+        }
+        if unique.last() != Some(&prompt) {
+            unique.push(prompt);
+        }
+        shared.push(unique.len() - 1);
+    }
+    Ok((unique, shared))
+}
