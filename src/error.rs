@@ -103,6 +103,12 @@ impl Error {
         Self::Unknown { kind, name: name.to_owned(), nearest }
     }
 
+    /// Whether the same inputs fail in the same way again: numbers that are not finite, a method that gave up. Other errors
+    /// (a full disk, a file) may be mended from outside.
+    pub fn is_numerical(&self) -> bool {
+        matches!(self, Self::NotFinite { .. } | Self::Numeric(_))
+    }
+
     /// Fails unless the two sizes agree.
     ///
     /// # Errors

@@ -231,3 +231,56 @@ pub fn expert_iteration(
     *rng = run.rng;
     Ok(rounds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lm::{Config, Size, init};
+
+    fn trainee() -> Trainee {
+        let config = Config::gpt2(Size { vocab: 6, width: 16, layers: 1, heads: 2, context: 8 });
+        let params = init(&config, 0.1, &mut Stream::named(&["expert"])).expect("a layout");
+        Trainee::new(&config, params, 0.5).expect("legal")
+    }
+
+    fn train(keep: Keep, reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<ExpertRound>)> {
+        let mut trainee = trainee();
+        let settings = ExpertIterationParams { iterations: 15, keep, learning_rate: 1e-2, ..Default::default() };
+        let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+        let (prompts, mut rng) = ([vec![0, 1], vec![0, 2]], Stream::named(&["rollouts"]));
+        let rounds = expert_iteration(&mut trainee, &settings, &prompts, &sampling, reward, &mut rng)?;
+        Ok((trainee, rounds))
+    }
+
+    /// The reward is for the prompt's second token, said at once.
+    #[test]
+    fn learns_what_is_rewarded_and_repeats_its_bits() {
+        for keep in [Keep::Best { count: 1 }, Keep::AtLeast { threshold: 1.0 }] {
+            let run = || train(keep, |i, o| f64::from(u8::from(o.first() == Some(&(i as u32 + 1))))).expect("finite");
+            let ((one, rounds), (two, again)) = (run(), run());
+            assert!(rounds[0].reward < 0.5 && rounds[14].reward > 0.8, "{rounds:?}");
+            assert!(one.params == two.params && rounds == again);
+            assert!(rounds.iter().all(|r| r.kept_reward > Some(r.reward) || r.reward == 1.0), "{rounds:?}");
+        }
+    }
+
+    #[test]
+    fn keeps_the_first_of_equals_in_every_group() {
+        let rewards = [0.0, 2.0, 2.0, 1.0, 1.0, 1.0];
+        assert_eq!(kept(&rewards, 3, Keep::Best { count: 1 }), [1, 3]);
+        assert_eq!(kept(&rewards, 3, Keep::Best { count: 2 }), [1, 2, 3, 4]);
+        assert_eq!(kept(&rewards, 3, Keep::AtLeast { threshold: 1.5 }), [1, 2]);
+    }
+
+    /// Nothing kept, nothing learned; a reward that is no number is an error.
+    #[test]
+    fn nothing_to_imitate_leaves_the_weights() {
+        let (after, rounds) = train(Keep::AtLeast { threshold: 2.0 }, |_, _| 1.0).expect("finite");
+        assert!(after.params == trainee().params);
+        assert_eq!((rounds[0].kept, rounds[0].kept_reward, rounds[0].loss), (0.0, None, None));
+        assert_eq!((rounds[0].dead_groups, rounds[0].reward_std_prompt), (Some(1.0), Some(0.0)));
+        let error = train(Keep::Best { count: 1 }, |_, _| f64::NAN);
+        assert!(matches!(error, Err(Error::NotFinite { .. })));
+        assert!(matches!(train(Keep::Best { count: 5 }, |_, _| 0.0), Err(Error::Parameter { .. })));
+    }
+}

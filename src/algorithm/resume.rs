@@ -30,7 +30,8 @@ pub trait Resume: Serialize + DeserializeOwned {
     /// # Errors
     /// A path that cannot be written.
     fn save(&self, trainee: &Trainee, path: &Path) -> Result<()> {
-        let cursor = serde_json::to_string(&(Self::LOOP, self)).map_err(|e| Error::content(path, "cursor", e.to_string()))?;
+        let cursor =
+            serde_json::to_string(&(Self::LOOP, self)).map_err(|e| Error::content(path, "cursor", e.to_string()))?;
         trainee.checkpoint(cursor, self.reference().to_vec()).save(path, trainee.engine.config())
     }
 

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn nothing_to_learn_from_is_refused() {
         let schedule = Schedule { peak: 1.0, warm_up: 0, steps: 1, decay: Decay::Constant };
-        let mut run = |size| sft(&mut fresh(), &[], size, &schedule, &mut Stream::named(&["x"]));
+        let run = |size| sft(&mut fresh(), &[], size, &schedule, &mut Stream::named(&["x"]));
         assert!(run(1).is_err() && run(0).is_err());
     }
 }

@@ -111,8 +111,13 @@ impl Trainee {
     /// are not the bits of whole steps, but for rounding the gradient is the same.
     #[must_use]
     pub fn in_parts(self) -> Self {
-        let part = (PART / self.engine.config().width).max(1);
-        Self { part, ..self }
+        let width = self.engine.config().width;
+        self.in_parts_of((PART / width).max(1))
+    }
+
+    /// The same with some `tokens` to a part.
+    pub(super) fn in_parts_of(self, tokens: usize) -> Self {
+        Self { part: tokens, ..self }
     }
 
     /// One step of descent on Σ weight · quantity after a forward pass with [`Keep::All`]; returns the gradient's norm
@@ -258,6 +263,7 @@ fn parts(sequences: &[&[u32]], most: usize) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
     use crate::lm::{Size, init};
+    use crate::num::relative_error;
     use crate::rng::Stream;
 
     fn config() -> Config {
@@ -279,6 +285,70 @@ mod tests {
         assert!((a - b).abs() < 1e-6, "{a} {b}");
         let worst = one.params.iter().zip(&two.params).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-5, "{worst}");
+    }
+
+    /// Gradients, not weights: Adam's first step would hide a factor.
+    #[test]
+    fn parts_of_a_step_add_up_to_the_whole() {
+        let text: Vec<Example> = (0..9_u32)
+            .map(|i| Example { tokens: (0..=i % 5 + 1).map(|t| (t * i + 1) % 6).collect(), prompt: 1 + i as usize % 2 })
+            .collect();
+        let step = |tokens: usize, whole_text: bool| {
+            let mut trainee = fresh().in_parts_of(tokens);
+            let loss = if whole_text { trainee.text_step(&text, 0.3, 1e-2) } else { trainee.nll_step(&text, 1e-2) };
+            (loss.expect("finite"), trainee.grad.iter().map(|g| f64::from(*g)).collect::<Vec<_>>())
+        };
+        for whole_text in [false, true] {
+            let (loss, whole) = step(usize::MAX, whole_text);
+            for tokens in [1, 7, 20] {
+                let (in_parts, gradient) = step(tokens, whole_text);
+                assert!((in_parts - loss).abs() < 1e-6, "{in_parts} {loss}");
+                assert!(relative_error(&gradient, &whole) < 1e-5 && gradient != whole);
+            }
+            assert_eq!(step(1000, whole_text).1, whole);
+        }
+    }
+
+    // TEMP
+    #[test]
+    #[ignore]
+    fn zz_timing() {
+        for (width, layers, t, b) in
+            [(64, 2, 32, 64), (64, 2, 44, 32), (32, 1, 32, 32), (128, 2, 32, 64), (256, 4, 64, 16)]
+        {
+            let config = Config::gpt2(Size { vocab: 64, width, layers, heads: 4, context: t });
+            let params = init(&config, 0.02, &mut Stream::named(&["trainee"])).expect("a layout");
+            let mut rng = Stream::named(&["t"]);
+            let text: Vec<Example> =
+                (0..b).map(|_| Example { tokens: (0..t).map(|_| rng.below(64) as u32).collect(), prompt: 1 }).collect();
+            let sizes = [usize::MAX, 2048, 1024, 700, 512, 340, 256, 128];
+            let mut trainees: Vec<Trainee> =
+                sizes.iter().map(|s| Trainee::new(&config, params.clone(), 1.0).unwrap().in_parts_of(*s)).collect();
+            let mut best = [f64::INFINITY; 8];
+            let rounds = if width > 128 { 15 } else { 60 };
+            for _ in 0..rounds {
+                for (tr, best) in trainees.iter_mut().zip(&mut best) {
+                    let start = std::time::Instant::now();
+                    tr.nll_step(&text, 1e-3).unwrap();
+                    *best = best.min(start.elapsed().as_secs_f64());
+                }
+            }
+            eprintln!(
+                "TIMING w{width} l{layers} t{t} b{b}: {}",
+                sizes.iter().zip(best).map(|(s, x)| format!("{s}: {:.2} ms", 1e3 * x)).collect::<Vec<_>>().join(", ")
+            );
+        }
+    }
+
+    #[test]
+    fn parts_are_even_and_cut_no_sequence() {
+        let rows = vec![vec![0_u32; 32]; 64];
+        let sequences: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
+        assert_eq!(parts(&sequences, 1024), [0..32, 32..64]);
+        assert_eq!(parts(&sequences, 1000), [0..22, 22..43, 43..64]);
+        assert_eq!(parts(&sequences[..1], 7), [0..1]);
+        assert_eq!(parts(&sequences, usize::MAX), [0..64]);
+        assert!(parts(&[], 7).is_empty());
     }
 
     #[test]

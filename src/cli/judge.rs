@@ -4,13 +4,17 @@ use crate::error::Result;
 use crate::experiment::{RunFolder, Runnable};
 use crate::plot;
 use crate::record::write_atomically;
-use crate::report::{self, Judged};
+use crate::report::{self, Check, Judged};
 use std::path::Path;
 
 /// Judges one experiment from its CSV, writes `checks.csv`, `figure.png` and `figure.svg` beside it.
 pub(super) fn judge(experiment: &dyn Runnable, folder: &RunFolder) -> Result<(Judged, Vec<u8>)> {
     let rows = folder.file("rows.csv");
-    let (checks, chart) = experiment.judge(&rows, &folder.rows()?)?;
+    let (mut checks, chart) = experiment.judge(&rows, &folder.rows()?)?;
+    let failures = folder.failures()?.rows;
+    if !failures.is_empty() {
+        checks = checks.into_iter().map(Check::undecided).collect();
+    }
     write_atomically(&folder.file("checks.csv"), &report::checks_table(&checks)?.to_csv()?)?;
     let png = plot::png(&chart)?;
     write_atomically(&folder.file("figure.png"), &png)?;
@@ -21,6 +25,7 @@ pub(super) fn judge(experiment: &dyn Runnable, folder: &RunFolder) -> Result<(Ju
         claim: experiment.claim().to_owned(),
         command: folder.manifest().ok().map(|m| m.command),
         checks,
+        failures: failures.iter().map(|f| format!("{}, seed {}: {}", f[0], f[1], f[2])).collect(),
     };
     Ok((judged, png))
 }

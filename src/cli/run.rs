@@ -124,7 +124,8 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         &mut Bar::new(&format!("continue with --resume, in {}", target.display())),
     )?;
     let failed = jobs.iter().flat_map(Job::failures).count();
-    let ids: Vec<_> = jobs.iter().filter(|j| j.failures().is_empty()).map(|j| j.experiment().id()).collect();
+    let ids: Vec<_> = jobs.iter().filter(|j| j.is_complete()).map(|j| j.experiment().id()).collect();
+    let unfinished = jobs.iter().any(|j| !j.is_complete());
     drop(jobs);
     if !done {
         return Ok(130);
@@ -143,7 +144,12 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         target.display()
     ));
     if failed > 0 {
-        return Err(Error::Usage(format!("{failed} units failed (above); mend the cause, then --resume")));
+        let what = if unfinished {
+            "mend the cause, then --resume"
+        } else {
+            "they have no rows but a line in failures.csv, and no check of theirs is decided"
+        };
+        return Err(Error::Usage(format!("{failed} units failed (above); {what}")));
     }
     Ok(Tally::of(judged.iter().flat_map(|j| &j.checks)).exit_code())
 }

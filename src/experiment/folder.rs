@@ -8,8 +8,16 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// Everything that a run leaves in its folder, in the order in which it is cleared.
-const RUN_FILES: [&str; 7] =
-    ["manifest.toml", "journal.jsonl", "rows.csv", "params.toml", "checks.csv", "figure.png", "figure.svg"];
+const RUN_FILES: [&str; 8] = [
+    "manifest.toml",
+    "journal.jsonl",
+    "rows.csv",
+    "failures.csv",
+    "params.toml",
+    "checks.csv",
+    "figure.png",
+    "figure.svg",
+];
 
 const VERIFY_MARK: &str = ".verify";
 
@@ -32,6 +40,9 @@ pub struct Manifest {
     pub shard: (usize, usize),
     /// Number of rows.
     pub rows: usize,
+    /// Number of units that failed for numerical reasons and have no rows; `failures.csv` says why.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_units: usize,
     /// SHA-256 of params.toml.
     pub params_sha256: String,
     /// SHA-256 of rows.csv.
@@ -42,10 +53,20 @@ pub struct Manifest {
     pub threads: usize,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// The folder `<out>/<paper>/<figure>` (or a shard's below it).
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+}
+
+/// A table for `failures.csv`.
+pub(crate) fn failures_table() -> Table {
+    Table { header: ["cell", "seed", "message"].map(str::to_owned).into(), rows: Vec::new() }
 }
 
 /// What a run folder holds.
@@ -172,6 +193,16 @@ impl RunFolder {
         Ok(table)
     }
 
+    /// Reads `failures.csv`: cell, seed and message of every unit that has no rows for numerical reasons. Empty where every
+    /// unit has its rows.
+    ///
+    /// # Errors
+    /// A malformed file.
+    pub fn failures(&self) -> Result<Table> {
+        let path = self.file("failures.csv");
+        if path.exists() { Table::read(&path) } else { Ok(Table::default()) }
+    }
+
     /// Reads `params.toml`.
     ///
     /// # Errors
@@ -183,8 +214,14 @@ impl RunFolder {
     }
 
     /// Writes a finished run: rows first, the manifest last, so that a manifest means that all is there.
-    pub(crate) fn complete(&self, params: &str, rows: &[u8], manifest: &Manifest) -> Result<()> {
+    pub(crate) fn complete(&self, params: &str, rows: &[u8], failures: &Table, manifest: &Manifest) -> Result<()> {
         write_atomically(&self.file("params.toml"), params.as_bytes())?;
+        if failures.rows.is_empty() {
+            // one of an earlier run
+            let _ = std::fs::remove_file(self.file("failures.csv"));
+        } else {
+            write_atomically(&self.file("failures.csv"), &failures.to_csv()?)?;
+        }
         write_atomically(&self.file("rows.csv"), rows)?;
         let text = toml::to_string(manifest).map_err(|e| Error::Usage(e.to_string()))?;
         write_atomically(&self.file("manifest.toml"), text.as_bytes())?;

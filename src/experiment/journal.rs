@@ -29,7 +29,20 @@ struct Line {
     unit: usize,
     header: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// Why the unit has no rows and never will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
     sum: String,
+}
+
+impl Line {
+    fn checksum(&self) -> String {
+        let content = match &self.failure {
+            None => serde_json::to_vec(&(self.unit, &self.header, &self.rows)),
+            Some(failure) => serde_json::to_vec(&(self.unit, &self.header, &self.rows, failure)),
+        };
+        sha256(&content.unwrap_or_default())[..16].to_owned()
+    }
 }
 
 /// An open journal.
@@ -38,6 +51,7 @@ pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     done: BTreeMap<usize, Table>,
+    failed: BTreeMap<usize, String>,
 }
 
 impl Journal {
@@ -46,7 +60,7 @@ impl Journal {
         let mut file = File::create(path).map_err(|e| Error::io(path, e))?;
         let first = serde_json::to_string(identity).map_err(|e| Error::Usage(e.to_string()))?;
         writeln!(file, "{first}").and_then(|()| file.sync_all()).map_err(|e| Error::io(path, e))?;
-        Ok(Self { path: path.to_owned(), file, done: BTreeMap::new() })
+        Ok(Self { path: path.to_owned(), file, done: BTreeMap::new(), failed: BTreeMap::new() })
     }
 
     /// The identity of an existing journal; `None` if its first line never got whole.
@@ -59,7 +73,7 @@ impl Journal {
     /// Opens an existing journal, keeps its whole lines and cuts off what a killed process left after them.
     pub(crate) fn resume(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let mut done = BTreeMap::new();
+        let (mut done, mut failed) = (BTreeMap::new(), BTreeMap::new());
         let mut valid = 0;
         for (i, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
             if !line.ends_with(b"\n") {
@@ -67,7 +81,8 @@ impl Journal {
             }
             if i > 0 {
                 match serde_json::from_slice::<Line>(line) {
-                    Ok(l) if l.sum == checksum(l.unit, &l.header, &l.rows) => {
+                    Ok(l) if l.sum == l.checksum() => {
+                        failed.extend(l.failure.map(|failure| (l.unit, failure)));
                         done.insert(l.unit, Table { header: l.header, rows: l.rows });
                     }
                     _ => break,
@@ -77,30 +92,40 @@ impl Journal {
         }
         let mut file = OpenOptions::new().write(true).open(path).map_err(|e| Error::io(path, e))?;
         file.set_len(valid).and_then(|()| file.seek(SeekFrom::End(0))).map_err(|e| Error::io(path, e))?;
-        Ok(Self { path: path.to_owned(), file, done })
+        Ok(Self { path: path.to_owned(), file, done, failed })
     }
 
     /// Adds a finished unit and waits until it is on disk.
     pub(crate) fn add(&mut self, unit: usize, table: Table) -> Result<()> {
-        let sum = checksum(unit, &table.header, &table.rows);
-        let line = Line { unit, header: table.header, rows: table.rows, sum };
+        self.append(Line { unit, header: table.header, rows: table.rows, failure: None, sum: String::new() })
+    }
+
+    /// Adds a unit that would fail again in the same way, so that it is not tried again.
+    pub(crate) fn add_failure(&mut self, unit: usize, message: String) -> Result<()> {
+        let (header, rows) = (Vec::new(), Vec::new());
+        self.append(Line { unit, header, rows, failure: Some(message), sum: String::new() })
+    }
+
+    fn append(&mut self, mut line: Line) -> Result<()> {
+        line.sum = line.checksum();
         let mut bytes = serde_json::to_vec(&line).map_err(|e| Error::Usage(e.to_string()))?;
         bytes.push(b'\n');
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         written.map_err(|e| Error::io(&self.path, e))?;
         self.done.insert(line.unit, Table { header: line.header, rows: line.rows });
+        self.failed.extend(line.failure.map(|failure| (line.unit, failure)));
         Ok(())
     }
 
-    /// The finished units and their rows, in unit order.
+    /// Why units have no rows, in unit order.
+    pub(crate) fn failed(&self) -> &BTreeMap<usize, String> {
+        &self.failed
+    }
+
+    /// The finished units and their rows, in unit order; a failed unit has none.
     pub(crate) fn done(&self) -> &BTreeMap<usize, Table> {
         &self.done
     }
-}
-
-fn checksum(unit: usize, header: &[String], rows: &[Vec<String>]) -> String {
-    let content = serde_json::to_vec(&(unit, header, rows)).unwrap_or_default();
-    sha256(&content)[..16].to_owned()
 }
 
 #[cfg(test)]
@@ -139,7 +164,10 @@ mod tests {
             let kept = ends.iter().filter(|end| **end <= cut).count() - 1;
             assert_eq!(resumed.done().len(), kept, "cut at {cut}");
             resumed.add(7, table("new")).expect("added");
-            assert_eq!(Journal::resume(&path).expect("again").done().len(), kept + 1);
+            resumed.add_failure(8, "diverged".into()).expect("added");
+            let again = Journal::resume(&path).expect("again");
+            assert_eq!(again.done().len(), kept + 2);
+            assert_eq!(again.failed().iter().collect::<Vec<_>>(), [(&8, &"diverged".to_owned())]);
         }
         assert_eq!(Journal::identity(&path).expect("read"), Some(identity()));
     }

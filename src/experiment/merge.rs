@@ -1,7 +1,7 @@
 //! Shards into one result.
 
 use super::Runnable;
-use super::folder::{Manifest, RunFolder};
+use super::folder::{Manifest, RunFolder, failures_table};
 use crate::error::{Error, Result};
 use crate::record::{Table, sha256};
 use std::path::Path;
@@ -23,17 +23,21 @@ pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
     let plan = experiment.plan(&params)?;
     let mut rest: Vec<(Vec<Vec<String>>, usize)> = Vec::new();
     let mut whole = Table::default();
+    let mut failed = Vec::new();
     for (folder, _) in &shards {
+        failed.extend(folder.failures()?.rows);
         let table = folder.rows()?;
         if whole.header.is_empty() {
             whole.header = table.header;
         }
         rest.push((table.rows, 0));
     }
+    let mut failures = failures_table();
     // a unit's rows lie together in its shard; walk the units in order and take each from the shard that has it
     for (unit, (cell, seed)) in
         plan.cells().iter().flat_map(|c| manifest.seeds.iter().map(move |s| (c, s.to_string()))).enumerate()
     {
+        failures.rows.extend(failed.iter().filter(|f| f[0] == *cell && f[1] == seed).cloned());
         let shard = unit % shards.len();
         let (rows, at) = &mut rest[shard];
         while rows.get(*at).is_some_and(|r| r[0] == *cell && r[1] == seed) {
@@ -51,12 +55,13 @@ pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
         command: manifest.command.split(" --shard ").next().unwrap_or_default().to_owned(),
         shard: (1, 1),
         rows: whole.rows.len(),
+        failed_units: failures.rows.len(),
         rows_sha256: sha256(&bytes),
         unit_seconds: shards.iter().map(|(_, m)| m.unit_seconds).sum(),
         ..manifest.clone()
     };
     target.mark_as_of_verify(false)?;
-    target.complete(&text, &bytes, &merged)
+    target.complete(&text, &bytes, &failures, &merged)
 }
 
 fn shards(experiment: &dyn Runnable, out: &Path, target: &RunFolder) -> Result<Vec<(RunFolder, Manifest)>> {

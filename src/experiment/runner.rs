@@ -1,7 +1,7 @@
 //! Runs units in parallel, journals each as it is done, and writes the rows in one order whatever the threads did.
 
 use super::Profile;
-use super::folder::{Manifest, RunFolder, State};
+use super::folder::{Manifest, RunFolder, State, failures_table};
 use super::journal::{Identity, Journal};
 use super::registry::{Plan, Runnable};
 use super::stage::{StageMemory, StageStore};
@@ -123,6 +123,8 @@ impl<'a> Claim<'a> {
     pub fn begin(self) -> Result<Job<'a>> {
         let Self { mut job, identity, start, verify } = self;
         if start == Start::Complete {
+            let failed = job.folder.failures()?.rows;
+            job.failures = failed.iter().map(|f| named_failure(job.experiment, &f[0], &f[1], &f[2])).collect();
             return Ok(job);
         }
         if start == Start::Fresh {
@@ -135,6 +137,7 @@ impl<'a> Claim<'a> {
         let mine = |unit: &usize| unit % of == shard - 1;
         let units = job.plan.cells().len() * job.seeds.len();
         job.pending = (0..units).filter(mine).filter(|u| !journal.done().contains_key(u)).collect();
+        job.failures = journal.failed().iter().map(|(unit, message)| job.failure(*unit, message)).collect();
         job.journal = Some(journal);
         Ok(job)
     }
@@ -161,27 +164,37 @@ impl<'a> Job<'a> {
         self.journal.as_ref().map_or(0, |j| j.done().len())
     }
 
-    /// What went wrong, one line per failed unit.
+    /// What went wrong, one line per failed unit, those of an earlier process too.
     pub fn failures(&self) -> &[String] {
         &self.failures
+    }
+
+    /// Whether its rows are written, without those of units that failed for numerical reasons.
+    pub fn is_complete(&self) -> bool {
+        self.folder.file("manifest.toml").exists()
+    }
+
+    fn failure(&self, unit: usize, message: &str) -> String {
+        let (cell, seed) = self.unit_name(unit);
+        named_failure(self.experiment, &self.plan.cells()[cell], &seed.to_string(), message)
     }
 
     fn unit_name(&self, unit: usize) -> (usize, u64) {
         (unit / self.seeds.len(), self.seeds[unit % self.seeds.len()])
     }
 
-    fn measure(&self, unit: usize) -> Result<Table, String> {
+    fn measure(&self, unit: usize) -> Result<Table, Failure> {
         let (cell, seed) = self.unit_name(unit);
         let measured = catch_unwind(AssertUnwindSafe(|| self.plan.measure(cell, seed, &self.stages)));
-        let message = match measured {
-            Ok(Ok(table)) => return Ok(table),
-            Ok(Err(e)) => e.to_string(),
+        match measured {
+            Ok(Ok(table)) => Ok(table),
+            Ok(Err(e)) => Err(Failure { message: e.to_string(), again: e.is_numerical() }),
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
-                format!("a fault in the program: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("panic"))
+                let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
+                Err(Failure { message: format!("a fault in the program: {text}"), again: false })
             }
-        };
-        Err(format!("{} [{}, seed {seed}]: {message}", self.experiment.id(), self.plan.cells()[cell]))
+        }
     }
 
     /// Concatenates the units' rows in unit order and writes the finished run.
@@ -193,8 +206,14 @@ impl<'a> Job<'a> {
             }
             whole.rows.extend(table.rows.iter().cloned());
         }
+        let mut failures = failures_table();
+        for (unit, message) in journal.failed() {
+            let (cell, seed) = self.unit_name(*unit);
+            failures.rows.push(vec![self.plan.cells()[cell].clone(), seed.to_string(), message.clone()]);
+        }
         let rows = whole.to_csv()?;
         let manifest = Manifest {
+            failed_units: failures.rows.len(),
             experiment: self.experiment.id().to_owned(),
             paper: self.experiment.paper().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -208,8 +227,19 @@ impl<'a> Job<'a> {
             unit_seconds: (unit_seconds * 100.0).round() / 100.0,
             threads,
         };
-        self.folder.complete(&self.params, &rows, &manifest)
+        self.folder.complete(&self.params, &rows, &failures, &manifest)
     }
+}
+
+/// Why a unit has no rows.
+struct Failure {
+    message: String,
+    /// It would fail in the same way again.
+    again: bool,
+}
+
+fn named_failure(experiment: &dyn Runnable, cell: &str, seed: &str, message: &str) -> String {
+    format!("{} [{cell}, seed {seed}]: {message}", experiment.id())
 }
 
 /// Decides what an existing folder means for this request; changes nothing.
@@ -341,7 +371,7 @@ pub fn run(jobs: &mut [Job<'_>], threads: usize, progress: &mut dyn Progress) ->
     let failures = tally.failures;
     for ((job, journal), failures) in jobs.iter_mut().zip(journals).zip(failures) {
         job.journal = journal;
-        job.failures = failures;
+        job.failures.extend(failures);
     }
     outcome
 }
@@ -358,7 +388,7 @@ fn queue(jobs: &[Job]) -> Vec<(usize, usize)> {
 struct Done {
     job: usize,
     unit: usize,
-    result: Result<Table, String>,
+    result: Result<Table, Failure>,
     seconds: f64,
 }
 
@@ -369,6 +399,8 @@ struct Tally {
     left: Vec<usize>,
     seconds: Vec<f64>,
     failures: Vec<Vec<String>>,
+    /// Whether a unit failed that may succeed another time.
+    unfinished: Vec<bool>,
     done: f64,
     total: f64,
     units: usize,
@@ -385,6 +417,7 @@ impl Tally {
             left: jobs.iter().map(|j| j.pending.len()).collect(),
             seconds: vec![0.0; jobs.len()],
             failures: vec![Vec::new(); jobs.len()],
+            unfinished: vec![false; jobs.len()],
             done: 0.0,
             units: 0,
             all: queue.len(),
@@ -407,16 +440,21 @@ impl Tally {
         match (done.result, &mut journals[job]) {
             (Ok(table), Some(journal)) => journal.add(done.unit, table)?,
             (Ok(_), None) => {}
-            (Err(message), _) => {
-                progress.failed(&message);
-                self.failures[job].push(message);
+            (Err(failure), journal) => {
+                let line = jobs[job].failure(done.unit, &failure.message);
+                progress.failed(&line);
+                self.failures[job].push(line);
+                match journal {
+                    Some(journal) if failure.again => journal.add_failure(done.unit, failure.message)?,
+                    _ => self.unfinished[job] = true,
+                }
             }
         }
         progress.advance(self.done, self.total, self.units, self.all);
         if self.left[job] == 0 { self.close(job, jobs, journals, threads, progress) } else { Ok(()) }
     }
 
-    /// Writes the rows of a job whose units are all in.
+    /// Writes the rows of a job whose units are all in, unless one may yet succeed or none has rows.
     fn close(
         &self,
         job: usize,
@@ -425,7 +463,9 @@ impl Tally {
         threads: usize,
         progress: &mut dyn Progress,
     ) -> Result<()> {
-        if let (Some(journal), true) = (&journals[job], self.failures[job].is_empty()) {
+        let Some(journal) = &journals[job] else { return Ok(()) };
+        let some_rows = journal.failed().is_empty() || journal.failed().len() < journal.done().len();
+        if some_rows && !self.unfinished[job] {
             jobs[job].finish(journal, self.seconds[job], threads)?;
             progress.finished(jobs[job].experiment.id());
         }

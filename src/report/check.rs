@@ -149,6 +149,15 @@ impl Check {
         self
     }
 
+    /// The check when some units have no rows: those that are left may not stand for all, so there is no interval, and the
+    /// verdict is inconclusive.
+    #[must_use]
+    pub fn undecided(mut self) -> Self {
+        (self.estimate.low, self.estimate.high) = (f64::NAN, f64::NAN);
+        self.statistic.push_str(" (units failed)");
+        self
+    }
+
     /// The verdict: the whole 95% interval on one side of the criterion, or inconclusive.
     pub fn verdict(&self) -> Verdict {
         let Estimate { value, low, high, .. } = self.estimate;
@@ -185,6 +194,9 @@ mod tests {
         assert_eq!(verdict(0.1, 0.9, Criterion::Within(0.2, 1.0)), Inconclusive);
         assert_eq!(verdict(1.1, 1.2, Criterion::Within(0.2, 1.0)), Refuted);
         assert_eq!(verdict(f64::NAN, f64::NAN, Criterion::AtMost(1.0)), Inconclusive);
+        let exact = Estimate { value: 1.0, low: 1.0, high: 1.0, n: 5, method: Method::Exact };
+        let check = Check::new(Kind::Claim, "x", "", "", "", exact, Criterion::AtLeast(0.0));
+        assert_eq!((check.verdict(), check.undecided().verdict()), (Reproduced, Inconclusive));
     }
 
     #[test]

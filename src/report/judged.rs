@@ -18,6 +18,8 @@ pub struct Judged {
     pub command: Option<String>,
     /// The checks.
     pub checks: Vec<Check>,
+    /// Units without rows, and why, one line each; with any, no check is decided.
+    pub failures: Vec<String>,
 }
 
 /// How many checks ended how.

@@ -23,6 +23,9 @@ pub fn markdown(judged: &[Judged]) -> String {
         if let Some(command) = &j.command {
             let _ = writeln!(out, "`{command}` → [rows.csv]({0}/rows.csv), [checks.csv]({0}/checks.csv)\n", j.id);
         }
+        for failure in &j.failures {
+            let _ = writeln!(out, "**failed**: {failure}\n");
+        }
         let _ = writeln!(out, "![{}]({}/figure.png)\n", j.claim, j.id);
         out.push_str("| verdict | kind | statement | ours [95%] | criterion | paper | statistic | source |\n");
         out.push_str("|---|---|---|---|---|---|---|---|\n");
@@ -94,6 +97,9 @@ pub fn html(judged: &[Judged], pictures: &[Vec<u8>]) -> String {
         );
         if let Some(command) = &j.command {
             let _ = writeln!(out, "<p><code>{}</code></p>", escape(command));
+        }
+        for failure in &j.failures {
+            let _ = writeln!(out, "<p class=\"refuted\">failed: {}</p>", escape(failure));
         }
         let data = base64::engine::general_purpose::STANDARD.encode(picture);
         let _ = writeln!(out, "<img alt=\"{}\" src=\"data:image/png;base64,{data}\">", escape(&j.claim));

@@ -8,6 +8,9 @@ pub fn text(judged: &[Judged], width: usize) -> String {
     let mut out = String::new();
     for j in judged {
         let _ = writeln!(out, "\n{}  ({})", j.id, j.paper);
+        for failure in &j.failures {
+            let _ = writeln!(out, "  ! failed: {failure}");
+        }
         for check in &j.checks {
             let mark = match check.verdict() {
                 Verdict::Reproduced => "✓",

@@ -13,9 +13,7 @@ use super::trainee::{Part, Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
 use crate::metrics;
-use crate::objective::{
-    MovingAverage, k1_loss, k2_loss, k3_loss, kl_loss, kl_penalised_rewards, reinforce_advantages,
-};
+use crate::objective::{MovingAverage, k1_loss, k2_loss, k3_loss, kl_loss, kl_penalised_rewards, reinforce_advantages};
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
 use settings::Flat;

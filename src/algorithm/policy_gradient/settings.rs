@@ -1,11 +1,11 @@
 //! What a policy-gradient loop may be told.
 
 use crate::error::{Error, Result};
+use crate::objective::{batch_mean_advantages, dr_grpo_advantages, k1, k2, k3};
 use crate::objective::{
     dr_grpo_objective, grpo_advantages, grpo_batch_advantages, grpo_objective, grpo_token_mean_objective, in_groups,
     rloo_advantages, rloo_objective, sequence_policy_gradient_objective,
 };
-use crate::objective::{batch_mean_advantages, dr_grpo_advantages, k1, k2, k3};
 use serde::{Deserialize, Serialize};
 
 /// What a sample's reward is compared with. Groups are the samples of one prompt in one round.
@@ -39,10 +39,7 @@ pub enum Advantage {
 
 impl Advantage {
     fn needs_groups(self) -> bool {
-        matches!(
-            self,
-            Self::LeaveOneOut | Self::GroupMean | Self::GroupScaled { .. } | Self::BatchScaled { .. }
-        )
+        matches!(self, Self::LeaveOneOut | Self::GroupMean | Self::GroupScaled { .. } | Self::BatchScaled { .. })
     }
 
     /// One advantage per sample, but for the moving average, whose state the loop has.
