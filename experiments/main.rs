@@ -23,6 +23,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::group_normalisation::GroupNormalisation>(),
         entry::<vanishing_gradients::benchmark::Benchmark>(),
         entry::<vanishing_gradients::estimators::Estimators>(),
+        entry::<vanishing_gradients::kl_estimators::KlEstimators>(),
     ]
 }
 

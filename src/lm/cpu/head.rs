@@ -44,6 +44,8 @@ pub struct Signal<'a> {
     pub entropies: &'a [f64],
     /// choices × vocabulary, on every log-probability of every distribution.
     pub distributions: &'a [f32],
+    /// choices × vocabulary, on every logit before normalisation.
+    pub logits: &'a [f32],
     /// Weights on scores.
     pub scores: &'a [Scores<'a>],
 }
@@ -107,6 +109,7 @@ struct Pull<'a> {
     on_chosen: &'a [f64],
     on_entropy: &'a [f64],
     on_all: &'a [f32],
+    on_logits: &'a [f32],
 }
 
 impl WithSimd for Pull<'_> {
@@ -134,6 +137,9 @@ impl WithSimd for Pull<'_> {
                 *v += w;
             }
             row[self.tokens[i] as usize] += chosen;
+            for (v, w) in row.iter_mut().zip(part(self.on_logits, i..i + 1, vocab)) {
+                *v += w;
+            }
         }
     }
 }
@@ -201,6 +207,21 @@ impl Engine {
     /// # Errors
     /// [`Error::Shape`]; more logits than the engine holds at once (2^20), or a backward pass since.
     pub fn distributions(&self, out: &mut [f32]) -> Result<()> {
+        self.raw_logits(out)?;
+        for (out, norm) in out.chunks_exact_mut(self.config.vocab).zip(&self.head.norms) {
+            out.iter_mut().for_each(|o| *o -= norm);
+        }
+        Ok(())
+    }
+
+    /// Writes the logits, before normalisation, for the choices of the last [`Engine::log_probs`].
+    ///
+    /// # Shapes
+    /// `out`: choices × vocabulary.
+    ///
+    /// # Errors
+    /// As [`Engine::distributions`].
+    pub fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
         let vocab = self.config.vocab;
         Error::check_shape("distributions", self.head.choices.len() * vocab, out.len())?;
         if !self.head.whole {
@@ -208,10 +229,7 @@ impl Engine {
                 format!("whole distributions are kept for at most {} choices, and until backward", CHUNK / vocab);
             return Err(Error::Usage(message));
         }
-        let rows = out.chunks_exact_mut(vocab).zip(self.head.logits.chunks_exact(vocab));
-        for ((out, logits), norm) in rows.zip(&self.head.norms) {
-            out.iter_mut().zip(logits).for_each(|(o, l)| *o = l - norm);
-        }
+        out.copy_from_slice(&self.head.logits);
         Ok(())
     }
 
@@ -255,6 +273,7 @@ impl Engine {
         expect("weights on log-probabilities", signal.log_probs.len(), 1)?;
         expect("weights on entropies", signal.entropies.len(), 1)?;
         expect("weights on distributions", signal.distributions.len(), vocab)?;
+        expect("weights on logits", signal.logits.len(), vocab)?;
         for s in signal.scores {
             let outputs = self.score_head(s.head)?.bias.len();
             Error::check_shape("weights on scores", s.rows.len() * outputs, s.weights.len())?;
@@ -262,7 +281,9 @@ impl Engine {
         }
         dhidden.fill(0.0);
         let mut head = std::mem::take(&mut self.head);
-        if !(signal.log_probs.is_empty() && signal.entropies.is_empty() && signal.distributions.is_empty()) {
+        let on_choices =
+            [signal.log_probs.len(), signal.entropies.len(), signal.distributions.len(), signal.logits.len()];
+        if on_choices != [0; 4] {
             self.choices_backward(params, signal, &mut head, grad, dhidden);
         }
         self.head = head;
@@ -295,6 +316,7 @@ impl Engine {
                 on_chosen: part(signal.log_probs, at.clone(), 1),
                 on_entropy: part(signal.entropies, at.clone(), 1),
                 on_all: part(signal.distributions, at.clone(), vocab),
+                on_logits: part(signal.logits, at.clone(), vocab),
             });
             let hidden = &head.hidden[at.start * width..at.end * width];
             let d = fit(&mut head.dhidden, hidden.len());

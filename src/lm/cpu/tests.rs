@@ -50,6 +50,7 @@ fn gradients_match_central_differences() {
         let (n, rows) = (choices.len(), [0, 5, 7, 20]);
         let (on_chosen, on_entropy) = (fill(n, &mut rng), fill(n, &mut rng));
         let on_all: Vec<f32> = fill(n * config.vocab, &mut rng).into_iter().map(|v| 0.3 * v as f32).collect();
+        let on_raw: Vec<f32> = fill(n * config.vocab, &mut rng).into_iter().map(|v| 0.1 * v as f32).collect();
         let (on_value, on_class) = (fill(4, &mut rng), fill(12, &mut rng));
         let scores =
             [Scores { head: 0, rows: &rows, weights: &on_value }, Scores { head: 1, rows: &rows, weights: &on_class }];
@@ -60,7 +61,10 @@ fn gradients_match_central_differences() {
             let mut all = vec![0.0; n * config.vocab];
             engine.distributions(&mut all).expect("kept");
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-            let every: f64 = all.iter().zip(&on_all).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+            let mut raw = vec![0.0; n * config.vocab];
+            engine.raw_logits(&mut raw).expect("kept");
+            let each = all.iter().zip(&on_all).chain(raw.iter().zip(&on_raw));
+            let every: f64 = each.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
             let class = engine.scores(params, 1, &rows).expect("legal");
             dot(&lp, &on_chosen)
                 + dot(engine.entropies(), &on_entropy)
@@ -86,7 +90,13 @@ fn gradients_match_central_differences() {
         let mut grad = vec![0.0; params.len()];
         engine.forward(&params, &batch, Keep::All).expect("legal");
         engine.log_probs(&params, &choices).expect("legal");
-        let signal = Signal { log_probs: &on_chosen, entropies: &on_entropy, distributions: &on_all, scores: &scores };
+        let signal = Signal {
+            log_probs: &on_chosen,
+            entropies: &on_entropy,
+            distributions: &on_all,
+            logits: &on_raw,
+            scores: &scores,
+        };
         engine.backward(&params, &signal, &mut grad).expect("legal");
         for (i, difference) in differences {
             let got = f64::from(grad[i]);
