@@ -187,7 +187,11 @@ pub(crate) fn moved<P: Policy + Clone>(
             other.params_mut().iter_mut().zip(steps).for_each(|(p, (s, d))| *p = s + length * d);
             distance(&output_log_probs(&mut other, tree, 0), &here)
         };
-        let (mut low, mut high) = (0.0, FARTHEST);
+        // the nearest such policy, as steps would find it: farther out a network may be near again, but deep in saturation
+        let (mut low, mut high) = (0.0, FARTHEST / 512.0);
+        while high < FARTHEST && go(high) < target {
+            (low, high) = (high, 2.0 * high);
+        }
         if go(high) < target {
             continue;
         }

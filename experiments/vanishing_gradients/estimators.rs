@@ -366,7 +366,7 @@ impl Experiment for Estimators {
         "arXiv:2310.20703 (Theorem 1) with the estimators of arXiv:2402.14740, 2402.03300, 2503.20783, 1707.06347";
     const CLAIM: &'static str =
         "small rewards shorten a sampled step, rare success also takes its direction, whatever the estimator";
-    const SECONDS: (f64, f64) = (1.0, 20.0);
+    const SECONDS: (f64, f64) = (1.5, 25.0);
 
     fn params(profile: Profile) -> Params {
         let (draws, rare_stds) = match profile {

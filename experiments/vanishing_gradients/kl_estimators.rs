@@ -233,7 +233,7 @@ impl Experiment for KlEstimators {
     const ID: &'static str = "vanishing_gradients/kl_estimators";
     const PAPER: &'static str = "Schulman, Approximating KL Divergence (2020), and the KL terms of arXiv:2402.03300 (GRPO) and 1909.08593 (reward)";
     const CLAIM: &'static str = "k1, k2, k3 estimate one KL, but as losses they descend three different things";
-    const SECONDS: (f64, f64) = (1.0, 4.0);
+    const SECONDS: (f64, f64) = (0.5, 2.0);
 
     fn params(profile: Profile) -> Params {
         let kls = match profile {

@@ -47,7 +47,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Small rewards shorten a sampled step; rare success also takes its direction".into(),
         subtitle:
             "All methods at the same number of outputs of one prompt. Exact means and noise by enumeration, cosines \
-                   sampled; mean over seeds."
+                   sampled; mean over seeds. Where RLOO cannot be seen, it lies under Dr. GRPO."
                 .into(),
         panels: vec![
             step("rescaled", "tabular"),

@@ -7,8 +7,10 @@ use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::mean;
 
 const ESTIMATES: [&str; 4] = ["k1", "k2", "k3", "exact"];
+type Place = (&'static str, &'static str, &'static str, &'static str);
+
 /// (placement, level, correction) and the words on the axis.
-const PLACES: [(&str, &str, &str, &str); 10] = [
+const PLACES: [Place; 10] = [
     ("reward", "token", "none", "reward"),
     ("reward", "token", "ratio", "reward, ratio"),
     ("reward", "token", "clipped", "reward, clipped"),
@@ -34,25 +36,25 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let (length, moved, kl) = (most(|r| r.length as f64) as usize, most(|r| r.moved), most(|r| r.kl));
     let heat = |policy: &str, length: usize, moved: f64| Panel {
         title: format!(
-            "{}, {policy}, {}",
+            "{policy}, {}, {}",
             tokens(length),
             if moved > 0.0 { format!("sampler {moved} away") } else { "on-policy".into() }
         ),
         x: Axis { label: "estimate".into(), categories: ESTIMATES.map(Into::into).into(), ..Axis::default() },
         y: Axis {
             label: "placement".into(),
-            categories: PLACES.iter().map(|p| p.3.into()).collect(),
+            categories: places(length).iter().map(|p| p.3.into()).collect(),
             ..Axis::default()
         },
         layers: vec![Layer::Heat {
-            cells: cells(rows, |r| {
+            cells: cells(rows, &places(length), |r| {
                 (&*r.policy, r.length) == (policy, length) && r.moved == moved && r.kl == kl && r.placement != "value"
             }),
             value_label: "cosine of mean gradient to ∇KL".into(),
         }],
     };
     let line = |what: &str, policy: &str, value: fn(&Record<Row>) -> Option<f64>| Panel {
-        title: format!("{what}, {policy}, {}", tokens(length)),
+        title: format!("{what}: {policy}, {}", tokens(length)),
         x: log_axis("KL(π‖π_ref) (nats)"),
         y: log_axis(&format!("{} / ‖∇KL‖", what.to_lowercase())),
         layers: LINES.iter().map(|words| layer(rows, words, policy, length, value)).collect(),
@@ -63,7 +65,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "One KL, several gradients".into(),
         subtitle: format!(
             "Exact means and noise of one output by enumeration, mean over seeds. Above: at a KL of {kl}. Below: \
-             on-policy. A bias under 1e-6 is left out, and a mean of zero has no cosine."
+             on-policy; in the loss, k2 lies under k3 with its ratio, and both have the exact KL's bias. A bias under 1e-6 is \
+             left out, and a mean of zero has no cosine."
         ),
         panels: vec![
             heat("tabular", 1, 0.0),
@@ -81,14 +84,19 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     }
 }
 
+/// At one token there is no sequence beside it.
+fn places(length: usize) -> Vec<Place> {
+    PLACES.into_iter().filter(|p| length > 1 || p.1 == "token").collect()
+}
+
 fn tokens(length: usize) -> String {
     if length == 1 { "one token".into() } else { format!("{length} tokens") }
 }
 
-fn cells(rows: &[Record<Row>], chosen: impl Fn(&Record<Row>) -> bool) -> Vec<(usize, usize, f64)> {
+fn cells(rows: &[Record<Row>], places: &[Place], chosen: impl Fn(&Record<Row>) -> bool) -> Vec<(usize, usize, f64)> {
     let mut cells = Vec::new();
     for (x, estimate) in ESTIMATES.iter().enumerate() {
-        for (y, (placement, level, correction, _)) in PLACES.iter().enumerate() {
+        for (y, (placement, level, correction, _)) in places.iter().enumerate() {
             let of = rows.iter().filter(|r| chosen(r) && r.estimate == *estimate);
             let of = of.filter(|r| (&*r.placement, &*r.level, &*r.correction) == (*placement, *level, *correction));
             let cosines: Vec<f64> = of.filter_map(|r| r.cosine).collect();
