@@ -25,6 +25,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::remedies_text::RemediesText>(),
         entry::<vanishing_gradients::partial_sft_text::PartialSftText>(),
         entry::<vanishing_gradients::estimators::Estimators>(),
+        entry::<vanishing_gradients::kl_estimators::KlEstimators>(),
     ]
 }
 

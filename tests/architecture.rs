@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("env", &["error", "num", "rng"]),
     ("lm", &["error", "num", "rng"]),
     ("objective", &["error", "num"]),
-    ("policy", &["env", "error", "num", "rng"]),
+    ("policy", &["env", "error", "lm", "num", "rng"]),
     ("exact", &["env", "error", "num", "policy"]),
     ("metrics", &["env", "exact", "num", "objective", "policy", "stats"]),
     ("algorithm", &["env", "error", "lm", "metrics", "num", "objective", "policy", "rng", "stats"]),

@@ -10,8 +10,9 @@
 use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Engine, output_log_probs};
+use rewardlab::lm::{Config, Layout, Role, Size, init};
 use rewardlab::num::{dot, softmax_pullback_rows};
-use rewardlab::policy::Policy;
+use rewardlab::policy::{Policy, Transformer};
 use rewardlab::rng::Stream;
 
 /// The cells of one prompt, and the inner products of their logits' gradients.
@@ -23,7 +24,7 @@ pub(crate) struct Space {
     pub(crate) log_probs: Vec<f64>,
     /// log π(y) of every output.
     pub(crate) outputs: Vec<f64>,
-    /// ∇logit(c) · ∇logit(d), `cells × cells`.
+    /// ∇logit(c) · ∇logit(d), `cells × cells`; empty for a policy that only draws.
     gram: Vec<f64>,
     /// The cells that each output passes, `outputs × length`.
     path: Vec<usize>,
@@ -56,10 +57,8 @@ pub(crate) struct Quality {
 impl Space {
     /// The space of a policy on the first prompt of `tree`.
     pub(crate) fn new(policy: &mut impl Policy, tree: Tree) -> Self {
-        let contexts: Vec<usize> = tree.contexts_of(0).collect();
-        let cells = contexts.len() * tree.vocab;
-        let mut log_probs = vec![0.0; cells];
-        policy.log_probs(&contexts, &mut log_probs);
+        let space = Self::of_sampler(policy, tree);
+        let cells = space.cells();
         let mut rows = vec![vec![0.0; policy.params().len()]; cells];
         for (cell, row) in rows.iter_mut().enumerate() {
             let mut weights = vec![0.0; cells];
@@ -67,8 +66,17 @@ impl Space {
             policy.backward(&weights, row);
         }
         let gram = rows.iter().flat_map(|a| rows.iter().map(|b| dot(a, b)).collect::<Vec<_>>()).collect();
+        Self { gram, ..space }
+    }
+
+    /// The same without the inner products: for a policy that is sampled from or compared with, not differentiated.
+    pub(crate) fn of_sampler(policy: &mut impl Policy, tree: Tree) -> Self {
+        let outputs = output_log_probs(policy, tree, 0);
+        let contexts: Vec<usize> = tree.contexts_of(0).collect();
+        let mut log_probs = vec![0.0; contexts.len() * tree.vocab];
+        policy.log_probs(&contexts, &mut log_probs);
         let path = (0..tree.outputs()).flat_map(|y| path(tree, y)).collect();
-        Self { tree, log_probs, outputs: output_log_probs(policy, tree, 0), gram, path }
+        Self { tree, log_probs, outputs, gram: Vec::new(), path }
     }
 
     /// Number of cells.
@@ -179,7 +187,11 @@ pub(crate) fn moved<P: Policy + Clone>(
             other.params_mut().iter_mut().zip(steps).for_each(|(p, (s, d))| *p = s + length * d);
             distance(&output_log_probs(&mut other, tree, 0), &here)
         };
-        let (mut low, mut high) = (0.0, FARTHEST);
+        // the nearest such policy, as steps would find it: farther out a network may be near again, but deep in saturation
+        let (mut low, mut high) = (0.0, FARTHEST / 512.0);
+        while high < FARTHEST && go(high) < target {
+            (low, high) = (high, 2.0 * high);
+        }
         if go(high) < target {
             continue;
         }
@@ -191,6 +203,25 @@ pub(crate) fn moved<P: Policy + Clone>(
         return Ok(other);
     }
     Err(Error::parameter("distance", target, "within reach of a policy over so few outputs"))
+}
+
+/// A transformer of Llama's form with two blocks and two heads, random weights: every matrix keeps lengths on average, and the logits
+/// have a standard deviation of about `spread` nats.
+///
+/// # Errors
+/// A width that two heads do not share.
+pub(crate) fn transformer(width: usize, spread: f64, tree: Tree, stream: &mut Stream) -> Result<Transformer> {
+    let size = Size { vocab: tree.vocab + tree.prompts, width, layers: 2, heads: 2, context: tree.length };
+    let config = Config::llama(size);
+    let mut params = init(&config, 1.0, stream)?;
+    for tensor in Layout::new(&config)?.tensors {
+        if matches!(tensor.role, Role::Matrix | Role::ResidualMatrix) {
+            let scale = if tensor.name == "lm_head.weight" { spread } else { 1.0 };
+            let scale = (scale / (tensor.shape[1] as f64).sqrt()) as f32;
+            params[tensor.range].iter_mut().for_each(|p| *p *= scale);
+        }
+    }
+    Transformer::on_tree(&config, &params, tree)
 }
 
 /// The longest move that is tried, in standard deviations of a parameter's direction.
@@ -248,6 +279,27 @@ mod tests {
             .sum();
         let variance = (direct - space.inner(&truth, &truth)) / 4.0;
         assert!((quality.noise.powi(2) / variance - 1.0).abs() < 1e-12);
+    }
+
+    /// What the transformer gives the estimators: the lengths of its own gradients, and logits as spread as the table's.
+    #[test]
+    fn the_transformer_fits_in() {
+        let world = World::new(TREE, normals("rewards", 27)).expect("finite");
+        let mut policy = transformer(16, 1.5, TREE, &mut Stream::named(&["test", "deep"])).expect("legal");
+        let mut grad = vec![0.0; policy.params().len()];
+        Engine::new(TREE).policy_gradient(&mut policy, &world, 0, 1.0, &mut grad);
+        let space = Space::new(&mut policy, TREE);
+        let weights = space.policy_gradient(&mut policy, &world);
+        assert!((space.norm(&weights) / norm(&grad) - 1.0).abs() < 1e-5);
+        let of = |seed: &str| {
+            let mut policy = transformer(16, 1.5, TREE, &mut Stream::named(&["test", seed])).expect("legal");
+            let mut logits = vec![0.0; 39];
+            policy.forward(&(0..13).collect::<Vec<_>>(), &mut logits);
+            logits.iter().map(|l| l * l).sum::<f64>() / 39.0
+        };
+        let spread = (["a", "b", "c", "d", "e", "f", "g", "h"].map(of).iter().sum::<f64>() / 8.0).sqrt();
+        assert!((1.1..2.0).contains(&spread), "{spread}");
+        assert!(transformer(15, 1.5, TREE, &mut Stream::named(&["test"])).is_err());
     }
 
     #[test]

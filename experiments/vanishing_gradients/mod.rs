@@ -8,6 +8,7 @@ pub(crate) mod controlled;
 pub(crate) mod correlation;
 pub(crate) mod estimators;
 pub(crate) mod group_normalisation;
+pub(crate) mod kl_estimators;
 pub(crate) mod partial_sft;
 pub(crate) mod partial_sft_text;
 pub(crate) mod ppo_bound;

@@ -1,6 +1,6 @@
 //! From rows to statistics and curves: what several figures of this paper form per seed, and over exact draws.
 
-use rewardlab::experiment::Record;
+use rewardlab::experiment::{Check, Record};
 use rewardlab::plot::{Axis, Scale};
 use rewardlab::stats::{Estimate, fit_line, mean, quantile};
 use std::collections::BTreeSet;
@@ -76,6 +76,29 @@ pub(crate) fn summary(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64,
         .collect()
 }
 
+/// Rounded to so many significant digits: what a row says of a number that nothing is subtracted from.
+pub(crate) fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value)
+}
+
+/// The same checks on some policies' rows and again on others': (prefix of the ids, words for the statement, rows).
+pub(crate) fn for_each_group<R: Clone>(
+    rows: &[Record<R>],
+    groups: &[(&str, &str, fn(&R) -> bool)],
+    checks: impl Fn(&[Record<R>]) -> Vec<Check>,
+) -> Vec<Check> {
+    let of_group = |(prefix, words, inside): &(&str, &str, fn(&R) -> bool)| {
+        let rows: Vec<Record<R>> = rows.iter().filter(|r| inside(&r.row)).cloned().collect();
+        let mut checks = checks(&rows);
+        for check in &mut checks {
+            check.id = format!("{prefix}{}", check.id);
+            check.statement = format!("{words}{}", check.statement);
+        }
+        checks
+    };
+    groups.iter().flat_map(of_group).collect()
+}
+
 /// The means of a summary.
 pub(crate) fn means(summary: &[(f64, f64, f64, f64)]) -> Vec<(f64, f64)> {
     summary.iter().map(|s| (s.0, s.1)).collect()
@@ -98,6 +121,13 @@ mod tests {
         assert_eq!((worse(2.0, 1.0), violated(f64::NAN), violated(1.0), violated(1.1)), (2.0, 1, 0, 1));
         assert!(largest([]).value.is_nan() && smallest([1.0, f64::NAN, 0.5]).value.is_nan());
         assert_eq!((largest([1.0, 3.0, 2.0]).value, smallest([1.0, 3.0, 2.0]).n), (3.0, 3));
+    }
+
+    #[test]
+    fn rounding_keeps_significant_digits() {
+        assert_eq!(rounded(1.234_567_89e-12, 4), 1.235e-12);
+        assert_eq!((rounded(0.0, 3), rounded(-1.0, 3), rounded(f64::INFINITY, 3)), (0.0, -1.0, f64::INFINITY));
+        assert!(rounded(f64::NAN, 3).is_nan());
     }
 
     #[test]

@@ -176,6 +176,7 @@ impl Trainee {
                 entropies: &weights.entropies,
                 distributions: &weights.distributions,
                 scores: if weights.values.is_empty() { &[] } else { &scores },
+                ..Signal::default()
             };
             self.engine.backward(&self.params, &signal, &mut self.grad)?;
         }

@@ -90,6 +90,7 @@ pub(super) struct Case {
     on_chosen: Vec<f64>,
     on_entropy: Vec<f64>,
     pub(super) on_all: Vec<f32>,
+    on_logits: Vec<f32>,
     on_scores: [Vec<f64>; 2],
 }
 
@@ -100,9 +101,10 @@ impl Case {
         let choices = batch.completions(&[2, 1, 1, 3]).expect("legal");
         let n = choices.len();
         let (on_chosen, on_entropy) = (fill(n, rng), fill(n, rng));
-        let on_all: Vec<f32> = fill(n * config.vocab, rng).into_iter().map(|v| 0.3 * v as f32).collect();
+        let mut matrix = |scale| fill(n * config.vocab, rng).into_iter().map(|v| (scale * v) as f32).collect();
+        let (on_all, on_logits) = (matrix(0.3), matrix(0.1));
         let on_scores = [fill(4, rng), fill(12, rng)];
-        Self { batch, choices, rows: [0, 5, 7, 20], on_chosen, on_entropy, on_all, on_scores }
+        Self { batch, choices, rows: [0, 5, 7, 20], on_chosen, on_entropy, on_all, on_logits, on_scores }
     }
 
     /// The scalar whose gradient [`gradient`] asks for.
@@ -110,11 +112,12 @@ impl Case {
         &self,
         log_probs: &[f64],
         entropies: &[f64],
-        all: impl Iterator<Item = f64>,
+        [all, logits]: [&[f64]; 2],
         scores: &[Vec<f64>; 2],
     ) -> f64 {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-        let every: f64 = all.zip(&self.on_all).map(|(x, w)| x * f64::from(*w)).sum();
+        let weights = self.on_all.iter().chain(&self.on_logits);
+        let every: f64 = all.iter().chain(logits).zip(weights).map(|(x, w)| x * f64::from(*w)).sum();
         let scored: f64 = scores.iter().zip(&self.on_scores).map(|(s, w)| dot(s, w)).sum();
         dot(log_probs, &self.on_chosen) + dot(entropies, &self.on_entropy) + every + scored
     }
@@ -126,6 +129,7 @@ impl Case {
             log_probs: &self.on_chosen,
             entropies: &self.on_entropy,
             distributions: &self.on_all,
+            logits: &self.on_logits,
             scores: &[on_head(0), on_head(1)],
         })
     }

@@ -25,6 +25,8 @@ pub struct Signal<'a> {
     pub entropies: &'a [f64],
     /// choices × vocabulary, on every log-probability of every distribution.
     pub distributions: &'a [f32],
+    /// choices × vocabulary, on every logit before normalisation.
+    pub logits: &'a [f32],
     /// Weights on scores.
     pub scores: &'a [Scores<'a>],
 }
@@ -75,6 +77,15 @@ pub trait Transformer {
     /// [`Error::Shape`]; an engine may refuse more than 2^20 of them, or after a backward pass.
     fn distributions(&self, out: &mut [f32]) -> Result<()>;
 
+    /// The same before normalisation.
+    ///
+    /// # Shapes
+    /// `out`: choices × vocabulary.
+    ///
+    /// # Errors
+    /// As [`Transformer::distributions`].
+    fn raw_logits(&self, out: &mut [f32]) -> Result<()>;
+
     /// The scores that head number `head` gives to some rows of the last batch.
     ///
     /// # Shapes
@@ -85,7 +96,7 @@ pub trait Transformer {
     fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>>;
 
     /// Adds to `grad` the gradient of the scalar that `signal` weighs: Σ weight · quantity, over the log-probabilities,
-    /// entropies and scores of the last forward pass.
+    /// logits, entropies and scores of the last forward pass.
     ///
     /// # Shapes
     /// `grad`: as `params`.
@@ -157,6 +168,7 @@ pub(super) fn check_signal(
     expect("weights on log-probabilities", signal.log_probs.len(), 1)?;
     expect("weights on entropies", signal.entropies.len(), 1)?;
     expect("weights on distributions", signal.distributions.len(), vocab)?;
+    expect("weights on logits", signal.logits.len(), vocab)?;
     for s in signal.scores {
         let outputs = score_head(layout, s.head)?.bias.len();
         Error::check_shape("weights on scores", s.rows.len() * outputs, s.weights.len())?;

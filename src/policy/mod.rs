@@ -1,13 +1,15 @@
-//! Softmax policies over a finite vocabulary: tabular, log-linear, MLP.
+//! Softmax policies over a finite vocabulary: tabular, log-linear, MLP, transformer.
 
 mod jacobian;
 mod log_linear;
 mod mlp;
 mod tabular;
+mod transformer;
 
 pub use log_linear::LogLinear;
 pub use mlp::{Activation, Init, Mlp};
 pub use tabular::Tabular;
+pub use transformer::Transformer;
 
 use crate::num;
 use std::ops::Range;

@@ -18,53 +18,62 @@ const MOVED: [(&str, &str); 2] =
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let std = "reward std";
-    let step = |family| Panel {
-        title: format!("Expected step: {}", words(family)),
+    let panel = |title: String, y: Axis, family: &str, policy: &str, value: fn(&Record<Row>) -> Option<f64>| Panel {
+        title,
         x: log_axis(std),
-        y: log_axis("‖expected step‖"),
-        layers: layers(rows, family, "tabular", &SHOWN, |r| Some(r.step)),
+        y,
+        layers: layers(rows, family, policy, &SHOWN, value),
     };
-    let snr = |family| Panel {
-        title: format!("Signal to noise: {}", words(family)),
-        x: log_axis(std),
-        y: log_axis("‖expected step‖ / noise"),
-        layers: layers(rows, family, "tabular", &SHOWN, |r| r.snr),
+    let step = |family, policy| {
+        let title = format!("Expected step: {}, {}", words(family), words(policy));
+        panel(title, log_axis("‖expected step‖"), family, policy, |r| Some(r.step))
     };
-    let cosine = |policy: &str| Panel {
-        title: format!("Rare success, {policy}"),
-        x: log_axis(std),
-        y: Axis { label: "mean cosine to the gradient".into(), ..Axis::default() },
-        layers: layers(rows, "rare", policy, &SHOWN, |r| r.cosine),
+    let snr = |family, policy| {
+        let title = format!("Signal to noise: {}, {}", words(family), words(policy));
+        panel(title, log_axis("‖expected step‖ / noise"), family, policy, |r| Some(r.snr()))
+    };
+    let cosine = |policy| {
+        let y = Axis { label: "mean cosine to the gradient".into(), ..Axis::default() };
+        panel(format!("Cosine: rare success, {}", words(policy)), y, "rare", policy, |r| r.cosine)
     };
     let ppo: Vec<_> = SHOWN[5..].iter().chain(&MOVED).copied().collect();
-    let clip = |title: &str, label: &str, value: fn(&Record<Row>) -> Option<f64>| Panel {
-        title: title.into(),
+    let clip = |title: &str, policy, label: &str, value: fn(&Record<Row>) -> Option<f64>| Panel {
+        title: format!("{title}: rare success, {}", words(policy)),
         x: log_axis(std),
         y: log_axis(label),
-        layers: layers(rows, "rare", "tabular", &ppo, value),
+        layers: layers(rows, "rare", policy, &ppo, value),
     };
     Chart {
         title: "Small rewards shorten a sampled step; rare success also takes its direction".into(),
         subtitle:
             "All methods at the same number of outputs of one prompt. Exact means and noise by enumeration, cosines \
-                   sampled; tabular unless named; mean over seeds."
+                   sampled; mean over seeds. Where RLOO cannot be seen, it lies under Dr. GRPO."
                 .into(),
         panels: vec![
-            step("rescaled"),
-            step("rare"),
-            snr("rescaled"),
-            snr("rare"),
+            step("rescaled", "tabular"),
+            step("rare", "tabular"),
+            step("rare", "transformer"),
+            snr("rescaled", "tabular"),
+            snr("rare", "tabular"),
+            snr("rare", "transformer"),
             cosine("tabular"),
             cosine("log_linear"),
-            clip("PPO's bias, rare success", "bias / ‖gradient‖", |r| r.bias),
-            clip("PPO's noise, rare success", "noise / ‖gradient‖", |r| Some(r.noise / r.gradient)),
+            cosine("transformer"),
+            clip("PPO's bias", "tabular", "bias / ‖gradient‖", |r| r.bias),
+            clip("PPO's bias", "transformer", "bias / ‖gradient‖", |r| r.bias),
+            clip("PPO's noise", "transformer", "noise / ‖gradient‖", |r| Some(r.noise / r.gradient)),
         ],
-        columns: 2,
+        columns: 3,
     }
 }
 
-fn words(family: &str) -> &'static str {
-    if family == "rare" { "rare success" } else { "rescaled rewards" }
+fn words(name: &str) -> &str {
+    match name {
+        "rare" => "rare success",
+        "rescaled" => "rescaled",
+        "log_linear" => "log-linear",
+        other => other,
+    }
 }
 
 fn layers(

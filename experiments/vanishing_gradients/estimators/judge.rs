@@ -1,9 +1,10 @@
-//! What would count as what, written before the first run.
+//! What would count as what, written before the first run: of the tabular and log-linear policies, and word for word of the
+//! transformer.
 
-use super::super::statistics::{by_seed, largest, log_slope, smallest};
+use super::super::statistics::{by_seed, for_each_group, largest, log_slope, smallest};
 use super::Row;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
-use rewardlab::stats::{bootstrap_mean, mean};
+use rewardlab::stats::{mean, mean_interval};
 
 const ON_POLICY: [&str; 8] =
     ["reinforce", "reinforce+average", "reinforce+batch", "rloo", "dr_grpo", "grpo", "ppo", "ppo_undiscounted"];
@@ -11,7 +12,14 @@ const UNBIASED: [&str; 4] = ["reinforce", "reinforce+average", "rloo", "ppo_undi
 const GROUPS: [&str; 4] = ["reinforce+batch", "rloo", "dr_grpo", "grpo"];
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
-    [claims(rows), theory_of_bias(rows), theory_of_noise(rows), controls(rows)].into_iter().flatten().collect()
+    for_each_group(
+        rows,
+        &[
+            ("", "", |r: &Row| r.policy != "transformer"),
+            ("transformer_", "transformer: ", |r| r.policy == "transformer"),
+        ],
+        |rows| [claims(rows), theory_of_bias(rows), theory_of_noise(rows), controls(rows)].concat(),
+    )
 }
 
 /// The rows of some methods in one family.
@@ -71,7 +79,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "RLOO has less noise than REINFORCE without baseline at as many outputs",
             "arXiv:2402.14740 (standard)",
             "ratio of noise, mean over rare successes with std ≤ 0.5",
-            bootstrap_mean(&by_seed(of(rows, "rare", &["rloo"]).filter(|r| r.std <= 0.5), |g| {
+            mean_interval(&by_seed(of(rows, "rare", &["rloo"]).filter(|r| r.std <= 0.5), |g| {
                 average(g.iter().map(|r| over(rows, r, "reinforce", |r| r.noise)))
             })),
             Criterion::AtMost(0.5),
@@ -106,7 +114,7 @@ fn theory_of_bias(rows: &[Record<Row>]) -> Vec<Check> {
             "with three levels of reward GRPO's expected step leaves the direction of the gradient",
             "derived",
             "sine of the angle, mean over scales and policies",
-            bootstrap_mean(&by_seed(of(rows, "rescaled", &["grpo"]), |g| average(g.iter().filter_map(|r| r.sine)))),
+            mean_interval(&by_seed(of(rows, "rescaled", &["grpo"]), |g| average(g.iter().filter_map(|r| r.sine)))),
             Criterion::AtLeast(0.01),
         ),
         Check::new(
@@ -116,7 +124,7 @@ fn theory_of_bias(rows: &[Record<Row>]) -> Vec<Check> {
             "derived",
             "largest |slope of log step on log std − 1|, over seeds, all methods but GRPO",
             largest(ON_POLICY.iter().filter(|m| **m != "grpo").flat_map(|m| {
-                by_seed(of(rows, "rescaled", std::slice::from_ref(m)).filter(|r| r.policy == "tabular"), |g| {
+                by_seed(of(rows, "rescaled", std::slice::from_ref(m)).filter(|r| r.policy != "log_linear"), |g| {
                     (log_slope(g.iter().map(|r| (r.reward_std, r.step))) - 1.0).abs()
                 })
             })),
@@ -137,7 +145,7 @@ fn theory_of_bias(rows: &[Record<Row>]) -> Vec<Check> {
             "PPO's discount and λ of 0.99 and 0.95 cost little bias when the critic is perfect",
             "derived (values of arXiv:2310.20703's code)",
             "relative bias of the first inner step, mean",
-            bootstrap_mean(&by_seed(varied(rows, &["ppo"]), |g| average(g.iter().filter_map(|r| r.bias)))),
+            mean_interval(&by_seed(varied(rows, &["ppo"]), |g| average(g.iter().filter_map(|r| r.bias)))),
             Criterion::AtMost(0.1),
         ),
         Check::new(
@@ -146,7 +154,7 @@ fn theory_of_bias(rows: &[Record<Row>]) -> Vec<Check> {
             "once the policy has moved, the clip adds bias to that of token ratios",
             "derived",
             "bias clipped − unclipped, relative to the gradient, std ≥ 0.1, mean",
-            bootstrap_mean(&by_seed(varied(rows, &["ppo_moved"]).filter(|r| r.std >= 0.099), |g| {
+            mean_interval(&by_seed(varied(rows, &["ppo_moved"]).filter(|r| r.std >= 0.099), |g| {
                 average(g.iter().filter_map(|r| Some(r.bias? - twin(rows, r, "ppo_moved_unclipped")?.bias?)))
             })),
             Criterion::AtLeast(0.0),
@@ -165,7 +173,7 @@ fn theory_of_noise(rows: &[Record<Row>]) -> Vec<Check> {
             largest(
                 of(rows, "rescaled", &ON_POLICY)
                     .filter(|r| r.method != "grpo")
-                    .map(|r| (over_largest(rows, r, |r| r.snr.unwrap_or(f64::NAN)) - 1.0).abs()),
+                    .map(|r| (over_largest(rows, r, |r| r.snr()) - 1.0).abs()),
             ),
             Criterion::AtMost(1e-6),
         ),
@@ -175,8 +183,8 @@ fn theory_of_noise(rows: &[Record<Row>]) -> Vec<Check> {
             "rare success does: signal to noise is √(np) times what one success tells",
             "derived",
             "RLOO's signal to noise over the formula, mean over std ≤ 0.2",
-            bootstrap_mean(&by_seed(of(rows, "rare", &["rloo"]).filter(|r| r.std <= 0.201), |g| {
-                average(g.iter().filter_map(|r| Some(r.snr? / r.snr_formula?)))
+            mean_interval(&by_seed(of(rows, "rare", &["rloo"]).filter(|r| r.std <= 0.201), |g| {
+                average(g.iter().filter_map(|r| Some(r.snr() / r.snr_formula?)))
             })),
             Criterion::near(1.0, 0.15),
         ),
@@ -186,7 +194,7 @@ fn theory_of_noise(rows: &[Record<Row>]) -> Vec<Check> {
             "dividing by the group's standard deviation brings none of it back",
             "derived",
             "mean cosine GRPO − RLOO at std ≤ 0.2, rare success",
-            bootstrap_mean(&by_seed(of(rows, "rare", &["grpo"]).filter(|r| r.std <= 0.201), |g| {
+            mean_interval(&by_seed(of(rows, "rare", &["grpo"]).filter(|r| r.std <= 0.201), |g| {
                 average(g.iter().filter_map(|r| Some(r.cosine? - twin(rows, r, "rloo")?.cosine?)))
             })),
             Criterion::Within(-0.05, 0.05),
@@ -197,7 +205,7 @@ fn theory_of_noise(rows: &[Record<Row>]) -> Vec<Check> {
             "once the policy has moved, the clip lowers the noise",
             "derived",
             "ratio of noise clipped / unclipped, std ≥ 0.1, mean",
-            bootstrap_mean(&by_seed(varied(rows, &["ppo_moved"]).filter(|r| r.std >= 0.099), |g| {
+            mean_interval(&by_seed(varied(rows, &["ppo_moved"]).filter(|r| r.std >= 0.099), |g| {
                 average(g.iter().map(|r| over(rows, r, "ppo_moved_unclipped", |r| r.noise)))
             })),
             Criterion::AtMost(1.0),
@@ -208,7 +216,7 @@ fn theory_of_noise(rows: &[Record<Row>]) -> Vec<Check> {
             "steps sampled through the objectives have the exact mean",
             "derived",
             "root mean square of (sampled − exact) / standard error, along the gradient",
-            bootstrap_mean(&by_seed(rows, |g| average(g.iter().filter_map(|r| r.z).map(|z| z * z)).sqrt())),
+            mean_interval(&by_seed(rows, |g| average(g.iter().filter_map(|r| r.z).map(|z| z * z)).sqrt())),
             Criterion::Within(0.8, 1.2),
         ),
         Check::new(
@@ -217,7 +225,7 @@ fn theory_of_noise(rows: &[Record<Row>]) -> Vec<Check> {
             "and the exact mean square",
             "derived",
             "sampled / exact mean squared length, mean",
-            bootstrap_mean(&by_seed(rows, |g| average(g.iter().filter_map(|r| r.square_ratio)))),
+            mean_interval(&by_seed(rows, |g| average(g.iter().filter_map(|r| r.square_ratio)))),
             Criterion::near(1.0, 0.02),
         ),
     ]
@@ -231,7 +239,7 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
             "at std 1 (p = 1/2) all on-policy methods point alike",
             "derived",
             "smallest mean cosine of a method over RLOO's, mean over policies",
-            bootstrap_mean(&by_seed(of(rows, "rare", &["rloo"]).filter(|r| r.std >= 0.999), |g| {
+            mean_interval(&by_seed(of(rows, "rare", &["rloo"]).filter(|r| r.std >= 0.999), |g| {
                 average(g.iter().map(|r| {
                     let same = rows.iter().filter(|o| o.seed == r.seed && o.cell == r.cell);
                     let cosines = same.filter(|o| ON_POLICY.contains(&&*o.method)).filter_map(|o| o.cosine);

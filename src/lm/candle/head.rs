@@ -19,6 +19,8 @@ pub(super) struct Head {
 
 /// Some choices' distributions.
 struct Chunk {
+    /// rows × vocabulary, before normalisation.
+    logits: Tensor,
     /// rows × vocabulary.
     every: Tensor,
     log_probs: Tensor,
@@ -28,11 +30,12 @@ struct Chunk {
 impl Chunk {
     /// From rows of hidden states, the output matrix and the chosen tokens.
     fn new(hidden: &Tensor, head: &Tensor, tokens: &[u32]) -> candle_core::Result<Self> {
-        let every = log_softmax(&hidden.matmul(&head.t()?)?)?;
+        let logits = hidden.matmul(&head.t()?)?;
+        let every = log_softmax(&logits)?;
         let tokens = Tensor::from_slice(tokens, (tokens.len(), 1), hidden.device())?;
         let log_probs = every.gather(&tokens, 1)?.squeeze(1)?;
         let entropies = (every.exp()? * &every)?.sum(D::Minus1)?.neg()?;
-        Ok(Self { every, log_probs, entropies })
+        Ok(Self { logits, every, log_probs, entropies })
     }
 }
 
@@ -123,15 +126,37 @@ impl Engine {
     /// # Errors
     /// [`Error::Shape`]; whatever the device refuses.
     pub fn distributions(&self, out: &mut [f32]) -> Result<()> {
-        self.distributions_into(out)
+        self.rows_into(out, |chunk| &chunk.every)
+    }
+
+    /// Writes the logits, before normalisation, for the choices of the last [`Engine::log_probs`].
+    ///
+    /// # Shapes
+    /// `out`: choices × vocabulary.
+    ///
+    /// # Errors
+    /// As [`Engine::distributions`].
+    pub fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
+        self.rows_into(out, |chunk| &chunk.logits)
     }
 
     /// [`Engine::distributions`] in any type.
+    #[cfg(test)]
     pub(super) fn distributions_into<T: WithDType>(&self, out: &mut [T]) -> Result<()> {
+        self.rows_into(out, |chunk| &chunk.every)
+    }
+
+    /// [`Engine::raw_logits`] in any type.
+    #[cfg(test)]
+    pub(super) fn raw_logits_into<T: WithDType>(&self, out: &mut [T]) -> Result<()> {
+        self.rows_into(out, |chunk| &chunk.logits)
+    }
+
+    fn rows_into<T: WithDType>(&self, out: &mut [T], of: impl Fn(&Chunk) -> &Tensor) -> Result<()> {
         let (choices, vocab) = (&self.head.choices, self.config.vocab);
         Error::check_shape("distributions", choices.len() * vocab, out.len())?;
         self.chunks(choices, |at, chunk| {
-            out[at.start * vocab..at.end * vocab].copy_from_slice(&host::<T>(&chunk.every)?);
+            out[at.start * vocab..at.end * vocab].copy_from_slice(&host::<T>(of(&chunk))?);
             Ok(())
         })
     }
@@ -198,7 +223,8 @@ impl Engine {
 
     fn differentiate(&self, pass: &Pass, signal: &Signal) -> Result<Gradients> {
         let (mut surrogate, mut output) = (None, None);
-        let nothing = signal.log_probs.is_empty() && signal.entropies.is_empty() && signal.distributions.is_empty();
+        let weights = [signal.log_probs.len(), signal.entropies.len(), signal.distributions.len(), signal.logits.len()];
+        let nothing = weights == [0; 4];
         if !(nothing || self.head.choices.is_empty()) {
             let (pull, head) = self.pull(pass, signal)?;
             output = Some(head);
@@ -237,7 +263,10 @@ impl Engine {
                 sum = (sum + weigh(&chunk.entropies, part(signal.entropies, at.clone(), 1))?)?;
             }
             if !signal.distributions.is_empty() {
-                sum = (sum + weigh(&chunk.every, part(signal.distributions, at, self.config.vocab))?)?;
+                sum = (sum + weigh(&chunk.every, part(signal.distributions, at.clone(), self.config.vocab))?)?;
+            }
+            if !signal.logits.is_empty() {
+                sum = (sum + weigh(&chunk.logits, part(signal.logits, at, self.config.vocab))?)?;
             }
             let mut store = sum.backward()?;
             let missing = || candle_core::Error::Msg("no gradient reached the hidden states".into());

@@ -13,10 +13,11 @@ fn engine(config: &Config, dtype: DType, padding: Side) -> Engine {
 fn value(engine: &mut Engine, params: &[f64], case: &Case) -> f64 {
     engine.forward_from(params, &case.batch, Keep::Final).expect("legal");
     let log_probs = engine.measure(&case.choices).expect("legal").to_vec();
-    let mut all = vec![0.0_f64; case.on_all.len()];
+    let [mut all, mut logits] = [vec![0.0_f64; case.on_all.len()], vec![0.0; case.on_all.len()]];
+    engine.raw_logits_into(&mut logits).expect("legal");
     engine.distributions_into(&mut all).expect("legal");
     let scores = [0, 1].map(|head| engine.score(head, &case.rows).expect("legal"));
-    case.value(&log_probs, engine.entropies(), all.into_iter(), &scores)
+    case.value(&log_probs, engine.entropies(), [&all, &logits], &scores)
 }
 
 #[test]
@@ -92,6 +93,8 @@ fn both_engines_agree_for_every_option_and_either_padding() {
         let mut all = vec![0.0; case.on_all.len()];
         theirs.distributions(&mut all).expect("kept");
         let every: Vec<f64> = all.iter().copied().map(f64::from).collect();
+        theirs.raw_logits(&mut all).expect("kept");
+        let logits: Vec<f64> = all.iter().copied().map(f64::from).collect();
         let scores = [0, 1].map(|h| theirs.scores(&params, h, &case.rows).expect("legal")).concat();
         let entropies = theirs.entropies().to_vec();
         let grad = gradient(&mut theirs, &params, &case);
@@ -103,6 +106,8 @@ fn both_engines_agree_for_every_option_and_either_padding() {
             assert_close(&name, "entropy", ours.entropies(), &entropies);
             ours.distributions(&mut all).expect("legal");
             assert_close(&name, "distribution", &all.iter().copied().map(f64::from).collect::<Vec<_>>(), &every);
+            ours.raw_logits(&mut all).expect("legal");
+            assert_close(&name, "logit", &all.iter().copied().map(f64::from).collect::<Vec<_>>(), &logits);
             let ours_scores = [0, 1].map(|h| ours.scores(&params, h, &case.rows).expect("legal")).concat();
             assert_close(&name, "score", &ours_scores, &scores);
             assert_same_gradient(&name, theirs.layout(), &gradient(&mut ours, &params, &case), &grad);

@@ -84,6 +84,7 @@ struct Pull<'a> {
     on_chosen: &'a [f64],
     on_entropy: &'a [f64],
     on_all: &'a [f32],
+    on_logits: &'a [f32],
 }
 
 impl WithSimd for Pull<'_> {
@@ -111,6 +112,9 @@ impl WithSimd for Pull<'_> {
                 *v += w;
             }
             row[self.tokens[i] as usize] += chosen;
+            for (v, w) in row.iter_mut().zip(part(self.on_logits, i..i + 1, vocab)) {
+                *v += w;
+            }
         }
     }
 }
@@ -178,6 +182,21 @@ impl Engine {
     /// # Errors
     /// [`Error::Shape`]; more logits than the engine holds at once (2^20), or a backward pass since.
     pub fn distributions(&self, out: &mut [f32]) -> Result<()> {
+        self.raw_logits(out)?;
+        for (out, norm) in out.chunks_exact_mut(self.config.vocab).zip(&self.head.norms) {
+            out.iter_mut().for_each(|o| *o -= norm);
+        }
+        Ok(())
+    }
+
+    /// Writes the logits, before normalisation, for the choices of the last [`Engine::log_probs`].
+    ///
+    /// # Shapes
+    /// `out`: choices × vocabulary.
+    ///
+    /// # Errors
+    /// As [`Engine::distributions`].
+    pub fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
         let vocab = self.config.vocab;
         Error::check_shape("distributions", self.head.choices.len() * vocab, out.len())?;
         if !self.head.whole {
@@ -185,10 +204,7 @@ impl Engine {
                 format!("whole distributions are kept for at most {} choices, and until backward", CHUNK / vocab);
             return Err(Error::Usage(message));
         }
-        let rows = out.chunks_exact_mut(vocab).zip(self.head.logits.chunks_exact(vocab));
-        for ((out, logits), norm) in rows.zip(&self.head.norms) {
-            out.iter_mut().zip(logits).for_each(|(o, l)| *o = l - norm);
-        }
+        out.copy_from_slice(&self.head.logits);
         Ok(())
     }
 
@@ -224,7 +240,9 @@ impl Engine {
         check_signal(&self.layout, self.config.vocab, &self.batch, self.head.choices.len(), signal)?;
         dhidden.fill(0.0);
         let mut head = std::mem::take(&mut self.head);
-        if !(signal.log_probs.is_empty() && signal.entropies.is_empty() && signal.distributions.is_empty()) {
+        let on_choices =
+            [signal.log_probs.len(), signal.entropies.len(), signal.distributions.len(), signal.logits.len()];
+        if on_choices != [0; 4] {
             self.choices_backward(params, signal, &mut head, grad, dhidden);
         }
         self.head = head;
@@ -257,6 +275,7 @@ impl Engine {
                 on_chosen: part(signal.log_probs, at.clone(), 1),
                 on_entropy: part(signal.entropies, at.clone(), 1),
                 on_all: part(signal.distributions, at.clone(), vocab),
+                on_logits: part(signal.logits, at.clone(), vocab),
             });
             let hidden = &head.hidden[at.start * width..at.end * width];
             let d = fit(&mut head.dhidden, hidden.len());

@@ -182,6 +182,10 @@ impl Transformer for Engine {
         self.distributions(out)
     }
 
+    fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
+        self.raw_logits(out)
+    }
+
     fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>> {
         self.scores(params, head, rows)
     }

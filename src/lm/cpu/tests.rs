@@ -26,10 +26,12 @@ fn assert_gradient(name: &str, config: Config, each: usize) {
     let mut value = |params: &[f32]| {
         engine.forward(params, &case.batch, Keep::Final).expect("legal");
         let log_probs = engine.log_probs(params, &case.choices).expect("legal").to_vec();
-        let mut all = vec![0.0_f32; case.on_all.len()];
-        engine.distributions(&mut all).expect("kept");
+        let mut every = [vec![0.0_f32; case.on_all.len()], vec![0.0; case.on_all.len()]];
+        engine.distributions(&mut every[0]).expect("kept");
+        engine.raw_logits(&mut every[1]).expect("kept");
+        let [all, logits] = every.map(|values| values.into_iter().map(f64::from).collect::<Vec<_>>());
         let scores = [0, 1].map(|head| engine.scores(params, head, &case.rows).expect("legal"));
-        case.value(&log_probs, engine.entropies(), all.into_iter().map(f64::from), &scores)
+        case.value(&log_probs, engine.entropies(), [&all, &logits], &scores)
     };
     let differences: Vec<(usize, f64)> = entries(&config, each, &mut rng)
         .into_iter()
