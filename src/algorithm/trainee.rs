@@ -251,7 +251,8 @@ fn parts(sequences: &[&[u32]], most: usize) -> Vec<Range<usize>> {
     let (mut parts, mut start, mut seen) = (Vec::with_capacity(count), 0, 0);
     for (i, sequence) in sequences.iter().enumerate() {
         seen += sequence.len();
-        if i + 1 == sequences.len() || seen * count >= total * (parts.len() + 1) && count > 1 {
+        let share_is_full = count > 1 && seen * count >= total * (parts.len() + 1);
+        if i + 1 == sequences.len() || share_is_full {
             parts.push(start..i + 1);
             start = i + 1;
         }
@@ -306,37 +307,6 @@ mod tests {
                 assert!(relative_error(&gradient, &whole) < 1e-5 && gradient != whole);
             }
             assert_eq!(step(1000, whole_text).1, whole);
-        }
-    }
-
-    // TEMP
-    #[test]
-    #[ignore]
-    fn zz_timing() {
-        for (width, layers, t, b) in
-            [(64, 2, 32, 64), (64, 2, 44, 32), (32, 1, 32, 32), (128, 2, 32, 64), (256, 4, 64, 16)]
-        {
-            let config = Config::gpt2(Size { vocab: 64, width, layers, heads: 4, context: t });
-            let params = init(&config, 0.02, &mut Stream::named(&["trainee"])).expect("a layout");
-            let mut rng = Stream::named(&["t"]);
-            let text: Vec<Example> =
-                (0..b).map(|_| Example { tokens: (0..t).map(|_| rng.below(64) as u32).collect(), prompt: 1 }).collect();
-            let sizes = [usize::MAX, 2048, 1024, 700, 512, 340, 256, 128];
-            let mut trainees: Vec<Trainee> =
-                sizes.iter().map(|s| Trainee::new(&config, params.clone(), 1.0).unwrap().in_parts_of(*s)).collect();
-            let mut best = [f64::INFINITY; 8];
-            let rounds = if width > 128 { 15 } else { 60 };
-            for _ in 0..rounds {
-                for (tr, best) in trainees.iter_mut().zip(&mut best) {
-                    let start = std::time::Instant::now();
-                    tr.nll_step(&text, 1e-3).unwrap();
-                    *best = best.min(start.elapsed().as_secs_f64());
-                }
-            }
-            eprintln!(
-                "TIMING w{width} l{layers} t{t} b{b}: {}",
-                sizes.iter().zip(best).map(|(s, x)| format!("{s}: {:.2} ms", 1e3 * x)).collect::<Vec<_>>().join(", ")
-            );
         }
     }
 
