@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rewardlab::algorithm::{Example, Trainee};
 use rewardlab::lm::cpu::Engine;
 use rewardlab::lm::{AdamW, Batch, Choices, Config, Keep, Sampling, Signal, Size, Transformer, candle, init};
 use rewardlab::rng::Stream;
@@ -46,6 +47,13 @@ fn engine(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("step_candle", name), |b| {
             b.iter(|| step(&mut oracle, &mut params, (&batch, &choices), &weights, &mut adam));
         });
+        let text: Vec<Example> = rows.iter().map(|r| Example { tokens: r.clone(), prompt: 1 }).collect();
+        let trainee = || Trainee::new(&config, params.clone(), 1.0).expect("legal");
+        for (way, mut trainee) in [("train", trainee()), ("train_in_parts", trainee().in_parts())] {
+            group.bench_function(BenchmarkId::new(way, name), |b| {
+                b.iter(|| trainee.nll_step(&text, 1e-3).expect("finite"));
+            });
+        }
         group.bench_function(BenchmarkId::new("score", name), |b| {
             b.iter(|| {
                 engine.forward(&params, &batch, Keep::Final).expect("legal");

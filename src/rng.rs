@@ -37,7 +37,7 @@ impl From<Stream> for State {
 impl From<State> for Stream {
     fn from(state: State) -> Self {
         let mut rng = ChaCha8Rng::from_seed(state.key);
-        rng.set_word_pos(u128::from(state.drawn[0]) << 64 | u128::from(state.drawn[1]));
+        rng.set_word_pos((u128::from(state.drawn[0]) << 64) | u128::from(state.drawn[1]));
         Self(rng)
     }
 }

@@ -60,9 +60,9 @@ impl TextSetup {
             width: 64,
             layers: 2,
             heads: 4,
-            pretrain_steps: 4000,
+            pretrain_steps: 8000,
             pretrain_batch: 64,
-            pretrain_learning_rate: 2e-3,
+            pretrain_learning_rate: 4e-3,
             prompt_weight: 0.1,
             inputs: 512,
             held_out: 200,
@@ -152,11 +152,12 @@ impl TextSetup {
         self.ppo_after_sft.validate()
     }
 
+    /// Llama's shape: on this text rotary positions learn to look up and to copy in half the steps of learned ones.
     fn config(&self) -> Config {
         let context = PROMPT_MAX + OUTPUT_MAX;
         let size = Size { vocab: vocab(), width: self.width, layers: self.layers, heads: self.heads, context };
         let scores = vec![ScoreHead { name: "value".into(), outputs: 1 }];
-        Config { scores, ..Config::gpt2(size) }
+        Config { scores, ..Config::llama(size) }
     }
 
     /// A model with these weights and a fresh optimiser.

@@ -1,5 +1,5 @@
 //! Expert iteration (arXiv:1705.08439) of a transformer, the policy being its own apprentice: sample, keep the good
-//! samples, imitate them. With a threshold it is filtered behaviour cloning, the inner loop of ReST (arXiv:2308.08998).
+//! samples, imitate them. With a threshold it is filtered behaviour cloning, the inner loop of `ReST` (arXiv:2308.08998).
 
 use super::resume::Resume;
 use super::rollout::{Samples, check_prompts, mean};

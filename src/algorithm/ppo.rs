@@ -290,6 +290,17 @@ mod tests {
         assert_eq!(one.params, two.params);
     }
 
+    /// A value loss beyond any float: an error before the first step moves anything.
+    #[test]
+    fn divergence_is_an_error_and_leaves_the_weights() {
+        let wild = PpoParams { value_coefficient: 1e308, ..settings() };
+        let (mut trainee, before) = (trainee(), trainee().params);
+        let mut run = Ppo::new(&trainee, &wild, Stream::named(&["rollouts"])).expect("legal");
+        let error = run.round(&mut trainee, &[vec![0, 1]], &Sampling::plain(4), |_, _| 1e10);
+        assert!(matches!(error, Err(Error::NotFinite { .. })), "{error:?}");
+        assert!(trainee.params == before);
+    }
+
     #[test]
     fn bad_settings_and_rewards_are_refused() {
         assert!(matches!(train(|_, _| f64::NAN), Err(Error::NotFinite { .. })));

@@ -3,8 +3,9 @@
 use super::trainee::Trainee;
 use crate::error::{Error, Result};
 use crate::lm::Checkpoint;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 use std::path::Path;
 
 /// A loop between two of its steps or rounds: settings, random stream, place in the data, controllers. With the trainee's
@@ -30,8 +31,8 @@ pub trait Resume: Serialize + DeserializeOwned {
     /// # Errors
     /// A path that cannot be written.
     fn save(&self, trainee: &Trainee, path: &Path) -> Result<()> {
-        let cursor =
-            serde_json::to_string(&(Self::LOOP, self)).map_err(|e| Error::content(path, "cursor", e.to_string()))?;
+        let state = postcard::to_stdvec(self).map_err(|e| Error::content(path, "cursor", e.to_string()))?;
+        let cursor = format!("{} {}", Self::LOOP, STANDARD.encode(state));
         trainee.checkpoint(cursor, self.reference().to_vec()).save(path, trainee.engine.config())
     }
 
@@ -42,12 +43,12 @@ pub trait Resume: Serialize + DeserializeOwned {
     fn load(trainee: &mut Trainee, path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::load(path, trainee.engine.config())?;
         let wrong = |message: String| Error::content(path, "cursor", message);
-        let (name, state): (String, Value) =
-            serde_json::from_str(&checkpoint.cursor).map_err(|e| wrong(e.to_string()))?;
+        let (name, state) = checkpoint.cursor.split_once(' ').unwrap_or_default();
         if name != Self::LOOP {
             return Err(wrong(format!("a run of `{name}`, expected `{}`", Self::LOOP)));
         }
-        let mut run: Self = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
+        let state = STANDARD.decode(state).map_err(|e| wrong(e.to_string()))?;
+        let mut run: Self = postcard::from_bytes(&state).map_err(|e| wrong(e.to_string()))?;
         let expected = if Self::REFERENCE { checkpoint.params.len() } else { 0 };
         Error::check_shape("reference weights", expected, checkpoint.reference.len())?;
         run.set_reference(trainee.restore(checkpoint));

@@ -111,8 +111,8 @@ impl Trainee {
     /// are not the bits of whole steps, but for rounding the gradient is the same.
     #[must_use]
     pub fn in_parts(self) -> Self {
-        let width = self.engine.config().width;
-        self.in_parts_of((PART / width).max(1))
+        let tokens = PART.max(2 * self.engine.config().width);
+        self.in_parts_of(tokens)
     }
 
     /// The same with some `tokens` to a part.
@@ -242,8 +242,9 @@ impl Trainee {
     }
 }
 
-/// Width × tokens of a part: at width 64 a thousand tokens, whose activations in two blocks fill a core's cache.
-const PART: usize = 65_536;
+/// Tokens of a part of a narrow model's step. Measured on two blocks: of 32 to 2048 tokens, 256 were fastest at widths 64 and
+/// 128; wide models need more, so that reading their weights again does not cost what the cache saves.
+const PART: usize = 256;
 
 /// Consecutive sequences in as few parts as hold some `most` tokens each; no sequence is cut.
 fn parts(sequences: &[&[u32]], most: usize) -> Vec<Range<usize>> {
@@ -252,7 +253,8 @@ fn parts(sequences: &[&[u32]], most: usize) -> Vec<Range<usize>> {
     let (mut parts, mut start, mut seen) = (Vec::with_capacity(count), 0, 0);
     for (i, sequence) in sequences.iter().enumerate() {
         seen += sequence.len();
-        if i + 1 == sequences.len() || seen * count >= total * (parts.len() + 1) && count > 1 {
+        let share_is_full = count > 1 && seen * count >= total * (parts.len() + 1);
+        if i + 1 == sequences.len() || share_is_full {
             parts.push(start..i + 1);
             start = i + 1;
         }
@@ -310,46 +312,14 @@ mod tests {
         }
     }
 
-    // TEMP
-    #[test]
-    #[ignore]
-    fn zz_timing() {
-        for (width, layers, t, b) in
-            [(64, 2, 32, 64), (64, 2, 44, 32), (32, 1, 32, 32), (128, 2, 32, 64), (256, 4, 64, 16)]
-        {
-            let config = Config::gpt2(Size { vocab: 64, width, layers, heads: 4, context: t });
-            let params = init(&config, 0.02, &mut Stream::named(&["trainee"])).expect("a layout");
-            let mut rng = Stream::named(&["t"]);
-            let text: Vec<Example> =
-                (0..b).map(|_| Example { tokens: (0..t).map(|_| rng.below(64) as u32).collect(), prompt: 1 }).collect();
-            let sizes = [usize::MAX, 2048, 1024, 700, 512, 340, 256, 128];
-            let mut trainees: Vec<Trainee> =
-                sizes.iter().map(|s| Trainee::new(&config, params.clone(), 1.0).unwrap().in_parts_of(*s)).collect();
-            let mut best = [f64::INFINITY; 8];
-            let rounds = if width > 128 { 15 } else { 60 };
-            for _ in 0..rounds {
-                for (tr, best) in trainees.iter_mut().zip(&mut best) {
-                    let start = std::time::Instant::now();
-                    tr.nll_step(&text, 1e-3).unwrap();
-                    *best = best.min(start.elapsed().as_secs_f64());
-                }
-            }
-            eprintln!(
-                "TIMING w{width} l{layers} t{t} b{b}: {}",
-                sizes.iter().zip(best).map(|(s, x)| format!("{s}: {:.2} ms", 1e3 * x)).collect::<Vec<_>>().join(", ")
-            );
-        }
-    }
-
     #[test]
     fn parts_are_even_and_cut_no_sequence() {
         let rows = vec![vec![0_u32; 32]; 64];
         let sequences: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
         assert_eq!(parts(&sequences, 1024), [0..32, 32..64]);
         assert_eq!(parts(&sequences, 1000), [0..22, 22..43, 43..64]);
-        assert_eq!(parts(&sequences[..1], 7), [0..1]);
-        assert_eq!(parts(&sequences, usize::MAX), [0..64]);
-        assert!(parts(&[], 7).is_empty());
+        let count = |sequences, most| parts(sequences, most).len();
+        assert_eq!((count(&sequences[..1], 7), count(&sequences, usize::MAX), count(&[], 7)), (1, 1, 0));
     }
 
     #[test]
