@@ -138,7 +138,7 @@ mod tests {
         let sequences: Vec<Vec<u32>> = (0..70).map(|i| (0..3 + i % 4).map(|_| rng.below(9) as u32).collect()).collect();
         let batch: Vec<usize> = (0..70).collect();
         let target = |i: usize| (7 * i) % CLASSES;
-        let mut gradient = |model: &mut Classifier| {
+        let gradient = |model: &mut Classifier| {
             let mut total = 0.0;
             let loss = |i, lp: &[f64], scale, w: &mut [f64]| total += scale * nll_loss(lp, target(i), scale, w);
             model.gradient(&sequences, &batch, loss).expect("sequences that fit");

@@ -58,7 +58,7 @@ impl Params {
             pretrain: 3e-3,
             epochs: 300,
             adam: 3e-4,
-            sgd: 5e-3,
+            sgd: 1e-2,
             evaluations_per_decade: 5,
         };
         match profile {
