@@ -13,13 +13,28 @@
 //! Ours, not the paper's: BERT-mini is bidirectional, ours is a causal decoder (GPT-2's blocks) that reads its last token,
 //! so the second sentence sees the first but not the reverse; it is small and the pairs are those of
 //! [`rewardlab::env::text::Pair`] in the role of STS-B, several hundred instead of several thousand; five seeds instead of
-//! one. Epochs are fewer and learning rates larger, chosen by how pretraining, SFT and the large-std group fare;
-//! pretraining has a cosine schedule, so that it ends near its optimum. As in the paper: no dropout, no weight decay, no KL,
-//! Adam and a fresh state of it for finetuning.
+//! one. Epochs are fewer and learning rates larger, chosen by how pretraining, SFT and the large-std group fare (SGD's was
+//! doubled after a first run of five seeds, in which SFT was not done within the budget; criteria stayed); pretraining has a
+//! cosine schedule, so that it ends near its optimum. As in the paper: no dropout, no weight decay, no KL, Adam and a fresh
+//! state of it for finetuning.
 //!
 //! **Controls**: relabelled inputs whose new label lies *inside* the set, where RFT must keep up with SFT; RFT on the
 //! relabelled inputs *alone*, where no other input can hold them back: with SGD it must fit labels inside and not
 //! outside; with Adam, whose normalisation then undoes the vanishing, both.
+//!
+//! **Findings**. SFT fits everything; RFT needs more than ten times its epochs for half of the small-std inputs, if it gets
+//! there. But it does not stand still: with Adam it makes a third of the possible rise, with SGD a fifth, and therefore leaves
+//! the initial 0.5 of the high variant for 0.59 (refuted at 0.55). The small-std group's gradient *grows* a hundredfold at
+//! first, since the parameters that it shares are moved by the others. RFT does not surely fit 99% of the large-std group:
+//! in two of five seeds two of the six classes drew the same label set, so that pretraining makes them alike and one of
+//! them starts finetuning at the other's mercy; and with SGD the rate that lets SFT finish sometimes throws RFT back.
+//!
+//! The control with labels inside the set fails: RFT falls a whole unit of reward behind SFT although the std starts at
+//! 0.94. The last panel shows why. The others drag these inputs to their old class (its probability rises from 1/3 to
+//! three quarters in ten epochs), their std shrinks with it, and RFT loses its gradient where SFT keeps one. Alone, the same
+//! inputs are all fitted with Adam, and with SGD but for one seed, where RFT settled on the set's third label. So a large
+//! initial std is not enough; it must stay. And on small-std inputs alone Adam does not undo the vanishing (69% fitted):
+//! these inputs share coordinates with each other, and those that are rewarded first take them.
 
 mod figure;
 mod judge;
@@ -144,7 +159,7 @@ impl Experiment for ControlledText {
         "arXiv:2310.20703, Section 4.2, Figure 3 (transformer on sentence pairs) and its appendices";
     const CLAIM: &'static str =
         "even with exact gradients RFT of a transformer does not fit inputs with small reward std, SFT does";
-    const SECONDS: (f64, f64) = (5.0, 300.0);
+    const SECONDS: (f64, f64) = (2.0, 240.0);
 
     fn params(profile: Profile) -> Params {
         Params::of(profile)

@@ -12,6 +12,7 @@ const REWARD: Quantity = Quantity {
     scale: Scale::Linear,
     range: Some((-1.05, 1.05)),
     reward: "normal",
+    geometric: false,
     value: |p| p.reward_mean,
 };
 const STD: Quantity = Quantity { label: "reward std", range: Some((-0.02, 1.0)), value: |p| p.reward_std, ..REWARD };
@@ -19,6 +20,7 @@ const GRADIENT: Quantity = Quantity {
     label: "norm of the group's gradient",
     scale: Scale::Log,
     range: None,
+    geometric: true,
     value: |p| p.grad_norm,
     ..REWARD
 };

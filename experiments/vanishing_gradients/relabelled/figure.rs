@@ -12,6 +12,8 @@ pub(crate) struct Quantity {
     pub(crate) range: Option<(f64, f64)>,
     /// The variant of the RFT cells, and the reward that is read.
     pub(crate) reward: &'static str,
+    /// Whether mean and interval are those of the logarithm: an interval of what varies by factors stays above zero.
+    pub(crate) geometric: bool,
     pub(crate) value: fn(&Point) -> f64,
 }
 
@@ -29,12 +31,12 @@ pub(crate) fn panel(points: &[Point], q: &Quantity, model: &str, optimizer: &str
             for p in points.iter().filter(|p| p.curve == (cell.as_str(), q.reward, group)) {
                 by_epoch.entry(p.epoch).or_default().push((q.value)(p));
             }
-            let means: Vec<_> = by_epoch.iter().map(|(&e, v)| (e as f64 + 1.0, stats::mean_interval(v))).collect();
+            let means: Vec<_> = by_epoch.iter().map(|(&e, v)| (e as f64 + 1.0, mean(v, q.geometric))).collect();
             layers.push(Layer::Band {
                 series: series.clone(),
-                points: means.iter().map(|(x, m)| (*x, m.low, m.high)).collect(),
+                points: means.iter().map(|&(x, [_, low, high])| (x, low, high)).collect(),
             });
-            let points = means.iter().map(|(x, m)| (*x, m.value)).collect();
+            let points = means.iter().map(|&(x, [mean, ..])| (x, mean)).collect();
             layers.push(Layer::Line { series, points, stroke, markers: false });
         }
     }
@@ -44,4 +46,13 @@ pub(crate) fn panel(points: &[Point], q: &Quantity, model: &str, optimizer: &str
         y: Axis { label: q.label.into(), scale: q.scale, range: q.range, ..Axis::default() },
         layers,
     }
+}
+
+/// Mean over seeds, lower and upper end of its interval.
+fn mean(values: &[f64], geometric: bool) -> [f64; 3] {
+    let of = |values: &[f64]| {
+        let m = stats::mean_interval(values);
+        [m.value, m.low, m.high]
+    };
+    if geometric { of(&values.iter().map(|v| v.ln()).collect::<Vec<_>>()).map(f64::exp) } else { of(values) }
 }
