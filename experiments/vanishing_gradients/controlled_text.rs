@@ -24,8 +24,8 @@
 //!
 //! **Findings**. SFT fits everything and has half of the small-std inputs right after 16 to 40 epochs; RFT has not after 300.
 //! But it does not stand still: with Adam it makes a third of the possible rise, with SGD a fifth (from 7 to 43% by seed), and
-//! therefore leaves the initial 0.5 of the high variant for 0.59 (refuted at 0.55). The small-std group's gradient *grows* a
-//! hundredfold at first, since the parameters that it shares are moved by the others. RFT does not surely fit 99% of the
+//! therefore leaves the initial 0.5 of the high variant for 0.59 (refuted at 0.55). The small-std group's gradient *grows* nearly
+//! a hundredfold at first with Adam, since the others move the parameters that it shares. RFT does not surely fit 99% of the
 //! large-std group. In two of the five seeds two classes drew the same label set, so that pretraining makes them alike;
 //! exactly there a seventh of the group lags behind. And SGD at the rate that lets SFT finish sometimes throws RFT back.
 //!
