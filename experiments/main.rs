@@ -15,6 +15,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::ppo_bound::PpoBound>(),
         entry::<vanishing_gradients::separation::Separation>(),
         entry::<vanishing_gradients::controlled::Controlled>(),
+        entry::<vanishing_gradients::controlled_text::ControlledText>(),
         entry::<vanishing_gradients::scatter::Scatter>(),
         entry::<vanishing_gradients::correlation::Correlation>(),
         entry::<vanishing_gradients::remedies::Remedies>(),

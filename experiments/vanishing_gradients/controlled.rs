@@ -35,6 +35,7 @@ mod models;
 mod params;
 mod task;
 
+use super::relabelled::{Point, Relabel, accuracy, mean_and_std, schedule};
 use models::{pretrained_network, pretrained_tabular};
 pub(crate) use params::Params;
 use rewardlab::algorithm::{Adam, Learner, Optimizer, Sgd};
@@ -50,7 +51,7 @@ use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
-use task::{CLASSES, Relabel, Task};
+use task::{CLASSES, Task};
 
 /// The experiment.
 #[derive(Debug)]
@@ -134,6 +135,18 @@ pub(crate) struct Row {
     identity_error: Option<f64>,
 }
 
+fn points(rows: &[Record<Row>]) -> impl Iterator<Item = Point<'_>> {
+    rows.iter().map(|r| Point {
+        curve: (&r.cell, &r.reward, &r.group),
+        seed: r.seed,
+        epoch: r.epoch,
+        reward_mean: r.reward_mean,
+        reward_std: r.reward_std,
+        accuracy: r.accuracy,
+        grad_norm: r.grad_norm,
+    })
+}
+
 impl Experiment for Controlled {
     type Params = Params;
     type Cell = Cell;
@@ -195,15 +208,6 @@ impl Experiment for Controlled {
     fn chart(rows: &[Record<Row>]) -> Chart {
         figure::chart(rows)
     }
-}
-
-/// 0, then `per_decade` epochs per factor of ten, then the last.
-fn schedule(epochs: usize, per_decade: usize) -> Vec<usize> {
-    let log_spaced = (0..).map(|i| 10_f64.powf(f64::from(i) / per_decade as f64).round() as usize);
-    let mut out: Vec<usize> = std::iter::once(0).chain(log_spaced.take_while(|&e| e < epochs)).collect();
-    out.push(epochs);
-    out.dedup();
-    out
 }
 
 /// Finetunes with a fresh optimiser and measures both groups on the way.
@@ -318,7 +322,7 @@ impl<'a, P: Policy> Run<'a, P> {
             let log_probs = log_probs(&mut self.learner.policy, group);
             let accuracy = accuracy(&log_probs, group.iter().map(|&i| task.targets[i]));
             for (reward, world) in &self.worlds {
-                let (reward_mean, reward_std) = mean_and_std(&log_probs, world, group);
+                let (reward_mean, reward_std) = mean_and_std(&log_probs, group.iter().map(|&i| world.rewards(i)));
                 Error::check_finite("mean reward", &[reward_mean])?;
                 self.rows.push(Row {
                     epoch,
@@ -363,26 +367,6 @@ fn log_probs(policy: &mut impl Policy, contexts: &[usize]) -> Vec<f64> {
     out
 }
 
-/// Share of rows whose label beats every other strictly: ties count as wrong.
-fn accuracy(log_probs: &[f64], labels: impl ExactSizeIterator<Item = usize>) -> f64 {
-    let n = labels.len() as f64;
-    let beats = |(row, label): (&[f64], usize)| (0..CLASSES).all(|c| c == label || row[label] > row[c]);
-    log_probs.chunks_exact(CLASSES).zip(labels).filter(|&pair| beats(pair)).count() as f64 / n
-}
-
-/// Means over the group of the expected reward and of the reward's std.
-fn mean_and_std(log_probs: &[f64], world: &World, group: &[usize]) -> (f64, f64) {
-    let (mut means, mut stds) = (0.0, 0.0);
-    for (row, &i) in log_probs.chunks_exact(CLASSES).zip(group) {
-        let rewards = world.rewards(i);
-        let mean: f64 = row.iter().zip(rewards).map(|(lp, r)| lp.exp() * r).sum();
-        let variance: f64 = row.iter().zip(rewards).map(|(lp, r)| lp.exp() * (r - mean) * (r - mean)).sum();
-        means += mean;
-        stds += variance.sqrt();
-    }
-    (means / group.len() as f64, stds / group.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,23 +381,9 @@ mod tests {
         let (mut policy, world) =
             (Tabular::from_logits(CLASSES, logits), World::bandit(CLASSES, rewards).expect("finite"));
         let group = [3, 1];
-        let (mean, std) = mean_and_std(&log_probs(&mut policy, &group), &world, &group);
+        let (mean, std) = mean_and_std(&log_probs(&mut policy, &group), group.iter().map(|&i| world.rewards(i)));
         let exact = group.map(|i| Engine::new(world.tree()).stats(&mut policy, &world, i));
         assert!((mean - f64::midpoint(exact[0].value, exact[1].value)).abs() < 1e-14);
         assert!((std - f64::midpoint(exact[0].reward_std, exact[1].reward_std)).abs() < 1e-14);
-    }
-
-    #[test]
-    fn ties_count_as_wrong() {
-        let mut rows = vec![-3.0; 2 * CLASSES];
-        rows[2] = -1.0;
-        assert_eq!(accuracy(&rows, [2, 0].into_iter()), 0.5);
-    }
-
-    #[test]
-    fn schedules_are_log_spaced_with_both_ends() {
-        assert_eq!(schedule(100, 4), [0, 1, 2, 3, 6, 10, 18, 32, 56, 100]);
-        assert_eq!(schedule(1, 5), [0, 1]);
-        assert_eq!(schedule(2, 5), [0, 1, 2]);
     }
 }

@@ -5,6 +5,7 @@
 // figures
 pub(crate) mod benchmark;
 pub(crate) mod controlled;
+pub(crate) mod controlled_text;
 pub(crate) mod correlation;
 pub(crate) mod estimators;
 pub(crate) mod group_normalisation;
@@ -26,6 +27,7 @@ mod families;
 mod finetune;
 mod group_panels;
 mod groups;
+mod relabelled;
 mod reward_models;
 mod softmax_linear;
 mod statistics;

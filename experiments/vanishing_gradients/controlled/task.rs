@@ -1,26 +1,17 @@
 //! The bandit of the controlled experiments: images are contexts, classes are outputs, one output is rewarded.
 
+use super::super::relabelled::{Relabel, label_sets, relabelled, rewards};
 use super::Params;
 use crate::data::fashion_mnist;
 use rewardlab::env::{Images, Split, World};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
-use rewardlab::rng::Stream;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Outputs: the classes of MNIST and of Fashion-MNIST.
 pub(super) const CLASSES: usize = 10;
-
-/// Where the finetuning labels of the relabelled inputs come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relabel {
-    /// Outside the label set of pretraining: the reward std is small there.
-    Outside,
-    /// Another label of the set (control): the reward std stays large.
-    Inside,
-}
 
 /// Training and test images, from the folder of the parameters or the embedded ones.
 pub(super) fn images(params: &Params) -> Result<[Images; 2]> {
@@ -78,7 +69,7 @@ impl Task {
             .chain_update(bytes_of(&inputs))
             .chain_update(bytes_of(&classes.iter().map(|&c| c as f64).collect::<Vec<_>>()));
         standardise(&mut inputs, &mut test_inputs)?;
-        let sets = label_sets(params.labels_per_set, &mut ctx.shared_stream("label sets"));
+        let sets = label_sets(CLASSES, params.labels_per_set, &mut ctx.shared_stream("label sets"));
         let count = params.relabelled();
         let (targets, groups) = relabelled(&classes, &sets, count, relabel, &mut ctx.shared_stream("relabelling"));
         Ok(Self {
@@ -95,12 +86,7 @@ impl Task {
 
     /// +1 for the finetuning label and −1 for every other; with `wrong` given, that instead of −1 on relabelled inputs.
     pub(super) fn world(&self, wrong: Option<f64>) -> Result<World> {
-        let mut rewards = vec![-1.0; self.targets.len() * CLASSES];
-        for &i in &self.groups[1] {
-            rewards[i * CLASSES..][..CLASSES].fill(wrong.unwrap_or(-1.0));
-        }
-        self.targets.iter().enumerate().for_each(|(i, t)| rewards[i * CLASSES + t] = 1.0);
-        World::bandit(CLASSES, rewards)
+        World::bandit(CLASSES, rewards(CLASSES, &self.targets, &self.groups[1], wrong))
     }
 
     /// The pretraining target of one input: uniform on the label set of its class.
@@ -123,69 +109,4 @@ fn standardise(train: &mut [f64], test: &mut [f64]) -> Result<()> {
     }
     train.iter_mut().chain(test).for_each(|v| *v = (*v - mean) / std);
     Ok(())
-}
-
-/// For every class a set of `size` labels: the class itself and others at random.
-fn label_sets(size: usize, rng: &mut Stream) -> Vec<f64> {
-    let mut sets = vec![0.0; CLASSES * CLASSES];
-    for (class, row) in sets.chunks_exact_mut(CLASSES).enumerate() {
-        let others = rng.permutation(CLASSES).into_iter().filter(|&c| c != class);
-        std::iter::once(class).chain(others).take(size).for_each(|c| row[c] = 1.0 / size as f64);
-    }
-    sets
-}
-
-/// Targets and the two groups: exactly `count` inputs, unstratified, get a random label outside (or inside) their set.
-fn relabelled(
-    classes: &[usize],
-    sets: &[f64],
-    count: usize,
-    relabel: Relabel,
-    rng: &mut Stream,
-) -> (Vec<usize>, [Vec<usize>; 2]) {
-    let order = rng.permutation(classes.len());
-    let (mut small, mut large) = (order[..count].to_vec(), order[count..].to_vec());
-    small.sort_unstable();
-    large.sort_unstable();
-    let mut targets = classes.to_vec();
-    for &i in &small {
-        let set = &sets[classes[i] * CLASSES..][..CLASSES];
-        let eligible: Vec<usize> = (0..CLASSES)
-            .filter(|&c| match relabel {
-                Relabel::Outside => set[c] == 0.0,
-                Relabel::Inside => set[c] > 0.0 && c != classes[i],
-            })
-            .collect();
-        targets[i] = eligible[rng.below(eligible.len())];
-    }
-    (targets, [large, small])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn label_sets_hold_their_class_and_have_their_size() {
-        let sets = label_sets(4, &mut Stream::named(&["test"]));
-        for (class, set) in sets.chunks_exact(CLASSES).enumerate() {
-            assert_eq!(set.iter().filter(|&&p| p > 0.0).count(), 4);
-            assert!((set.iter().sum::<f64>() - 1.0).abs() < 1e-15 && set[class] > 0.0);
-        }
-    }
-
-    #[test]
-    fn relabelling_is_exact_in_number_and_on_the_asked_side_of_the_set() {
-        let classes: Vec<usize> = (0..57).map(|i| i % CLASSES).collect();
-        let sets = label_sets(5, &mut Stream::named(&["test"]));
-        for relabel in [Relabel::Outside, Relabel::Inside] {
-            let (targets, [large, small]) = relabelled(&classes, &sets, 6, relabel, &mut Stream::named(&["test"]));
-            assert_eq!((large.len(), small.len()), (51, 6));
-            assert!(large.iter().all(|&i| targets[i] == classes[i]));
-            for &i in &small {
-                let inside = sets[classes[i] * CLASSES + targets[i]] > 0.0;
-                assert!(targets[i] != classes[i] && inside == (relabel == Relabel::Inside));
-            }
-        }
-    }
 }
