@@ -3,8 +3,8 @@
 #![allow(missing_docs)]
 #![allow(clippy::print_stdout, reason = "the lines are what the script reads")]
 
-use rewardlab::lm::cpu::{Engine, Keep, Sampling, Signal};
-use rewardlab::lm::{Activation, AdamW, Batch, Choices, Config, Norm, Size, init};
+use rewardlab::algorithm::{Example, Trainee};
+use rewardlab::lm::{Activation, Batch, Choices, Config, Keep, Norm, Sampling, Size, init};
 use rewardlab::num::{Matrix, matmul};
 use rewardlab::rng::Stream;
 use std::hint::black_box;
@@ -50,20 +50,16 @@ impl Work {
 }
 
 struct Trainer {
-    engine: Engine,
-    params: Vec<f32>,
-    grad: Vec<f32>,
-    adam: AdamW,
+    trainee: Trainee,
+    examples: Vec<Example>,
     batch: Batch,
     choices: Choices,
-    weights: Vec<f64>,
 }
 
 impl Trainer {
     fn new(work: &Work, stream: &str) -> Self {
         let mut rng = Stream::named(&["peers", stream]);
         let config = work.config();
-        let engine = Engine::new(&config).expect("legal");
         let params = init(&config, 0.02, &mut rng).expect("legal");
         let rows: Vec<Vec<u32>> =
             (0..work.batch).map(|_| (0..=work.length).map(|_| rng.below(VOCAB) as u32).collect()).collect();
@@ -71,21 +67,15 @@ impl Trainer {
         let batch = Batch::new(&inputs);
         let tokens = rows.iter().flat_map(|r| r[1..].to_vec()).collect();
         let choices = Choices { rows: (0..work.batch * work.length).collect(), tokens };
-        let weights = vec![-1.0 / choices.len() as f64; choices.len()];
-        let adam = AdamW::new(params.len(), 0.01).expect("legal");
-        Self { engine, grad: vec![0.0; params.len()], params, adam, batch, choices, weights }
+        let trainee = Trainee::new(&config, params, f64::INFINITY).expect("legal").in_parts();
+        let examples = rows.into_iter().map(|tokens| Example { tokens, prompt: 1 }).collect();
+        Self { trainee, examples, batch, choices }
     }
 
-    fn forward(&mut self, keep: Keep) -> f64 {
-        self.engine.forward(&self.params, &self.batch, keep).expect("legal");
-        let log_probs = self.engine.log_probs(&self.params, &self.choices).expect("legal");
-        log_probs.iter().sum::<f64>() / log_probs.len() as f64
-    }
-
-    fn backward(&mut self) {
-        self.grad.fill(0.0);
-        let signal = Signal { log_probs: &self.weights, ..Signal::default() };
-        self.engine.backward(&self.params, &signal, &mut self.grad).expect("legal");
+    fn score(&mut self) {
+        let Trainee { engine, params, .. } = &mut self.trainee;
+        engine.forward(params, &self.batch, Keep::Final).expect("legal");
+        black_box(engine.log_probs(params, &self.choices).expect("legal"));
     }
 
     /// Completes prompts of a quarter of the length up to the whole.
@@ -96,13 +86,12 @@ impl Trainer {
         let mut streams: Vec<Stream> =
             (0..prompts.len()).map(|i| Stream::named(&["peers", "sample", &i.to_string()])).collect();
         let sampling = Sampling::plain(length - length / 4);
-        black_box(self.engine.sample(&self.params, &prompts, &sampling, &mut streams).expect("legal"));
+        let Trainee { engine, params, .. } = &mut self.trainee;
+        black_box(engine.sample(params, &prompts, &sampling, &mut streams).expect("legal"));
     }
 
     fn step(&mut self) {
-        self.forward(Keep::All);
-        self.backward();
-        self.adam.step(&mut self.params, &self.grad, 1e-3);
+        self.trainee.nll_step(&self.examples, 1e-3).expect("finite");
     }
 }
 
@@ -196,11 +185,8 @@ fn main() {
         }
         let repeats = if work.name == "small" { 100 } else { 20 };
         let mut trainers: Vec<Trainer> = (0..THREADS).map(|i| Trainer::new(work, &i.to_string())).collect();
-        let score = |t: &mut Trainer| {
-            black_box(t.forward(Keep::Final));
-        };
         let pieces: [(&str, usize, f64, &(dyn Fn(&mut Trainer) + Sync)); 3] = [
-            ("score", repeats, work.flops() / 3.0, &score),
+            ("score", repeats, work.flops() / 3.0, &Trainer::score),
             ("sample", repeats.min(20), 0.0, &Trainer::sample),
             ("step", repeats, work.flops(), &Trainer::step),
         ];

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Engine, Keep, Scores, Signal};
-use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, clip_gradient};
+use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, clip_gradient, part_tokens, parts};
 use crate::objective::token_nll_loss;
 use std::ops::Range;
 
@@ -111,7 +111,7 @@ impl Trainee {
     /// are not the bits of whole steps, but for rounding the gradient is the same.
     #[must_use]
     pub fn in_parts(self) -> Self {
-        let tokens = PART.max(2 * self.engine.config().width);
+        let tokens = part_tokens(self.engine.config().width);
         self.in_parts_of(tokens)
     }
 
@@ -157,7 +157,7 @@ impl Trainee {
         let share = |of: usize, all: usize| if of == all { 1.0 } else { of as f64 / all as f64 };
         self.grad.fill(0.0);
         let mut loss = 0.0;
-        for range in parts(sequences, self.part) {
+        for range in parts(sequences.iter().map(|s| s.len()), self.part) {
             let batch = Batch::new(&sequences[range.clone()]);
             let choices = batch.completions(&prompts[range.clone()])?;
             self.engine.forward(&self.params, &batch, Keep::All)?;
@@ -242,26 +242,6 @@ impl Trainee {
     }
 }
 
-/// Tokens of a part of a narrow model's step. Measured on two blocks: of 32 to 2048 tokens, 256 were fastest at widths 64 and
-/// 128; wide models need more, so that reading their weights again does not cost what the cache saves.
-const PART: usize = 256;
-
-/// Consecutive sequences in as few parts as hold some `most` tokens each; no sequence is cut.
-fn parts(sequences: &[&[u32]], most: usize) -> Vec<Range<usize>> {
-    let total: usize = sequences.iter().map(|s| s.len()).sum();
-    let count = total.div_ceil(most).max(1);
-    let (mut parts, mut start, mut seen) = (Vec::with_capacity(count), 0, 0);
-    for (i, sequence) in sequences.iter().enumerate() {
-        seen += sequence.len();
-        let share_is_full = count > 1 && seen * count >= total * (parts.len() + 1);
-        if i + 1 == sequences.len() || share_is_full {
-            parts.push(start..i + 1);
-            start = i + 1;
-        }
-    }
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,16 +290,6 @@ mod tests {
             }
             assert_eq!(step(1000, whole_text).1, whole);
         }
-    }
-
-    #[test]
-    fn parts_are_even_and_cut_no_sequence() {
-        let rows = vec![vec![0_u32; 32]; 64];
-        let sequences: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
-        assert_eq!(parts(&sequences, 1024), [0..32, 32..64]);
-        assert_eq!(parts(&sequences, 1000), [0..22, 22..43, 43..64]);
-        let count = |sequences, most| parts(sequences, most).len();
-        assert_eq!((count(&sequences[..1], 7), count(&sequences, usize::MAX), count(&[], 7)), (1, 1, 0));
     }
 
     #[test]

@@ -62,6 +62,15 @@ impl Batch {
         self.starts.len().saturating_sub(1)
     }
 
+    /// Becomes some consecutive sequences of another batch.
+    pub(super) fn clone_from_part(&mut self, other: &Self, sequences: Range<usize>) {
+        let starts = &other.starts[sequences.start..=sequences.end];
+        self.tokens.clear();
+        self.tokens.extend_from_slice(&other.tokens[starts[0]..starts[starts.len() - 1]]);
+        self.starts.clear();
+        self.starts.extend(starts.iter().map(|s| s - starts[0]));
+    }
+
     /// All tokens, packed.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
@@ -73,7 +82,7 @@ impl Batch {
     }
 
     /// The rows of every sequence, in order.
-    pub fn all_rows(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+    pub fn all_rows(&self) -> impl Iterator<Item = Range<usize>> + Clone + '_ {
         self.starts.windows(2).map(|w| w[0]..w[1])
     }
 

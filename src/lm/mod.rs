@@ -12,6 +12,7 @@ pub mod cpu;
 mod hf;
 mod layout;
 mod optimizer;
+mod parts;
 mod sampling;
 mod schedule;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use checkpoint::Checkpoint;
 pub use config::{Activation, Config, Family, Norm, Positions, ScoreHead, Size};
 pub use layout::{Layout, Role, Storage, Tensor};
 pub use optimizer::{AdamW, Sgd, clip_gradient};
+pub(crate) use parts::{part_tokens, parts};
 pub use sampling::{Sample, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use transformer::{Keep, Scores, Signal, Transformer};

@@ -5,6 +5,7 @@ use super::{Block, Engine, Keep, activation, attention, fit, head_norm_form, lan
 use crate::error::Result;
 use crate::lm::batch::Batch;
 use crate::lm::layout::LayerSpan;
+use crate::lm::{part_tokens, parts};
 
 impl Engine {
     /// Runs the blocks over a batch; the final hidden states stay in the engine for [`Engine::log_probs`] and
@@ -14,10 +15,31 @@ impl Engine {
     /// Parameters of the wrong length, a token outside the vocabulary, a sequence longer than the context.
     pub fn forward(&mut self, params: &[f32], batch: &Batch, keep: Keep) -> Result<()> {
         self.check(params, batch)?;
-        self.batch.clone_from(batch);
         self.offsets.clear();
-        self.run(params, keep, None);
+        match keep {
+            Keep::All => {
+                self.batch.clone_from(batch);
+                self.run(params, keep, None);
+            }
+            Keep::Final => self.run_in_parts(params, batch),
+        }
         Ok(())
+    }
+
+    /// Where nothing else is kept, parts of the batch go through the blocks one after the other, so that what they leave
+    /// behind stays in the cache.
+    fn run_in_parts(&mut self, params: &[f32], batch: &Batch) {
+        let mut hidden = std::mem::take(&mut self.all_hidden);
+        hidden.clear();
+        for part in parts(batch.all_rows().map(|r| r.len()), part_tokens(self.config.width)) {
+            self.batch.clone_from_part(batch, part);
+            self.run(params, Keep::Final, None);
+            hidden.extend_from_slice(&self.hidden);
+        }
+        self.batch.clone_from(batch);
+        self.head.forget();
+        self.keep = Keep::Final;
+        self.all_hidden = std::mem::replace(&mut self.hidden, hidden);
     }
 
     /// Runs the blocks over `self.batch`, whose sequences start at `self.offsets` (zero if empty). With a cache, its

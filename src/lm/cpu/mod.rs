@@ -79,6 +79,8 @@ pub struct Engine {
     blocks: Vec<Block>,
     final_moments: Vec<norm::Moments>,
     hidden: Vec<f32>,
+    /// Gathers the hidden states of parts.
+    all_hidden: Vec<f32>,
     head: head::Head,
     deltas: Deltas,
     scratch: attention::Scratch,
@@ -108,6 +110,7 @@ impl Engine {
             blocks: vec![Block::default(); config.layers],
             final_moments: Vec::new(),
             hidden: Vec::new(),
+            all_hidden: Vec::new(),
             head: head::Head::default(),
             deltas: Deltas::default(),
             scratch: attention::Scratch::default(),
