@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// Which of a round's samples are imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Keep {
+pub enum Selection {
     /// The best so many of each prompt's samples, the first of equals; 1 to `group`.
     Best {
         /// How many.
@@ -39,7 +39,7 @@ pub struct ExpertIterationParams {
     /// Samples per prompt; at least 1.
     pub group: usize,
     /// What is imitated.
-    pub keep: Keep,
+    pub keep: Selection,
     /// Passes over the kept samples; at least 1.
     pub epochs: u64,
     /// Samples per step; at least 1.
@@ -56,7 +56,7 @@ impl Default for ExpertIterationParams {
             iterations: 20,
             prompts: 16,
             group: 4,
-            keep: Keep::Best { count: 1 },
+            keep: Selection::Best { count: 1 },
             epochs: 2,
             minibatch: 16,
             learning_rate: 1e-3,
@@ -88,10 +88,10 @@ impl ExpertIterationParams {
             }
         }
         match self.keep {
-            Keep::Best { count } if count == 0 || count > self.group => {
+            Selection::Best { count } if count == 0 || count > self.group => {
                 Err(Error::parameter("keep.count", count, format!("1 to group = {}", self.group)))
             }
-            Keep::AtLeast { threshold } if threshold.is_nan() => {
+            Selection::AtLeast { threshold } if threshold.is_nan() => {
                 Err(Error::parameter("keep.threshold", threshold, "a number"))
             }
             _ => Ok(()),
@@ -193,10 +193,10 @@ impl ExpertIteration {
 }
 
 /// The kept samples, in order.
-fn kept(rewards: &[f64], group: usize, keep: Keep) -> Vec<usize> {
+fn kept(rewards: &[f64], group: usize, keep: Selection) -> Vec<usize> {
     match keep {
-        Keep::AtLeast { threshold } => (0..rewards.len()).filter(|&i| rewards[i] >= threshold).collect(),
-        Keep::Best { count } => {
+        Selection::AtLeast { threshold } => (0..rewards.len()).filter(|&i| rewards[i] >= threshold).collect(),
+        Selection::Best { count } => {
             let best = |start: usize| {
                 let mut order: Vec<usize> = (start..start + group).collect();
                 order.sort_by(|&a, &b| rewards[b].total_cmp(&rewards[a]));
@@ -210,7 +210,7 @@ fn kept(rewards: &[f64], group: usize, keep: Keep) -> Vec<usize> {
 }
 
 /// Trains on rewards by imitation: in every round `settings.prompts` of `prompts` are drawn, each is completed
-/// `settings.group` times, `reward(i, completion)` pays a completion of the i-th, and what [`Keep`] keeps is finetuned on.
+/// `settings.group` times, `reward(i, completion)` pays a completion of the i-th, and what [`Selection`] keeps is finetuned on.
 /// `sampling` says where a completion ends and how long it gets; its temperature is the settings'.
 ///
 /// # Errors
@@ -243,7 +243,7 @@ mod tests {
         Trainee::new(&config, params, 0.5).expect("legal")
     }
 
-    fn train(keep: Keep, reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<ExpertRound>)> {
+    fn train(keep: Selection, reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<ExpertRound>)> {
         let mut trainee = trainee();
         let settings = ExpertIterationParams { iterations: 15, keep, learning_rate: 1e-2, ..Default::default() };
         let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
@@ -255,7 +255,7 @@ mod tests {
     /// The reward is for the prompt's second token, said at once.
     #[test]
     fn learns_what_is_rewarded_and_repeats_its_bits() {
-        for keep in [Keep::Best { count: 1 }, Keep::AtLeast { threshold: 1.0 }] {
+        for keep in [Selection::Best { count: 1 }, Selection::AtLeast { threshold: 1.0 }] {
             let run = || train(keep, |i, o| f64::from(u8::from(o.first() == Some(&(i as u32 + 1))))).expect("finite");
             let ((one, rounds), (two, again)) = (run(), run());
             assert!(rounds[0].reward < 0.5 && rounds[14].reward > 0.8, "{rounds:?}");
@@ -267,20 +267,20 @@ mod tests {
     #[test]
     fn keeps_the_first_of_equals_in_every_group() {
         let rewards = [0.0, 2.0, 2.0, 1.0, 1.0, 1.0];
-        assert_eq!(kept(&rewards, 3, Keep::Best { count: 1 }), [1, 3]);
-        assert_eq!(kept(&rewards, 3, Keep::Best { count: 2 }), [1, 2, 3, 4]);
-        assert_eq!(kept(&rewards, 3, Keep::AtLeast { threshold: 1.5 }), [1, 2]);
+        assert_eq!(kept(&rewards, 3, Selection::Best { count: 1 }), [1, 3]);
+        assert_eq!(kept(&rewards, 3, Selection::Best { count: 2 }), [1, 2, 3, 4]);
+        assert_eq!(kept(&rewards, 3, Selection::AtLeast { threshold: 1.5 }), [1, 2]);
     }
 
     /// Nothing kept, nothing learned; a reward that is no number is an error.
     #[test]
     fn nothing_to_imitate_leaves_the_weights() {
-        let (after, rounds) = train(Keep::AtLeast { threshold: 2.0 }, |_, _| 1.0).expect("finite");
+        let (after, rounds) = train(Selection::AtLeast { threshold: 2.0 }, |_, _| 1.0).expect("finite");
         assert!(after.params == trainee().params);
         assert_eq!((rounds[0].kept, rounds[0].kept_reward, rounds[0].loss), (0.0, None, None));
         assert_eq!((rounds[0].dead_groups, rounds[0].reward_std_prompt), (Some(1.0), Some(0.0)));
-        let error = train(Keep::Best { count: 1 }, |_, _| f64::NAN);
+        let error = train(Selection::Best { count: 1 }, |_, _| f64::NAN);
         assert!(matches!(error, Err(Error::NotFinite { .. })));
-        assert!(matches!(train(Keep::Best { count: 5 }, |_, _| 0.0), Err(Error::Parameter { .. })));
+        assert!(matches!(train(Selection::Best { count: 5 }, |_, _| 0.0), Err(Error::Parameter { .. })));
     }
 }

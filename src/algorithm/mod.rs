@@ -13,7 +13,7 @@ mod rollout;
 mod sft;
 mod trainee;
 
-pub use expert_iteration::{ExpertIteration, ExpertIterationParams, ExpertRound, Keep, expert_iteration};
+pub use expert_iteration::{ExpertIteration, ExpertIterationParams, ExpertRound, Selection, expert_iteration};
 pub use learner::{Learner, Step};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use policy_gradient::{
