@@ -22,9 +22,6 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::partial_sft::PartialSft>(),
         entry::<vanishing_gradients::reward_teacher::RewardTeacher>(),
         entry::<vanishing_gradients::group_normalisation::GroupNormalisation>(),
-        entry::<vanishing_gradients::benchmark::Benchmark>(),
-        entry::<vanishing_gradients::remedies_text::RemediesText>(),
-        entry::<vanishing_gradients::partial_sft_text::PartialSftText>(),
         entry::<vanishing_gradients::estimators::Estimators>(),
         entry::<vanishing_gradients::kl_estimators::KlEstimators>(),
     ]
