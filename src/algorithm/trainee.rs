@@ -120,6 +120,19 @@ impl Trainee {
         Self { part: tokens, ..self }
     }
 
+    /// Sets score head 0 to zero.
+    ///
+    /// # Errors
+    /// A model without a score head.
+    pub(super) fn clear_score_head(&mut self) -> Result<()> {
+        let head = self.engine.layout().scores.first();
+        let head = head.ok_or_else(|| Error::Usage("PPO needs a model with a score head as its critic".into()))?;
+        let [weight, bias] = [head.weight.clone(), head.bias.clone()];
+        self.params[weight].fill(0.0);
+        self.params[bias].fill(0.0);
+        Ok(())
+    }
+
     /// One step of descent on Σ weight · quantity after a forward pass with [`Keep::All`]; returns the gradient's norm
     /// before clipping.
     ///
