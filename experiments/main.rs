@@ -1,6 +1,8 @@
 //! The binary: the registry of experiments, and nothing else.
 
 mod data;
+mod reward_kl;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod vanishing_gradients;
@@ -24,6 +26,11 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::group_normalisation::GroupNormalisation>(),
         entry::<vanishing_gradients::estimators::Estimators>(),
         entry::<vanishing_gradients::kl_estimators::KlEstimators>(),
+        entry::<reward_kl::closed_form::ClosedForm>(),
+        entry::<reward_kl::frontier_exact::FrontierExact>(),
+        entry::<reward_kl::gradient_weight::GradientWeight>(),
+        entry::<reward_kl::best_of_n::BestOfN>(),
+        entry::<reward_kl::displacement::Displacement>(),
     ]
 }
 

@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("env", &["error", "num", "rng"]),
     ("lm", &["error", "num", "rng"]),
     ("objective", &["error", "num"]),
+    ("preference", &["error", "num", "rng"]),
     ("policy", &["env", "error", "lm", "num", "rng"]),
     ("exact", &["env", "error", "num", "policy"]),
     ("metrics", &["env", "exact", "num", "objective", "policy", "stats"]),
@@ -20,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plot", &["error"]),
     ("report", &["error", "record", "stats"]),
     ("experiment", &["error", "plot", "record", "report", "rng"]),
-    ("cli", &["error", "experiment", "plot", "record", "report"]),
+    ("cli", &["error", "experiment", "plot", "preference", "record", "report"]),
 ];
 
 const LONGEST_FILE: usize = 600;

@@ -10,7 +10,6 @@
 use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Engine, output_log_probs};
-use rewardlab::lm::{Config, Layout, Role, Size, init};
 use rewardlab::num::{dot, softmax_pullback_rows};
 use rewardlab::policy::{Policy, Transformer};
 use rewardlab::rng::Stream;
@@ -75,7 +74,7 @@ impl Space {
         let contexts: Vec<usize> = tree.contexts_of(0).collect();
         let mut log_probs = vec![0.0; contexts.len() * tree.vocab];
         policy.log_probs(&contexts, &mut log_probs);
-        let path = (0..tree.outputs()).flat_map(|y| path(tree, y)).collect();
+        let path = (0..tree.outputs()).flat_map(|y| tree.cells(y)).collect();
         Self { tree, log_probs, outputs, gram: Vec::new(), path }
     }
 
@@ -152,14 +151,6 @@ impl Space {
     }
 }
 
-/// The cells of one output: context times vocabulary plus token.
-fn path(tree: Tree, output: usize) -> Vec<usize> {
-    let tokens = tree.tokens(tree.length, output);
-    let context =
-        |depth: usize| tree.level_start(depth) + tokens[..depth].iter().fold(0, |code, a| code * tree.vocab + a);
-    (0..tree.length).map(|depth| context(depth) * tree.vocab + tokens[depth]).collect()
-}
-
 /// The policy moved along a random direction until `distance(log π_moved(y), log π(y))` is `target`; the same policy for 0.
 ///
 /// Not every direction leads that far (towards the likeliest output, the distance stays small): others are drawn.
@@ -203,25 +194,6 @@ pub(crate) fn moved<P: Policy + Clone>(
         return Ok(other);
     }
     Err(Error::parameter("distance", target, "within reach of a policy over so few outputs"))
-}
-
-/// A transformer of Llama's form with two blocks and two heads, random weights: every matrix keeps lengths on average, and the logits
-/// have a standard deviation of about `spread` nats.
-///
-/// # Errors
-/// A width that two heads do not share.
-pub(crate) fn transformer(width: usize, spread: f64, tree: Tree, stream: &mut Stream) -> Result<Transformer> {
-    let size = Size { vocab: tree.vocab + tree.prompts, width, layers: 2, heads: 2, context: tree.length };
-    let config = Config::llama(size);
-    let mut params = init(&config, 1.0, stream)?;
-    for tensor in Layout::new(&config)?.tensors {
-        if matches!(tensor.role, Role::Matrix | Role::ResidualMatrix) {
-            let scale = if tensor.name == "lm_head.weight" { spread } else { 1.0 };
-            let scale = (scale / (tensor.shape[1] as f64).sqrt()) as f32;
-            params[tensor.range].iter_mut().for_each(|p| *p *= scale);
-        }
-    }
-    Transformer::on_tree(&config, &params, tree)
 }
 
 /// The longest move that is tried, in standard deviations of a parameter's direction.
@@ -285,21 +257,21 @@ mod tests {
     #[test]
     fn the_transformer_fits_in() {
         let world = World::new(TREE, normals("rewards", 27)).expect("finite");
-        let mut policy = transformer(16, 1.5, TREE, &mut Stream::named(&["test", "deep"])).expect("legal");
+        let mut policy = Transformer::random(16, 1.5, TREE, &mut Stream::named(&["test", "deep"])).expect("legal");
         let mut grad = vec![0.0; policy.params().len()];
         Engine::new(TREE).policy_gradient(&mut policy, &world, 0, 1.0, &mut grad);
         let space = Space::new(&mut policy, TREE);
         let weights = space.policy_gradient(&mut policy, &world);
         assert!((space.norm(&weights) / norm(&grad) - 1.0).abs() < 1e-5);
         let of = |seed: &str| {
-            let mut policy = transformer(16, 1.5, TREE, &mut Stream::named(&["test", seed])).expect("legal");
+            let mut policy = Transformer::random(16, 1.5, TREE, &mut Stream::named(&["test", seed])).expect("legal");
             let mut logits = vec![0.0; 39];
             policy.forward(&(0..13).collect::<Vec<_>>(), &mut logits);
             logits.iter().map(|l| l * l).sum::<f64>() / 39.0
         };
         let spread = (["a", "b", "c", "d", "e", "f", "g", "h"].map(of).iter().sum::<f64>() / 8.0).sqrt();
         assert!((1.1..2.0).contains(&spread), "{spread}");
-        assert!(transformer(15, 1.5, TREE, &mut Stream::named(&["test"])).is_err());
+        assert!(Transformer::random(15, 1.5, TREE, &mut Stream::named(&["test"])).is_err());
     }
 
     #[test]

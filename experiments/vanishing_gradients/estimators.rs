@@ -27,16 +27,16 @@ mod figure;
 mod judge;
 mod methods;
 
-use super::estimation::{Quality, Space, moved, transformer};
+use super::estimation::{Quality, Space, moved};
 use super::groups::{Method as Rule, grpo_multiple};
-use super::statistics::rounded;
+use crate::statistics::rounded;
 use methods::{Method, Problem, exact, sampled};
 use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{sharp_bound, theorem1_bound, total_variation};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
-use rewardlab::policy::{LogLinear, Policy, Tabular};
+use rewardlab::policy::{LogLinear, Policy, Tabular, Transformer};
 use rewardlab::rng::Stream;
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
@@ -468,7 +468,9 @@ impl Experiment for Estimators {
                 stream.fill_normal(p.spread, &mut params);
                 of_policy(p, *cell, LogLinear::new(p.vocab, features, params), tree, ctx)
             }
-            Kind::Transformer => of_policy(p, *cell, transformer(p.width, p.spread, tree, &mut stream)?, tree, ctx),
+            Kind::Transformer => {
+                of_policy(p, *cell, Transformer::random(p.width, p.spread, tree, &mut stream)?, tree, ctx)
+            }
         }
     }
 

@@ -23,7 +23,7 @@
 use super::group_panels;
 use super::groups::{BinaryDrift, Method, expected_step, grpo_multiple, problem, sampled_dead, time_to_half};
 use super::softmax_linear::initial_probs;
-use super::statistics::{by_seed, largest, log_slope};
+use crate::statistics::{by_seed, largest, log_slope};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Flow, value_gradient};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};

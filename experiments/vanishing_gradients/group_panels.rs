@@ -1,7 +1,7 @@
 //! The panels of `group_normalisation`.
 
 use super::group_normalisation::Row;
-use super::statistics::{log_axis, means, summary};
+use crate::statistics::{log_axis, means, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Layer, Panel, Stroke};
 

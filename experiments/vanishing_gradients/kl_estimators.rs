@@ -33,8 +33,8 @@ mod figure;
 mod judge;
 mod kinds;
 
-use super::estimation::{Quality, Space, moved, transformer};
-use super::statistics::rounded;
+use super::estimation::{Quality, Space, moved};
+use crate::statistics::rounded;
 use kinds::{Estimate, Estimator, estimators};
 use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
@@ -42,7 +42,7 @@ use rewardlab::exact::{kl, total_variation};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::num::relative_error;
 use rewardlab::plot::Chart;
-use rewardlab::policy::{Policy, Tabular};
+use rewardlab::policy::{Policy, Tabular, Transformer};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -314,7 +314,9 @@ impl Experiment for KlEstimators {
                 stream.fill_normal(p.spread, &mut params);
                 of_policy(p, *cell, Tabular::from_logits(p.vocab, params), tree, ctx)
             }
-            Kind::Transformer => of_policy(p, *cell, transformer(p.width, p.spread, tree, &mut stream)?, tree, ctx),
+            Kind::Transformer => {
+                of_policy(p, *cell, Transformer::random(p.width, p.spread, tree, &mut stream)?, tree, ctx)
+            }
         }
     }
 

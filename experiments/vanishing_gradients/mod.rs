@@ -27,5 +27,4 @@ mod groups;
 mod relabelled;
 mod reward_models;
 mod softmax_linear;
-mod statistics;
 mod tasks;

@@ -22,7 +22,7 @@
 mod moved;
 
 use super::families::{DrawParams, Family, Reward};
-use super::statistics::{largest, log_axis, over_draws, worse};
+use crate::statistics::{largest, log_axis, over_draws, worse};
 use moved::{paths, sweep};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};

@@ -24,8 +24,8 @@
 
 use super::factored::Factored;
 use super::finetune::{adam, is_blind, mean_over, rft, rft_on, sft, sgd_per_prompt, shared_task, stats_of, tabular};
-use super::statistics::{by_seed, worse};
 use super::tasks::{Setup, Task, TaskWorld, check_range};
+use crate::statistics::{by_seed, worse};
 use rewardlab::algorithm::{Optimizer, Sgd};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::PromptStats;

@@ -24,7 +24,7 @@
 //! truth little. Variance is the larger part of the story, not all of it.
 
 use super::reward_models::{World, accuracy, scaled};
-use super::statistics::{by_seed, farthest, largest, log_axis, log_slope, means, smallest, summary};
+use crate::statistics::{by_seed, farthest, largest, log_axis, log_slope, means, smallest, summary};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Flow, regularised_gradient, reward_std, softmax};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};

@@ -18,8 +18,8 @@
 //! RFT and SFT agree.
 
 use super::finetune::{adam, mean_over, pretrain, rft, sft, stats_of};
-use super::statistics::by_seed;
 use super::tasks::{Setup, Task, TaskWorld, check_range};
+use crate::statistics::by_seed;
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::PromptStats;
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};

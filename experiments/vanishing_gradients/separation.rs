@@ -24,7 +24,7 @@
 mod figure;
 
 use super::softmax_linear::{Method, Model, initial_probs, rft_limit};
-use super::statistics::{by_seed, farthest, largest, log_slope, smallest};
+use crate::statistics::{by_seed, farthest, largest, log_slope, smallest};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Flow, reward_std};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};

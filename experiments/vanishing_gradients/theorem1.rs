@@ -27,7 +27,7 @@ mod figure;
 mod worlds;
 
 use super::families::{DrawParams, Family, ROUNDING, Reward};
-use super::statistics::{over_draws, seeds, violated, worse};
+use crate::statistics::{over_draws, seeds, violated, worse};
 use rewardlab::env::Tree;
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{PromptStats, sharp_bound, sharp_tabular_bound, theorem1_bound};

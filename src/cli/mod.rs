@@ -4,6 +4,7 @@ mod diff;
 mod judge;
 mod list;
 mod merge;
+mod preferences;
 mod report;
 mod run;
 mod verify;
@@ -51,6 +52,8 @@ enum Command {
     Diff(diff::Args),
     /// Run committed results afresh and compare them byte for byte
     Verify(verify::Args),
+    /// Check a file of preferences and say what is in it
+    Preferences(preferences::Args),
 }
 
 /// The whole program, given its experiments; the binary's `main` is this call.
@@ -66,6 +69,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Report(args)) => report::execute(&args, registry),
         Some(Command::Diff(args)) => diff::execute(&args),
         Some(Command::Verify(args)) => verify::execute(&args, registry),
+        Some(Command::Preferences(args)) => preferences::execute(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -3,9 +3,11 @@
 
 mod automaton;
 mod idx;
+mod sentiment;
 pub mod text;
 mod world;
 
 pub use automaton::{Automaton, Ngrams, TokenWorld};
 pub use idx::{Images, Split};
+pub use sentiment::{Sentiment, Word};
 pub use world::{Tree, World};

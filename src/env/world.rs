@@ -48,6 +48,20 @@ impl Tree {
     pub fn tokens(&self, depth: usize, code: usize) -> Vec<usize> {
         (0..depth).rev().map(|d| code / self.vocab.pow(d as u32) % self.vocab).collect()
     }
+
+    /// The cells that an output passes, one per token: context of the prompt times vocabulary plus token. log π(y) is the sum of
+    /// log π(token|context) over them.
+    pub fn cells(&self, output: usize) -> impl Iterator<Item = usize> {
+        let tree = *self;
+        let level = move |(depth, code): (usize, usize), token: usize| {
+            ((depth + 1, code * tree.vocab + token), (tree.level_start(depth) + code) * tree.vocab + token)
+        };
+        self.tokens(self.length, output).into_iter().scan((0, 0), move |at, token| {
+            let (next, cell) = level(*at, token);
+            *at = next;
+            Some(cell)
+        })
+    }
 }
 
 /// A tree with the true reward of every output.

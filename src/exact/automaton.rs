@@ -100,6 +100,11 @@ impl AutomatonEngine {
         }
     }
 
+    /// The expected reward alone.
+    pub fn value(&self, log_probs: &[f64], prompt: usize) -> f64 {
+        self.steps(prompt, log_probs, Sum::Reward).expectation()
+    }
+
     /// KL(π‖`reference`) over whole outputs, nats; infinite where π goes and the reference cannot.
     pub fn kl(&self, log_probs: &[f64], reference: &[f64], prompt: usize) -> f64 {
         self.steps(prompt, log_probs, Sum::Kl(reference)).expectation()

@@ -18,6 +18,7 @@ mod kl_control;
 mod nll;
 mod policy_gradient;
 mod ppo;
+mod preference;
 mod value;
 
 pub use advantage::{
@@ -36,6 +37,10 @@ pub use kl_control::AdaptiveKl;
 pub use nll::{nll_loss, soft_cross_entropy_loss};
 pub use policy_gradient::{policy_gradient_objective, sequence_policy_gradient_objective};
 pub use ppo::{expected_ppo_clip_objective, ppo_clip_objective};
+pub use preference::{
+    Kto, bradley_terry_loss, conservative_dpo_loss, dpo_loss, implicit_rewards, ipo_loss, ipo_token_mean_loss,
+    kto_loss, orpo_loss, simpo_loss, unlikelihood_loss, unweighted_dpo_loss,
+};
 pub use value::{clipped_value_loss, value_loss};
 
 use std::ops::Range;

@@ -5,7 +5,8 @@ use super::jacobian::Jacobian;
 use crate::env::Tree;
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Engine, Keep, Signal};
-use crate::lm::{Batch, Choices, Config};
+use crate::lm::{Batch, Choices, Config, Layout, Role, Size, init};
+use crate::rng::Stream;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -75,6 +76,25 @@ impl Transformer {
                 .flat_map(move |depth| (0..tree.vocab.pow(depth as u32)).map(move |code| prefix(depth, code)))
         };
         Self::new(config, params, tree.vocab, (0..tree.prompts).flat_map(of_prompt).collect())
+    }
+
+    /// A transformer of Llama's form with two blocks and two heads, random weights: every matrix keeps lengths on average, and the
+    /// logits have a standard deviation of about `spread` nats.
+    ///
+    /// # Errors
+    /// A width that two heads do not share.
+    pub fn random(width: usize, spread: f64, tree: Tree, rng: &mut Stream) -> Result<Self> {
+        let size = Size { vocab: tree.vocab + tree.prompts, width, layers: 2, heads: 2, context: tree.length };
+        let config = Config::llama(size);
+        let mut params = init(&config, 1.0, rng)?;
+        for tensor in Layout::new(&config)?.tensors {
+            if matches!(tensor.role, Role::Matrix | Role::ResidualMatrix) {
+                let scale = if tensor.name == "lm_head.weight" { spread } else { 1.0 };
+                let scale = (scale / (tensor.shape[1] as f64).sqrt()) as f32;
+                params[tensor.range].iter_mut().for_each(|p| *p *= scale);
+            }
+        }
+        Self::on_tree(&config, &params, tree)
     }
 
     /// How many contexts the engine takes at once: it keeps at most 2^20 logits.

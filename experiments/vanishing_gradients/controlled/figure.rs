@@ -1,9 +1,9 @@
 //! The figure, laid out as Figure 3 of the paper: one column per model, RFT and SFT on both groups against epochs.
 
 use super::super::relabelled::{GRADIENT, HIGH, REWARD, STD, panel};
-use super::super::statistics::seeds;
 use super::judge::MODELS;
 use super::{Row, points};
+use crate::statistics::seeds;
 use rewardlab::experiment::Record;
 use rewardlab::plot::Chart;
 

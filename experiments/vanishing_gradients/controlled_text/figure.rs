@@ -1,9 +1,9 @@
 //! The figure: the third column of the paper's Figure 3, its appendices' variants, and what the control shows.
 
 use super::super::relabelled::{GRADIENT, HIGH, REWARD, STD, panel};
-use super::super::statistics::{log_axis, means, seeds, summary};
 use super::judge::MODEL;
 use super::{Row, points};
+use crate::statistics::{log_axis, means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 

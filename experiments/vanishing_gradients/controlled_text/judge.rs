@@ -1,8 +1,8 @@
 //! What counts as reproduced. The criteria stood before the first result.
 
 use super::super::relabelled::{Judge, fitting_claims, gradient_claim, high_claims};
-use super::super::statistics::largest;
 use super::{Row, points};
+use crate::statistics::largest;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 
 /// The name of the only model in the cells' names.

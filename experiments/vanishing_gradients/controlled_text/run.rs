@@ -1,10 +1,10 @@
 //! One finetuning run and what is measured on the way.
 
 use super::super::relabelled::{accuracy, mean_and_std, schedule};
-use super::super::statistics::worse;
 use super::model::{Classifier, Optimizer, config};
 use super::task::Task;
 use super::{Cell, Params, Row, Variant};
+use crate::statistics::worse;
 use rewardlab::env::text::CLASSES;
 use rewardlab::error::{Error, Result};
 use rewardlab::lm::{AdamW, Sgd, clip_gradient};

@@ -1,7 +1,7 @@
 //! Lengths, signal to noise, and cosines across reward std.
 
-use super::super::statistics::{log_axis, means, summary};
 use super::Row;
+use crate::statistics::{log_axis, means, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 

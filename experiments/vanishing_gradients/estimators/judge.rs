@@ -1,8 +1,8 @@
 //! What would count as what, written before the first run: of the tabular and log-linear policies, and word for word of the
 //! transformer.
 
-use super::super::statistics::{by_seed, for_each_group, largest, log_slope, smallest};
 use super::Row;
+use crate::statistics::{by_seed, for_each_group, largest, log_slope, smallest};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{mean, mean_interval};
 

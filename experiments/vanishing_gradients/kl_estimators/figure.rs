@@ -1,7 +1,7 @@
 //! Cosines of all combinations, on-policy and off; bias and noise against the distance from the reference.
 
-use super::super::statistics::{log_axis, means, summary};
 use super::Row;
+use crate::statistics::{log_axis, means, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::mean;

@@ -1,7 +1,7 @@
 //! A policy that has moved away from the one that sampled: the exact expected clipped surrogate and its gradient.
 
-use super::super::statistics::violated;
 use super::{Params, Part, Row};
+use crate::statistics::violated;
 use crate::vanishing_gradients::families::{Bench, Family, MODERATE, Model, ROUNDING, Reward, log_spaced, log_uniform};
 use rewardlab::error::Result;
 use rewardlab::exact::Surrogate;

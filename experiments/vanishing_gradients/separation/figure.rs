@@ -1,7 +1,7 @@
 //! The panels of the separation's figure.
 
-use super::super::statistics::{log_axis, means, summary};
 use super::{Row, descents, flows, same_start, scaled_time};
+use crate::statistics::{log_axis, means, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Layer, Panel, Stroke};
 

@@ -1,7 +1,7 @@
 //! The worlds of the Theorem 1 experiment, one function per part, each a pure function of parameters and a stream.
 
-use super::super::statistics::worse;
 use super::{Params, Part, Row, SWEPT, Summaries};
+use crate::statistics::worse;
 use crate::vanishing_gradients::families::{Bench, Family, MODERATE, Model, Reward, log_spaced};
 use rewardlab::env::Tree;
 use rewardlab::error::Result;

@@ -1,4 +1,4 @@
-//! From rows to statistics and curves: what several figures of this paper form per seed, and over exact draws.
+//! From rows to statistics and curves: what several figures form per seed, and over exact draws.
 
 use rewardlab::experiment::{Check, Record};
 use rewardlab::plot::{Axis, Scale};
