@@ -33,6 +33,9 @@ pub struct PpoParams {
     pub gamma: f64,
     /// λ of GAE, in \[0, 1\].
     pub lambda: f64,
+    /// Whether a round's advantages are shifted and scaled to mean 0 and variance 1, as trainers have it. Where all rewards
+    /// are nearly equal this scales up what the value head does not know, not a signal.
+    pub normalise_advantages: bool,
     /// Weight of the value loss, at least 0.
     pub value_coefficient: f64,
     /// Weight of the mean entropy per token, per nat; at least 0.
@@ -56,6 +59,7 @@ impl Default for PpoParams {
             clip: 0.2,
             gamma: 0.99,
             lambda: 0.95,
+            normalise_advantages: true,
             value_coefficient: 0.5,
             entropy_coefficient: 0.0,
             kl_coefficient: 1e-3,
@@ -188,7 +192,9 @@ impl Ppo {
         kl_penalised_token_rewards(log_probs, reference, lengths, &samples.rewards, beta, k1, &mut token_rewards);
         gae_advantages(lengths, &token_rewards, &old_values, settings.gamma, settings.lambda, &mut advantages);
         let returns = advantages.iter().zip(&old_values).map(|(a, v)| a + v).collect();
-        whiten(&mut advantages);
+        if settings.normalise_advantages {
+            whiten(&mut advantages);
+        }
         Error::check_finite("advantage", &advantages)?;
         Ok(Targets { old_values, advantages, returns })
     }

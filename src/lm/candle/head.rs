@@ -30,7 +30,7 @@ struct Chunk {
 impl Chunk {
     /// From rows of hidden states, the output matrix and the chosen tokens.
     fn new(hidden: &Tensor, head: &Tensor, tokens: &[u32]) -> candle_core::Result<Self> {
-        let logits = hidden.matmul(&head.t()?)?;
+        let logits = wide(&hidden.matmul(&head.t()?)?)?;
         let every = log_softmax(&logits)?;
         let tokens = Tensor::from_slice(tokens, (tokens.len(), 1), hidden.device())?;
         let log_probs = every.gather(&tokens, 1)?.squeeze(1)?;
