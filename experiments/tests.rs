@@ -1,15 +1,16 @@
 //! What must hold for every registered experiment: no dead parameter, sane checks, a figure.
 
-use rewardlab::experiment::{Kind, Plan, Profile, StageStore};
+use rewardlab::experiment::{Kind, Plan, Profile, Runnable, StageStore};
 use rewardlab::record::Table;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use toml::Value;
 
 /// Rows of every cell at one seed.
-fn measure(plan: &dyn Plan, seed: u64) -> Vec<Table> {
-    let stages = StageStore::default();
-    (0..plan.cells().len()).map(|c| plan.measure(c, seed, &stages).expect("smoke parameters measure")).collect()
+fn measure(plan: &dyn Plan, seed: u64, stages: &StageStore) -> Vec<Table> {
+    (0..plan.cells().len()).map(|c| plan.measure(c, seed, stages).expect("smoke parameters measure")).collect()
 }
 
 /// Dotted paths of all leaves.
@@ -53,36 +54,63 @@ fn perturbed(value: &Value) -> Vec<Value> {
 }
 
 /// Whether a changed plan gives other rows (or other cells) than the base; stops at the first difference.
-fn differs(base: &dyn Plan, rows: &[Table], plan: &dyn Plan, seed: u64) -> bool {
-    let stages = StageStore::default();
-    base.cells() != plan.cells()
-        || (0..rows.len()).any(|c| plan.measure(c, seed, &stages).ok().as_ref() != Some(&rows[c]))
+fn differs(base: &dyn Plan, rows: &[Table], plan: &dyn Plan, stages: &StageStore) -> bool {
+    base.cells() != plan.cells() || (0..rows.len()).any(|c| plan.measure(c, 0, stages).ok().as_ref() != Some(&rows[c]))
+}
+
+/// Whether no legal change of a parameter shows in the rows at seed 0, although there is a legal change.
+fn is_dead(experiment: &dyn Runnable, name: &str, rows: &[Table], stages: &StageStore) -> bool {
+    let defaults = experiment.params(Profile::Smoke).expect("TOML");
+    let base = experiment.plan(&defaults).expect("legal defaults");
+    let plans: Vec<_> = perturbed(leaf(&mut defaults.clone(), name))
+        .into_iter()
+        .filter_map(|value| {
+            let mut table = defaults.clone();
+            *leaf(&mut table, name) = value;
+            experiment.plan(&table).ok()
+        })
+        .collect();
+    !plans.is_empty() && !plans.iter().any(|plan| differs(base.as_ref(), rows, plan.as_ref(), stages))
+}
+
+/// Runs a job for each of `count` numbers on all cores; returns the results in order.
+fn on_all_cores<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < count) {
+                    let result = job(i);
+                    done.lock().expect("no panic").push((i, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no panic");
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 #[test]
 fn no_parameter_is_dead() {
-    let mut dead = Vec::new();
-    for experiment in super::registry() {
-        let defaults = experiment.params(Profile::Smoke).expect("TOML");
-        let base = experiment.plan(&defaults).expect("legal defaults");
-        let rows = measure(base.as_ref(), 0);
+    let registry = super::registry();
+    // a stage is found by its key: one that depends on a parameter outside its key is reported as dead
+    let stages: Vec<StageStore> = registry.iter().map(|_| StageStore::default()).collect();
+    let rows = on_all_cores(registry.len(), |e| {
+        let defaults = registry[e].params(Profile::Smoke).expect("TOML");
+        measure(registry[e].plan(&defaults).expect("legal defaults").as_ref(), 0, &stages[e])
+    });
+    let mut parameters = Vec::new();
+    for (e, experiment) in registry.iter().enumerate() {
         let mut names = Vec::new();
-        leaves(&defaults, "", &mut names);
-        for name in names {
-            let options = perturbed(leaf(&mut defaults.clone(), &name)).into_iter();
-            let plans: Vec<_> = options
-                .filter_map(|value| {
-                    let mut table = defaults.clone();
-                    *leaf(&mut table, &name) = value;
-                    experiment.plan(&table).ok()
-                })
-                .collect();
-            // alive: some legal change shows in the rows, or every change is refused
-            if !plans.is_empty() && !plans.iter().any(|plan| differs(base.as_ref(), &rows, plan.as_ref(), 0)) {
-                dead.push(format!("{}: {name}", experiment.id()));
-            }
-        }
+        leaves(&experiment.params(Profile::Smoke).expect("TOML"), "", &mut names);
+        parameters.extend(names.into_iter().map(|name| (e, name)));
     }
+    let dead = on_all_cores(parameters.len(), |i| {
+        let (e, name) = &parameters[i];
+        is_dead(registry[*e].as_ref(), name, &rows[*e], &stages[*e]).then(|| format!("{}: {name}", registry[*e].id()))
+    });
+    let dead: Vec<String> = dead.into_iter().flatten().collect();
     assert!(dead.is_empty(), "parameters that change nothing:\n{}", dead.join("\n"));
 }
 
@@ -93,7 +121,7 @@ fn every_experiment_has_claims_controls_a_figure_and_tidy_rows() {
         let plan = experiment.plan(&experiment.params(Profile::Smoke).expect("TOML")).expect("legal defaults");
         let mut whole = Table::default();
         for seed in experiment.seeds(Profile::Smoke) {
-            for table in measure(plan.as_ref(), seed) {
+            for table in measure(plan.as_ref(), seed, &StageStore::default()) {
                 if whole.header.is_empty() {
                     whole.header.clone_from(&table.header);
                 }
