@@ -13,7 +13,7 @@
 //! Inputs share the model's parameters, so that what RFT learns on some may carry over to others, whatever their own
 //! gradient is. So the gradients are measured as well: under the pretrained model, of unseen inputs against familiar ones.
 //!
-//! PPO's advantages are normalised by default, as in the trainer that the paper's code builds on; where nearly all rewards
+//! PPO's advantages are normalised by default, as in RL4LMs, the trainer of the GRUE tasks; where nearly all rewards
 //! of a batch are equal this scales up noise. So on the three tasks RFT is run without that as well.
 //!
 //! **Controls**: on the four tasks without unseen inputs RFT is not behind SFT by more than 5% of the reward's range, and

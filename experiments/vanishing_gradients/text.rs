@@ -386,3 +386,36 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
         Kind::Settled => "settled",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh(setup: &TextSetup) -> Trainee {
+        let weights = init(&setup.config(), 0.02, &mut Stream::named(&["text"])).expect("legal");
+        setup.trainee(&weights).expect("fits")
+    }
+
+    /// Other samples measure the same length; the likelihood's is exact; where nothing can be earned there is none.
+    #[test]
+    fn gradient_norms_are_of_the_gradient() {
+        let setup = TextSetup::smoke();
+        let mut trainee = fresh(&setup);
+        let mut rng = Stream::named(&["inputs"]);
+        let input = Task::Sentiment.input(Split::Train, &mut rng);
+        // an answer that the vocabulary has no word of
+        let hopeless = Input { task: Task::Answering, references: vec![vec![vocab() as u32]], ..input.clone() };
+        let outputs: [&[u32]; 2] = [&[EOS], &[EOS, EOS]];
+        let mut grad = vec![0.0; trainee.params.len()];
+        assert!(outputs.iter().all(|o| hopeless.reward(o) == 0.0));
+        add_gradient(&mut trainee, &input.prompt, &outputs, &[0.0, 0.0], &mut grad).expect("finite");
+        assert!(grad.iter().all(|g| *g == 0.0));
+        let mut measure = || {
+            let inputs = std::slice::from_ref(&input);
+            TextSetup::gradient_norms(&mut trainee, inputs, 3000, &mut rng).expect("finite")
+        };
+        let (one, two) = (measure(), measure());
+        assert!(one.rft > 0.0 && (one.rft / two.rft - 1.0).abs() < 0.2, "{one:?} {two:?}");
+        assert_eq!(one.sft.to_bits(), two.sft.to_bits());
+    }
+}

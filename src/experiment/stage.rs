@@ -87,3 +87,31 @@ fn save<T: Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
     bytes.extend_from_slice(&body);
     write_atomically(path, &bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one experiment computed another one of the run finds, under a common owner and the same key only.
+    #[test]
+    fn experiments_of_a_run_share_what_has_one_owner() {
+        let memory = StageMemory::default();
+        let [mut one, mut two] = [StageStore::default(), StageStore::default()];
+        one.share(&memory);
+        two.share(&memory);
+        let draw = |store: &StageStore, owner: &str, key: u64| {
+            let mut computed = false;
+            let value = store.get(owner, "model", &key, 0, |rng| {
+                computed = true;
+                Ok(rng.uniform().to_bits())
+            });
+            (*value.expect("computed"), computed)
+        };
+        let (value, computed) = draw(&one, "family", 1);
+        assert!(computed);
+        assert_eq!(draw(&two, "family", 1), (value, false));
+        assert!(draw(&two, "family", 2).1 && draw(&two, "another", 1).1);
+        // alone it comes to the same bits
+        assert_eq!(draw(&StageStore::default(), "family", 1), (value, true));
+    }
+}
