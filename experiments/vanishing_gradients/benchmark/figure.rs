@@ -15,7 +15,14 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         .iter()
         .flat_map(|task| POLICIES[..3].iter().map(|(policy, name)| inputs(rows, task, policy, name)))
         .collect();
-    panels.extend([gap(rows), means(rows, "tasks with unseen inputs", &SMALL), means(rows, "the others", &OTHERS)]);
+    panels.extend([
+        gap(rows),
+        means(rows, "tasks with unseen inputs", &SMALL),
+        means(rows, "the others", &OTHERS),
+        stuck(rows),
+        correlations(rows),
+        gradients(rows),
+    ]);
     Chart {
         title: "Seven text tasks, one transformer: RFT, SFT, and both".into(),
         subtitle:
@@ -81,5 +88,73 @@ fn means(rows: &[Record<Row>], title: &str, tasks: &[&str]) -> Panel {
         x: Axis { label: "task".into(), categories: tasks.iter().map(|t| (*t).into()).collect(), ..Axis::default() },
         y: Axis { label: "mean reward".into(), range: Some((0.0, 1.0)), ..Axis::default() },
         layers: POLICIES.map(|(policy, name)| Layer::Bars { series: name.into(), bars: bars(policy) }).into(),
+    }
+}
+
+/// Bars over the three tasks, a column of several policies' held-out summaries.
+fn bars(
+    rows: &[Record<Row>],
+    policies: &[(&str, &str)],
+    split: &str,
+    column: impl Fn(&Row) -> Option<f64>,
+) -> Vec<Layer> {
+    let bar = |policy: &str, (i, task): (usize, &&str)| {
+        let e = mean_interval(&by_seed(rows, |r| of(r, task, policy, split, &column)));
+        (i, e.value, e.low, e.high)
+    };
+    let of_policy = |(policy, name): &(&str, &str)| Layer::Bars {
+        series: (*name).into(),
+        bars: SMALL.iter().enumerate().map(|at| bar(policy, at)).collect(),
+    };
+    policies.iter().map(of_policy).collect()
+}
+
+fn tasks_axis() -> Axis {
+    Axis { label: "task".into(), categories: SMALL.map(Into::into).into(), ..Axis::default() }
+}
+
+/// What finetuning gains on the inputs of small std and low mean.
+fn stuck(rows: &[Record<Row>]) -> Panel {
+    let policies = [("rft", "RFT"), ("rft_plain", "RFT, advantages not normalised"), ("sft", "SFT")];
+    let mut layers = bars(rows, &policies, "held_out", |r| r.stuck_gain);
+    layers.push(Layer::Horizontal { label: "criterion for RFT: at most 0.05".into(), y: 0.05 });
+    Panel {
+        title: "inputs of small std, low mean".into(),
+        x: tasks_axis(),
+        y: Axis { label: "share of missing reward gained".into(), range: Some((0.0, 1.05)), ..Axis::default() },
+        layers,
+    }
+}
+
+fn correlations(rows: &[Record<Row>]) -> Panel {
+    let mut layers = bars(rows, &[("rft", "RFT"), ("sft", "SFT")], "held_out", |r| r.correlation);
+    layers.push(Layer::Horizontal { label: "zero".into(), y: 0.0 });
+    Panel {
+        title: "pretrained std and |change|".into(),
+        x: tasks_axis(),
+        y: Axis { label: "Pearson correlation".into(), range: Some((-1.0, 1.0)), ..Axis::default() },
+        layers,
+    }
+}
+
+/// How much smaller the gradients of unseen inputs are at the start.
+fn gradients(rows: &[Record<Row>]) -> Panel {
+    let point = |(i, task): (usize, &&str), column: fn(&Row) -> Option<f64>| {
+        let e = mean_interval(&by_seed(rows, |r| of(r, task, "pretrained", "train", column)));
+        (i, e.value, e.low, e.high)
+    };
+    let series = |name: &str, column: fn(&Row) -> Option<f64>| Layer::Bars {
+        series: name.into(),
+        bars: SMALL.iter().enumerate().map(|at| point(at, column)).collect(),
+    };
+    Panel {
+        title: "gradients before finetuning".into(),
+        x: tasks_axis(),
+        y: Axis { label: "norm, unseen over familiar".into(), ..Axis::default() },
+        layers: vec![
+            series("RFT", |r| r.rft_gradient_ratio),
+            series("SFT", |r| r.sft_gradient_ratio),
+            Layer::Horizontal { label: "equal".into(), y: 1.0 },
+        ],
     }
 }
