@@ -51,18 +51,18 @@ fn sft_step(run: &mut Sft, trainee: &mut Trainee) -> String {
 
 /// All 12 rounds at once, against 5, a file, and the rest from the file into a model with other weights.
 fn survives<R: Resume + Clone + Debug>(
-    start: impl Fn(&Trainee) -> R,
+    start: impl Fn(&mut Trainee) -> R,
     mut round: impl FnMut(&mut R, &mut Trainee) -> String,
 ) {
     let folder = tempfile::tempdir().expect("temporary folder");
     let file = |name: &str| folder.path().join(name);
     let mut whole = trainee();
-    let mut run = start(&whole);
+    let mut run = start(&mut whole);
     let metrics: Vec<String> = (0..12).map(|_| round(&mut run, &mut whole)).collect();
     run.save(&whole, &file("whole")).expect("saved");
 
     let mut first = trainee();
-    let mut run = start(&first);
+    let mut run = start(&mut first);
     (0..5).for_each(|i| assert_eq!(round(&mut run, &mut first), metrics[i]));
     run.save(&first, &file("half")).expect("saved");
     drop((run, first));

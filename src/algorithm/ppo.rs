@@ -1,5 +1,9 @@
-//! PPO of a transformer, as trainers of language models have it: a value head on the policy's own body, GAE, several epochs
-//! of minibatches on every batch of samples, the KL to the reference in the reward, its coefficient adapted.
+//! PPO of a transformer, as trainers of language models have it: a critic, GAE, several epochs of minibatches on every batch of
+//! samples, the KL to the reference in the reward, its coefficient adapted.
+//!
+//! The critic is a linear head on the policy's hidden states. It starts at zero, and its loss does not reach the body: what a
+//! critic does not know yet must not move the policy. (RL4LMs, the trainer of the GRUE tasks, has a second model of its own as
+//! critic; its value loss is not clipped, as here.)
 
 use super::resume::Resume;
 use super::rollout::{Rollout, Round, Samples, Steps, at, check_prompts};
@@ -8,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
 use crate::metrics;
 use crate::objective::{
-    AdaptiveKl, clipped_value_loss, gae_advantages, k1, kl_penalised_token_rewards, ppo_clip_objective, whiten,
+    AdaptiveKl, gae_advantages, k1, kl_penalised_token_rewards, ppo_clip_objective, value_loss, whiten,
 };
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -27,16 +31,16 @@ pub struct PpoParams {
     pub minibatch: usize,
     /// Learning rate, positive.
     pub learning_rate: f64,
-    /// ε of the ratio's clip, and the range of the value's; positive.
+    /// ε of the ratio's clip; positive.
     pub clip: f64,
     /// Discount per token, in (0, 1].
     pub gamma: f64,
     /// λ of GAE, in \[0, 1\].
     pub lambda: f64,
-    /// Whether a round's advantages are shifted and scaled to mean 0 and variance 1, as trainers have it. Where all rewards
-    /// are nearly equal this scales up what the value head does not know, not a signal.
+    /// Whether a minibatch's advantages are shifted and scaled to mean 0 and variance 1, as trainers have it. Where all rewards
+    /// are nearly equal this scales up what the critic does not know, not a signal.
     pub normalise_advantages: bool,
-    /// Weight of the value loss, at least 0.
+    /// Weight of the critic's mean squared error, at least 0.
     pub value_coefficient: f64,
     /// Weight of the mean entropy per token, per nat; at least 0.
     pub entropy_coefficient: f64,
@@ -44,7 +48,8 @@ pub struct PpoParams {
     pub kl_coefficient: f64,
     /// The KL per sequence that the weight is steered to, nats; positive.
     pub kl_target: f64,
-    /// Of sampling; positive.
+    /// Of sampling; positive. Log-probabilities stay those of the policy at temperature 1, as in RL4LMs, so that at another one
+    /// learning is off-policy.
     pub temperature: f64,
 }
 
@@ -131,18 +136,18 @@ impl Resume for Ppo {
 
 /// What a round learns from, one entry per token of all completions.
 struct Targets {
-    old_values: Vec<f64>,
     advantages: Vec<f64>,
     returns: Vec<f64>,
 }
 
 impl Ppo {
-    /// A run whose reference is the trainee as it is now.
+    /// A run whose reference is the trainee as it is now; its critic, score head 0, is set to zero.
     ///
     /// # Errors
-    /// Illegal settings.
-    pub fn new(trainee: &Trainee, settings: &PpoParams, rng: Stream) -> Result<Self> {
+    /// Illegal settings; a model without a score head.
+    pub fn new(trainee: &mut Trainee, settings: &PpoParams, rng: Stream) -> Result<Self> {
         settings.validate()?;
+        trainee.clear_score_head()?;
         let control = AdaptiveKl::new(settings.kl_coefficient, settings.kl_target, 0.1)
             .ok_or_else(|| Error::parameter("kl_coefficient", settings.kl_coefficient, "positive"))?;
         Ok(Self { settings: settings.clone(), rounds: 0, control, rng, reference: trainee.params.clone() })
@@ -168,10 +173,12 @@ impl Ppo {
         let drawn: Vec<usize> = (0..self.settings.samples).map(|_| self.rng.below(prompts.len())).collect();
         let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
         let samples = Samples::draw(trainee, (prompts, &drawn), &sampling, reward, &mut self.rng)?;
-        let rollout = Rollout::new(trainee, &self.reference, samples, false)?;
+        // k1 is the KL's estimate under the policy's own samples; tempered ones need the distributions
+        let tempered = self.settings.temperature.to_bits() != 1.0_f64.to_bits();
+        let rollout = Rollout::new(trainee, &self.reference, samples, tempered)?;
         let targets = self.targets(trainee, &rollout)?;
         let round = rollout.round(1, self.control.beta());
-        self.control.update(round.kl_k1);
+        self.control.update(round.kl_exact.unwrap_or(round.kl_k1));
         let mut steps = Steps::default();
         for _ in 0..self.settings.epochs {
             for part in self.rng.permutation(self.settings.samples).chunks(self.settings.minibatch) {
@@ -192,11 +199,8 @@ impl Ppo {
         kl_penalised_token_rewards(log_probs, reference, lengths, &samples.rewards, beta, k1, &mut token_rewards);
         gae_advantages(lengths, &token_rewards, &old_values, settings.gamma, settings.lambda, &mut advantages);
         let returns = advantages.iter().zip(&old_values).map(|(a, v)| a + v).collect();
-        if settings.normalise_advantages {
-            whiten(&mut advantages);
-        }
         Error::check_finite("advantage", &advantages)?;
-        Ok(Targets { old_values, advantages, returns })
+        Ok(Targets { advantages, returns })
     }
 
     /// One step on some of a round's sequences.
@@ -210,7 +214,11 @@ impl Ppo {
     ) -> Result<()> {
         let settings = &self.settings;
         let (sequences, prompts) = rollout.samples.part(part);
-        let mut clipped = 0.0;
+        let mut all_advantages = at(&targets.advantages, &rollout.samples.tokens_of(part));
+        if settings.normalise_advantages {
+            whiten(&mut all_advantages);
+        }
+        let (mut clipped, mut seen) = (0.0, 0);
         let step = trainee.learn(&sequences, &prompts, settings.learning_rate, |micro| {
             let tokens = rollout.samples.tokens_of(&part[micro.sequences.clone()]);
             let gather = |of: &[f64]| at(of, &tokens);
@@ -218,19 +226,19 @@ impl Ppo {
             let blank = || vec![0.0; tokens.len()];
             let mut weights = Weights { log_probs: blank(), values: blank(), ..Weights::default() };
             // descent on −(surrogate + entropy) + value loss
-            let (old, advantages) = (gather(&rollout.log_probs), gather(&targets.advantages));
+            let (old, advantages) = (gather(&rollout.log_probs), &all_advantages[seen..seen + tokens.len()]);
+            seen += tokens.len();
             let (new, clip) = (&micro.log_probs, settings.clip);
-            let surrogate = ppo_clip_objective(new, &old, &advantages, clip, -share, &mut weights.log_probs);
-            let (values, old_values, returns) =
-                (micro.values()?, gather(&targets.old_values), gather(&targets.returns));
-            let scale = settings.value_coefficient * micro.of_tokens;
-            let value_loss = clipped_value_loss(&values, &old_values, &returns, clip, scale, &mut weights.values);
+            let surrogate = ppo_clip_objective(new, &old, advantages, clip, -share, &mut weights.log_probs);
+            // the coefficient is that of the mean squared error, the loss has half of it
+            let scale = 2.0 * settings.value_coefficient * micro.of_tokens;
+            let critic_loss = value_loss(&micro.values()?, &gather(&targets.returns), scale, &mut weights.values);
             weights.add_entropy(settings.entropy_coefficient, micro);
             if tokens.is_empty() {
                 return Ok((0.0, weights));
             }
-            clipped += micro.of_tokens * metrics::clip_fraction(new, &old, &advantages, clip).region();
-            Ok((scale * value_loss - share * surrogate, weights))
+            clipped += micro.of_tokens * metrics::clip_fraction(new, &old, advantages, clip).region();
+            Ok((scale * critic_loss - share * surrogate, weights))
         })?;
         steps.add(clipped, step.grad_norm);
         Ok(())
@@ -238,7 +246,7 @@ impl Ppo {
 }
 
 /// Trains on rewards: `prompt(i)` is the i-th prompt, drawn anew for every sample; `reward(i, completion)` its reward.
-/// The model's score head 0 is its value head. `sampling` says where a completion ends and how long it gets; its
+/// The model's score head 0 is its critic. `sampling` says where a completion ends and how long it gets; its
 /// temperature is the settings'.
 ///
 /// # Errors
@@ -300,11 +308,32 @@ mod tests {
     #[test]
     fn divergence_is_an_error_and_leaves_the_weights() {
         let wild = PpoParams { value_coefficient: 1e308, ..settings() };
-        let (mut trainee, before) = (trainee(), trainee().params);
-        let mut run = Ppo::new(&trainee, &wild, Stream::named(&["rollouts"])).expect("legal");
+        let mut trainee = trainee();
+        let mut run = Ppo::new(&mut trainee, &wild, Stream::named(&["rollouts"])).expect("legal");
+        let before = trainee.params.clone();
         let error = run.round(&mut trainee, &[vec![0, 1]], &Sampling::plain(4), |_, _| 1e10);
         assert!(matches!(error, Err(Error::NotFinite { .. })), "{error:?}");
         assert!(trainee.params == before);
+    }
+
+    /// Nothing to earn, nothing to learn: not a bit moves in 25 rounds.
+    #[test]
+    fn no_reward_teaches_nothing() {
+        let mut start = trainee();
+        start.clear_score_head().expect("a head");
+        let (after, rounds) = train(|_, _| 0.0).expect("finite");
+        assert!(after.params == start.params);
+        assert!(rounds.iter().all(|r| r.kl_k1 == 0.0 && r.clip_fraction == 0.0));
+    }
+
+    #[test]
+    fn tempered_samples_are_held_against_whole_distributions() {
+        let settings = PpoParams { temperature: 2.0, iterations: 3, ..settings() };
+        let reward = |_: usize, output: &[u32]| f64::from(u8::from(output.first() == Some(&1)));
+        let mut rng = Stream::named(&["rollouts"]);
+        let rounds = ppo(&mut trainee(), &settings, &[vec![0, 1]], &Sampling::plain(4), reward, &mut rng);
+        let kl: Vec<f64> = rounds.expect("finite").iter().map(|r| r.kl_exact.expect("asked for")).collect();
+        assert!(kl[0] == 0.0 && kl[1] > 0.0 && kl[2] > 0.0, "{kl:?}");
     }
 
     #[test]

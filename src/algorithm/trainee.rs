@@ -69,7 +69,7 @@ pub(super) struct Weights {
     pub(super) entropies: Vec<f64>,
     /// On all log-probabilities of the distributions.
     pub(super) distributions: Vec<f32>,
-    /// On what score head 0 says.
+    /// On what score head 0 says; only the head learns of it.
     pub(super) values: Vec<f64>,
 }
 
@@ -118,6 +118,19 @@ impl Trainee {
     /// The same with some `tokens` to a part.
     pub(super) fn in_parts_of(self, tokens: usize) -> Self {
         Self { part: tokens, ..self }
+    }
+
+    /// Sets score head 0 to zero.
+    ///
+    /// # Errors
+    /// A model without a score head.
+    pub(super) fn clear_score_head(&mut self) -> Result<()> {
+        let head = self.engine.layout().scores.first();
+        let head = head.ok_or_else(|| Error::Usage("PPO needs a model with a score head as its critic".into()))?;
+        let [weight, bias] = [head.weight.clone(), head.bias.clone()];
+        self.params[weight].fill(0.0);
+        self.params[bias].fill(0.0);
+        Ok(())
     }
 
     /// One step of descent on Σ weight · quantity after a forward pass with [`Keep::All`]; returns the gradient's norm
@@ -170,7 +183,7 @@ impl Trainee {
                 return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
             }
             let rows = part.choices.rows;
-            let scores = [Scores { head: 0, rows: &rows, weights: &weights.values }];
+            let scores = [Scores { head: 0, rows: &rows, weights: &weights.values, head_only: true }];
             let signal = Signal {
                 log_probs: &weights.log_probs,
                 entropies: &weights.entropies,
