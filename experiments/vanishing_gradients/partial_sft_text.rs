@@ -123,7 +123,7 @@ impl Experiment for PartialSftText {
         if !p.step_shares.contains(&0.4) {
             return Err(Error::parameter("step_shares", format!("{:?}", p.step_shares), "a list with 0.4 in it"));
         }
-        p.text.validate()
+        p.text.validate().map_err(|e| e.within("text"))
     }
 
     fn cells(p: &Params) -> Vec<Cell> {

@@ -143,7 +143,7 @@ impl Experiment for RemediesText {
                 return Err(Error::parameter(name, format!("{list:?}"), wanted));
             }
         }
-        p.text.validate()
+        p.text.validate().map_err(|e| e.within("text"))
     }
 
     fn cells(p: &Params) -> Vec<Cell> {

@@ -36,8 +36,6 @@ pub(crate) struct TextSetup {
     pub(crate) held_out: usize,
     /// Samples per input from which its reward's mean and std are taken; at least 2.
     pub(crate) samples: usize,
-    /// Samples per input and lot from which gradients are estimated, two lots each; at least 2.
-    pub(crate) gradient_samples: usize,
     /// Steps of SFT; 1 to 1 000 000.
     pub(crate) sft_steps: u64,
     /// Examples per step of SFT; 1 to 1024.
@@ -69,7 +67,6 @@ impl TextSetup {
             inputs: 512,
             held_out: 200,
             samples: 10,
-            gradient_samples: 32,
             sft_steps: 400,
             sft_batch: 32,
             sft_learning_rate: 1e-3,
@@ -106,7 +103,6 @@ impl TextSetup {
             inputs: 64,
             held_out: 40,
             samples: 4,
-            gradient_samples: 8,
             sft_steps: 60,
             sft_batch: 16,
             ppo: short(paper.ppo.clone()),
@@ -126,7 +122,6 @@ impl TextSetup {
             ("inputs", self.inputs, 1, 100_000),
             ("held_out", self.held_out, 2, 100_000),
             ("samples", self.samples, 2, 10_000),
-            ("gradient_samples", self.gradient_samples, 2, 10_000),
             ("sft_batch", self.sft_batch, 1, 1024),
         ] {
             if !(least..=most).contains(&value) {
@@ -153,8 +148,8 @@ impl TextSetup {
         if !(0.0..=1.0).contains(&self.prompt_weight) {
             return Err(Error::parameter("prompt_weight", self.prompt_weight, "in [0, 1]"));
         }
-        self.ppo.validate()?;
-        self.ppo_after_sft.validate()
+        self.ppo.validate().map_err(|e| e.within("ppo"))?;
+        self.ppo_after_sft.validate().map_err(|e| e.within("ppo_after_sft"))
     }
 
     /// Llama's shape: on this text rotary positions learn to look up and to copy in half the steps of learned ones.
@@ -263,9 +258,9 @@ impl TextSetup {
         Ok(samples.into_iter().map(|s| s.tokens).collect())
     }
 
-    /// How large the gradients of RFT's and of SFT's objective over some inputs are. The expected reward's is estimated by
-    /// RLOO from two independent lots of samples, `lot` to an input: their inner product has no bias from noise. Where
-    /// noise makes it negative the norm is 0.
+    /// How large the gradients of single inputs are. The expected reward's is estimated by RLOO from two independent lots of
+    /// samples, `lot` to an input: their inner product has no bias from noise. Where its mean over inputs drowns in noise its
+    /// standard error stands in, so that the norm is rather too large than zero.
     ///
     /// # Errors
     /// Samples of probability that is not finite.
@@ -275,9 +270,12 @@ impl TextSetup {
         lot: usize,
         rng: &mut Stream,
     ) -> Result<GradientNorms> {
-        let mut lots = [(); 2].map(|()| vec![0.0_f32; trainee.params.len()]);
-        let mut taught = vec![0.0_f32; trainee.params.len()];
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+        let blank = || vec![0.0_f32; trainee.params.len()];
+        let (mut lots, mut taught) = ([blank(), blank()], blank());
+        let (mut rft, mut sft) = (Vec::new(), Vec::new());
         for input in inputs {
+            lots.iter_mut().chain([&mut taught]).for_each(|grad| grad.fill(0.0));
             let prompts = vec![input.prompt.as_slice(); lot];
             for grad in &mut lots {
                 let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
@@ -289,10 +287,12 @@ impl TextSetup {
                 add_gradient(trainee, &input.prompt, &outputs, &advantages, grad)?;
             }
             add_gradient(trainee, &input.prompt, &[&input.references[0]], &[1.0], &mut taught)?;
+            rft.push(dot(&lots[0], &lots[1]));
+            sft.push(dot(&taught, &taught));
         }
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-        let norm = |square: f64| square.max(0.0).sqrt() / inputs.len() as f64;
-        Ok(GradientNorms { rft: norm(dot(&lots[0], &lots[1])), sft: norm(dot(&taught, &taught)) })
+        let deviations: Vec<f64> = rft.iter().map(|x| (x - mean(&rft)).powi(2)).collect();
+        let standard_error = (mean(&deviations) / inputs.len() as f64).sqrt();
+        Ok(GradientNorms { rft: mean(&rft).max(standard_error).sqrt(), sft: mean(&sft).sqrt() })
     }
 
     /// Each input's reward under the model: mean and standard deviation over `samples` samples.
@@ -317,12 +317,12 @@ impl TextSetup {
     }
 }
 
-/// Norms of gradients with respect to the weights.
+/// Norms of single inputs' gradients with respect to the weights: roots of mean squares over inputs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct GradientNorms {
-    /// Of the mean expected reward.
+    /// Of the expected reward.
     pub(crate) rft: f64,
-    /// Of the mean negative log-likelihood of the first references, nats per sequence.
+    /// Of the first reference's negative log-likelihood, nats per sequence.
     pub(crate) sft: f64,
 }
 

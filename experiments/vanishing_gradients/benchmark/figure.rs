@@ -127,10 +127,11 @@ fn stuck(rows: &[Record<Row>]) -> Panel {
 }
 
 fn correlations(rows: &[Record<Row>]) -> Panel {
-    let mut layers = bars(rows, &[("rft", "RFT"), ("sft", "SFT")], "held_out", |r| r.correlation);
+    let mut layers =
+        bars(rows, &[("pretrained", "pretrained"), ("rft", "RFT"), ("sft", "SFT")], "held_out", |r| r.correlation);
     layers.push(Layer::Horizontal { label: "zero".into(), y: 0.0 });
     Panel {
-        title: "pretrained std and |change|".into(),
+        title: "std and |change| (pretrained: noise)".into(),
         x: tasks_axis(),
         y: Axis { label: "Pearson correlation".into(), range: Some((-1.0, 1.0)), ..Axis::default() },
         layers,
