@@ -6,8 +6,11 @@
 //!
 //! **Measured** on the task [`Task::Answering`] (`NarrativeQA`'s role; 60% of the inputs are unseen in plain text), from
 //! the pretrained transformer that `benchmark` has as well: SFT on a fraction of the training inputs, nested, for a share
-//! of its steps, then RFT by PPO on all inputs; rewards on training inputs, as in the paper, from samples. *Stuck* inputs
-//! have a pretrained std ≤ 0.05 and mean ≤ 0.5. RFT alone has RFT's own settings, RFT after SFT those for after SFT.
+//! of its steps, then RFT by PPO on all inputs; rewards on as many training inputs as `benchmark` holds out, from samples.
+//! *Stuck* inputs have a pretrained std ≤ 0.05 and mean ≤ 0.5 in samples that serve for nothing else. RFT alone has RFT's own
+//! settings, RFT after SFT those for after SFT. That RFT alone stays below 0.3 of the whole reward (our criterion, made for a
+//! task with nothing but stuck inputs) can hardly hold where four inputs in ten are answered well from the start; the check on
+//! stuck inputs is the one that says something.
 //!
 //! **Control**: the same little SFT on the model's *own samples* instead of references, then RFT: as many steps on as many
 //! outputs that say nothing must do no better than RFT alone.
@@ -141,7 +144,9 @@ impl Experiment for PartialSftText {
         let measured = &inputs[..setup.held_out.min(inputs.len())];
         // which inputs are stuck is the same for all cells; a larger fraction labels what a smaller one does, and more
         let mut trainee = setup.trainee(&start)?;
-        let before = setup.measure(&mut trainee, measured, &mut ctx.shared_stream("pretrained samples"))?;
+        let mut samples = ctx.shared_stream("pretrained samples");
+        let class = setup.measure(&mut trainee, measured, &mut samples)?;
+        let before = setup.measure(&mut trainee, measured, &mut samples)?;
         let order = ctx.shared_stream("labelled").permutation(inputs.len());
         let labelled = &order[..(cell.fraction * inputs.len() as f64).ceil() as usize];
         let steps = (cell.steps * setup.sft_steps as f64).ceil() as u64;
@@ -162,7 +167,7 @@ impl Experiment for PartialSftText {
         let rft = if taught { &setup.ppo_after_sft } else { &setup.ppo };
         TextSetup::rft(&mut trainee, rft, &inputs, &mut ctx.stream("rft"))?;
         let after = setup.measure(&mut trainee, measured, &mut ctx.stream("samples after rft"))?;
-        let stuck = |i: usize| before[i].is_stuck();
+        let stuck = |i: usize| class[i].is_stuck();
         let present = |m: f64| Some(m).filter(|m| m.is_finite());
         let share = |of: &[Spread]| mean(&of.iter().map(|s| f64::from(u8::from(s.is_stuck()))).collect::<Vec<_>>());
         let labels = match (steps > 0, cell.own) {
@@ -180,7 +185,7 @@ impl Experiment for PartialSftText {
             stuck_pretrained: present(mean_where(&before, stuck)),
             stuck_reward: present(mean_where(&after, stuck)),
             stuck_unlabelled: present(mean_where(&after, |i| stuck(i) && !labelled.contains(&i))),
-            stuck_share: share(&before),
+            stuck_share: share(&class),
             stuck_share_after_sft: share(&after_sft),
             std_10th_after_sft: quantile(&after_sft.iter().map(|s| s.std).collect::<Vec<_>>(), 0.1),
         }])
@@ -233,9 +238,9 @@ fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "little_sft_frees_stuck",
             "and so it is on the inputs of small std and low mean",
             "arXiv:2310.20703, Figure 4; criterion ours",
-            format!("{little}, then RFT: gain of mean reward on stuck inputs over that of full SFT, then RFT"),
-            seeds(&|r| few(r, stuck_gain) / full(r, stuck_gain)),
-            Criterion::AtLeast(0.9),
+            format!("{little}, then RFT: gain of mean reward on stuck inputs less 0.9 of that of full SFT, then RFT"),
+            seeds(&|r| few(r, stuck_gain) - 0.9 * full(r, stuck_gain)),
+            Criterion::AtLeast(0.0),
         ),
         Check::new(
             Kind::Claim,
@@ -251,9 +256,9 @@ fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "no_sft_leaves_stuck",
             "RFT alone does little for the inputs of small std and low mean",
             "arXiv:2310.20703, Figure 1; criterion ours",
-            "RFT alone: gain of mean reward on stuck inputs over that of full SFT, then RFT",
-            seeds(&|r| none(r, stuck_gain) / full(r, stuck_gain)),
-            Criterion::AtMost(0.3),
+            "RFT alone: gain of mean reward on stuck inputs less 0.3 of that of full SFT, then RFT",
+            seeds(&|r| none(r, stuck_gain) - 0.3 * full(r, stuck_gain)),
+            Criterion::AtMost(0.0),
         ),
         Check::new(
             Kind::Claim,

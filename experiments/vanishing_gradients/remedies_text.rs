@@ -9,9 +9,9 @@
 //! the pretrained transformer that `benchmark` has as well: PPO with the learning rate multiplied, with samples drawn at
 //! a higher temperature (log-probabilities stay those of the policy at temperature 1, which is the one that is judged),
 //! with the mean entropy per token added to the objective, with another first coefficient of the KL in the reward. Each
-//! gets at least as many updates as SFT and RFT together. Rewards are means over training inputs, from samples. *Stuck*
-//! inputs have a pretrained std ≤ 0.05 and mean ≤ 0.5. Recovered gain = (reward − plain RFT's) / (SFT, then RFT's − plain
-//! RFT's).
+//! gets at least as many updates as SFT and RFT together. Rewards are means over as many training inputs as `benchmark` holds
+//! out, from samples. *Stuck* inputs have a pretrained std ≤ 0.05 and mean ≤ 0.5 in samples that serve for nothing else. A
+//! remedy falls short if it recovers less than a quarter of what SFT, then RFT, gains over plain RFT.
 //!
 //! **Controls**: there is a gain to recover; and on sentiment, whose small stds come with high means (`IMDB`'s role),
 //! plain RFT needs no remedy.
@@ -39,13 +39,13 @@ pub(crate) struct RemediesText;
 pub(crate) struct Params {
     /// Factors on RFT's learning rate; positive, 1 (plain RFT) first.
     learning_rate_factors: Vec<f64>,
-    /// Temperatures of sampling; positive, 1 first.
+    /// Temperatures of sampling; positive, `text.ppo`'s (plain RFT's) first.
     temperatures: Vec<f64>,
-    /// Weights of the entropy bonus, per nat; at least 0, 0 first.
+    /// Weights of the entropy bonus, per nat; at least 0, `text.ppo`'s (plain RFT's) first.
     entropy_weights: Vec<f64>,
-    /// First coefficients of the KL in the reward, per nat; positive, plain RFT's first.
+    /// First coefficients of the KL in the reward, per nat; positive, `text.ppo`'s (plain RFT's) first.
     kl_coefficients: Vec<f64>,
-    /// Model, data, budgets; of `text.ppo`, the four settings above are replaced.
+    /// Model, data, budgets.
     text: TextSetup,
 }
 
@@ -128,22 +128,23 @@ impl Experiment for RemediesText {
     }
 
     fn validate(p: &Params) -> Result<()> {
+        p.text.validate().map_err(|e| e.within("text"))?;
         let positive = |x: f64| x > 0.0 && x.is_finite();
-        let first_of_kl = p.text.ppo.kl_coefficient;
+        let ppo = &p.text.ppo;
         let lists: [(&str, &[f64], f64, &dyn Fn(f64) -> bool); 4] = [
             ("learning_rate_factors", &p.learning_rate_factors, 1.0, &positive),
-            ("temperatures", &p.temperatures, 1.0, &positive),
-            ("entropy_weights", &p.entropy_weights, 0.0, &|x| x >= 0.0 && x.is_finite()),
-            ("kl_coefficients", &p.kl_coefficients, first_of_kl, &positive),
+            ("temperatures", &p.temperatures, ppo.temperature, &positive),
+            ("entropy_weights", &p.entropy_weights, ppo.entropy_coefficient, &|x| x >= 0.0 && x.is_finite()),
+            ("kl_coefficients", &p.kl_coefficients, ppo.kl_coefficient, &positive),
         ];
         for (name, list, first, legal) in lists {
             let distinct = (1..list.len()).all(|i| !list[..i].contains(&list[i]));
             if list.first() != Some(&first) || !list.iter().all(|x| legal(*x)) || !distinct {
-                let wanted = format!("legal, distinct values, {first} (plain RFT) first");
+                let wanted = format!("legal, distinct values, first plain RFT's {first}");
                 return Err(Error::parameter(name, format!("{list:?}"), wanted));
             }
         }
-        p.text.validate().map_err(|e| e.within("text"))
+        Ok(())
     }
 
     fn cells(p: &Params) -> Vec<Cell> {
@@ -156,9 +157,9 @@ impl Experiment for RemediesText {
                 }
             }
         }
-        let kl = p.kl_coefficients[0];
+        let (temperature, entropy, kl) = (p.temperatures[0], p.entropy_weights[0], p.kl_coefficients[0]);
         cells.push(Cell::Reference(Task::Sentiment));
-        cells.push(Cell::Rft { task: Task::Sentiment, factor: 1.0, temperature: 1.0, entropy: 0.0, kl });
+        cells.push(Cell::Rft { task: Task::Sentiment, factor: 1.0, temperature, entropy, kl });
         cells
     }
 
@@ -182,8 +183,9 @@ impl Experiment for RemediesText {
         let measured = &inputs[..setup.held_out.min(inputs.len())];
         // which inputs are stuck is the same for all cells of the task
         let mut samples = ctx.shared_stream(&format!("pretrained samples of {}", task.name()));
-        let before = setup.measure(&mut setup.trainee(&start)?, measured, &mut samples)?;
         let mut trainee = setup.trainee(&start)?;
+        let class = setup.measure(&mut trainee, measured, &mut samples)?;
+        let before = setup.measure(&mut trainee, measured, &mut samples)?;
         if let Cell::Reference(_) = cell {
             setup.sft(&mut trainee, &inputs, setup.sft_steps, &mut ctx.stream("sft"))?;
             trainee = setup.trainee(&trainee.params)?;
@@ -191,7 +193,7 @@ impl Experiment for RemediesText {
         let rounds = TextSetup::rft(&mut trainee, &rft, &inputs, &mut ctx.stream("rft"))?;
         let after = setup.measure(&mut trainee, measured, &mut ctx.stream("samples"))?;
         let last = rounds.last().copied().ok_or_else(|| Error::parameter("iterations", 0, "at least 1"))?;
-        let stuck = |i: usize| before[i].is_stuck();
+        let stuck = |i: usize| class[i].is_stuck();
         let present = |of: &[Spread]| Some(mean_where(of, stuck)).filter(|m| m.is_finite());
         Ok(vec![Row {
             task: task.name().into(),
@@ -202,7 +204,7 @@ impl Experiment for RemediesText {
             kl_coefficient: rft.kl_coefficient,
             pretrained: mean_where(&before, |_| true),
             reward: mean_where(&after, |_| true),
-            stuck_share: mean(&(0..before.len()).map(|i| f64::from(u8::from(stuck(i)))).collect::<Vec<_>>()),
+            stuck_share: mean(&(0..class.len()).map(|i| f64::from(u8::from(stuck(i)))).collect::<Vec<_>>()),
             stuck_pretrained: present(&before),
             stuck_reward: present(&after),
             other_reward: mean_where(&after, |i| !stuck(i)),
@@ -246,21 +248,23 @@ fn turned(row: &Row, plain: &Row) -> [bool; 4] {
     ]
 }
 
-/// The largest share of the gain of SFT, then RFT, over plain RFT that settings of some kind recover, in a seed's rows.
-fn best_recovered(rows: &[&Record<Row>], counts: impl Fn([bool; 4]) -> bool, reward: impl Fn(&Row) -> f64) -> f64 {
+/// By how much the best setting of some kind is above a quarter of the way from plain RFT to SFT, then RFT, in a seed's rows:
+/// linear, so that a way of almost no length does not decide. NaN where it is shorter than 0.05: nothing to recover.
+fn above_a_quarter(rows: &[&Record<Row>], counts: impl Fn([bool; 4]) -> bool, reward: impl Fn(&Row) -> f64) -> f64 {
     let (Some(plain), Some(reference)) = (plain(rows, TASK), reference(rows, TASK)) else { return f64::NAN };
     let tried = rows.iter().filter(|r| r.task == TASK && r.treatment == "rft" && counts(turned(r, plain)));
     let best = tried.map(|r| reward(r)).reduce(f64::max).unwrap_or(f64::NAN);
-    (best - reward(plain)) / (reward(reference) - reward(plain))
+    let way = reward(reference) - reward(plain);
+    if way >= 0.05 { best - reward(plain) - 0.25 * way } else { f64::NAN }
 }
 
 fn claims(rows: &[Record<Row>]) -> Vec<Check> {
     let source = "arXiv:2310.20703, Table 2; criterion ours";
-    let statistic = "largest recovered gain of a setting, training inputs";
+    let statistic = "best mean reward of a setting, less that a quarter of the way from plain RFT to SFT, then RFT";
     let claim =
         |id: &str, kind, statement: &str, source: &str, statistic: &str, value: &dyn Fn(&[&Record<Row>]) -> f64| {
             let estimate = mean_interval(&by_seed(rows, value));
-            Check::new(kind, id, statement, source, statistic, estimate, Criterion::AtMost(0.25))
+            Check::new(kind, id, statement, source, statistic, estimate, Criterion::AtMost(0.0))
         };
     let only = |knob: usize| move |t: [bool; 4]| (0..4).all(|k| t[k] == (k == knob));
     let all = |r: &Row| r.reward;
@@ -272,7 +276,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "a larger learning rate does not make up for SFT",
             source,
             statistic,
-            &|r| best_recovered(r, only(0), all),
+            &|r| above_a_quarter(r, only(0), all),
         ),
         claim(
             "temperature_falls_short",
@@ -280,7 +284,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "a higher temperature does not make up for SFT",
             source,
             statistic,
-            &|r| best_recovered(r, only(1), all),
+            &|r| above_a_quarter(r, only(1), all),
         ),
         claim(
             "entropy_falls_short",
@@ -288,7 +292,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "an entropy bonus does not make up for SFT",
             source,
             statistic,
-            &|r| best_recovered(r, only(2), all),
+            &|r| above_a_quarter(r, only(2), all),
         ),
         claim(
             "kl_falls_short",
@@ -296,23 +300,18 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "another KL coefficient does not make up for SFT",
             "our question",
             statistic,
-            &|r| best_recovered(r, only(3), all),
+            &|r| above_a_quarter(r, only(3), all),
         ),
-        claim(
-            "none_suffices",
-            Kind::Claim,
-            "no combination makes up for SFT",
-            source,
-            "largest recovered gain in the whole grid, training inputs",
-            &|r| best_recovered(r, |t| t.contains(&true), all),
-        ),
+        claim("none_suffices", Kind::Claim, "no combination makes up for SFT", source, statistic, &|r| {
+            above_a_quarter(r, |t| t.contains(&true), all)
+        }),
         claim(
             "none_frees_stuck",
             Kind::Claim,
             "no combination frees the inputs of small std and low mean",
             source,
-            "largest recovered gain in the whole grid, stuck training inputs",
-            &|r| best_recovered(r, |t| t.contains(&true), stuck),
+            "the same on stuck inputs",
+            &|r| above_a_quarter(r, |t| t.contains(&true), stuck),
         ),
     ]
 }
