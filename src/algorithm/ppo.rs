@@ -1,9 +1,9 @@
 //! PPO of a transformer, as trainers of language models have it: a critic, GAE, several epochs of minibatches on every batch of
 //! samples, the KL to the reference in the reward, its coefficient adapted.
 //!
-//! The critic is a linear head on the policy's hidden states. It starts at zero, and its loss does not reach the body: what a
-//! critic does not know yet must not move the policy. (RL4LMs, the trainer of the GRUE tasks, has a second model of its own as
-//! critic; its value loss is not clipped, as here.)
+//! The critic is a linear head on the policy's own body, which its loss trains too, as in TRL. It starts at zero: what a random
+//! critic says would move the policy where there is no reward at all. (RL4LMs, the trainer of the GRUE tasks, has a second
+//! model of its own as critic; its value loss is not clipped, as here.)
 
 use super::resume::Resume;
 use super::rollout::{Rollout, Round, Samples, Steps, at, check_prompts};

@@ -69,7 +69,7 @@ pub(super) struct Weights {
     pub(super) entropies: Vec<f64>,
     /// On all log-probabilities of the distributions.
     pub(super) distributions: Vec<f32>,
-    /// On what score head 0 says; only the head learns of it.
+    /// On what score head 0 says.
     pub(super) values: Vec<f64>,
 }
 
@@ -183,7 +183,7 @@ impl Trainee {
                 return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
             }
             let rows = part.choices.rows;
-            let scores = [Scores { head: 0, rows: &rows, weights: &weights.values, head_only: true }];
+            let scores = [Scores { head: 0, rows: &rows, weights: &weights.values }];
             let signal = Signal {
                 log_probs: &weights.log_probs,
                 entropies: &weights.entropies,

@@ -124,7 +124,7 @@ impl Case {
 
     /// Calls `use_it` with the signal of all weights.
     pub(super) fn with_signal<T>(&self, use_it: impl FnOnce(&Signal) -> T) -> T {
-        let on_head = |head: usize| Scores { head, rows: &self.rows, weights: &self.on_scores[head], head_only: false };
+        let on_head = |head: usize| Scores { head, rows: &self.rows, weights: &self.on_scores[head] };
         use_it(&Signal {
             log_probs: &self.on_chosen,
             entropies: &self.on_entropy,

@@ -40,8 +40,6 @@ pub struct Scores<'a> {
     pub rows: &'a [usize],
     /// rows × outputs.
     pub weights: &'a [f64],
-    /// Whether the gradient stops at the hidden states, so that only the head learns.
-    pub head_only: bool,
 }
 
 /// An engine: a decoder transformer of one config, whose weights are the caller's, a flat slice in [`Layout`]'s order.

@@ -66,7 +66,7 @@ impl Classifier {
                 loss(i, log_probs, 1.0 / batch.len() as f64, weights);
             }
             softmax_pullback_rows(&mut weights, &log_probs, CLASSES);
-            let scores = [Scores { head: 0, rows: &rows, weights: &weights, head_only: false }];
+            let scores = [Scores { head: 0, rows: &rows, weights: &weights }];
             self.engine.backward(&self.params, &Signal { scores: &scores, ..Signal::default() }, &mut self.grad)?;
             self.log_probs.extend(log_probs);
         }

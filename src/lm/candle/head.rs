@@ -233,9 +233,7 @@ impl Engine {
             surrogate = Some((wide(&hidden)? * pull)?.sum_all()?);
         }
         for s in signal.scores.iter().filter(|s| !s.rows.is_empty()) {
-            let hidden = pass.select(&pass.hidden, s.rows)?;
-            let hidden = if s.head_only { hidden.detach() } else { hidden };
-            let scores = wide(&pass.model.scores[s.head].forward(&hidden)?)?;
+            let scores = wide(&pass.model.scores[s.head].forward(&pass.select(&pass.hidden, s.rows)?)?)?;
             let scalar = weigh(&scores, s.weights)?;
             surrogate = Some(match surrogate {
                 Some(sum) => (sum + scalar)?,

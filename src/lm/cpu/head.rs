@@ -295,9 +295,7 @@ impl Engine {
             let (h, d) = (&self.hidden[row * width..][..width], &mut dhidden[row * width..][..width]);
             for (o, &w) in weights.iter().enumerate() {
                 let (w, at) = (w as f32, span.weight.start + o * width);
-                if !s.head_only {
-                    d.iter_mut().zip(&params[at..][..width]).for_each(|(d, p)| *d += w * p);
-                }
+                d.iter_mut().zip(&params[at..][..width]).for_each(|(d, p)| *d += w * p);
                 grad[at..][..width].iter_mut().zip(h).for_each(|(g, h)| *g += w * h);
                 grad[span.bias.start + o] += w;
             }

@@ -180,7 +180,7 @@ fn a_run_killed_and_resumed_is_the_same_run() {
             let n = engine.log_probs(&state.params, &batch.next_tokens()).expect("legal").len();
             let weights = vec![-1.0 / n as f64; n];
             let mut grad = vec![0.0; state.params.len()];
-            let value = [Scores { head: 0, rows: &[3, 5], weights: &[0.5, -0.2], head_only: false }];
+            let value = [Scores { head: 0, rows: &[3, 5], weights: &[0.5, -0.2] }];
             let signal = Signal { log_probs: &weights, scores: &value, ..Signal::default() };
             engine.backward(&state.params, &signal, &mut grad).expect("legal");
             clip_gradient(&mut grad, 1.0).expect("finite");
