@@ -128,6 +128,29 @@ impl Error {
         if expected == got { Ok(()) } else { Err(Self::Shape { what, expected, got }) }
     }
 
+    /// Fails on the first count outside its range, ends included.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn check_counts(counts: &[(&str, usize, usize, usize)]) -> Result<()> {
+        match counts.iter().find(|(_, value, least, most)| value < least || value > most) {
+            None => Ok(()),
+            Some((name, value, least, usize::MAX)) => Err(Self::parameter(*name, value, format!("at least {least}"))),
+            Some((name, value, least, most)) => Err(Self::parameter(*name, value, format!("{least} to {most}"))),
+        }
+    }
+
+    /// Fails on the first number that is not positive and finite.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn check_positive(numbers: &[(&str, f64)]) -> Result<()> {
+        match numbers.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
+            None => Ok(()),
+            Some((name, value)) => Err(Self::parameter(*name, value, "positive")),
+        }
+    }
+
     /// Fails on the first value that is NaN or infinite.
     ///
     /// # Errors

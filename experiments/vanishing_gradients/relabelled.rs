@@ -4,10 +4,22 @@
 mod figure;
 mod judge;
 
-pub(crate) use figure::{Quantity, panel};
+pub(crate) use figure::{GRADIENT, HIGH, REWARD, STD, panel};
 pub(crate) use judge::{Judge, Point, fitting_claims, gradient_claim, high_claims, worst_high};
 
+use rewardlab::error::{Error, Result};
 use rewardlab::rng::Stream;
+
+/// Fails unless more than no input and at most half of them are relabelled, and a wrong label's reward is below a right one's.
+pub(crate) fn check_relabelling(share: f64, relabelled: usize, high_reward: f64) -> Result<()> {
+    if !(share > 0.0 && share <= 0.5 && relabelled > 0) {
+        return Err(Error::parameter("relabelled_share", share, "more than 0, at most 0.5, and at least one input"));
+    }
+    if !(-1.0..1.0).contains(&high_reward) {
+        return Err(Error::parameter("high_reward", high_reward, "from -1 to below 1"));
+    }
+    Ok(())
+}
 
 /// Where the finetuning labels of the relabelled inputs come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! samples, imitate them. With a threshold it is filtered behaviour cloning, the inner loop of `ReST` (arXiv:2308.08998).
 
 use super::resume::Resume;
-use super::rollout::{Samples, check_prompts, mean};
+use super::rollout::{Samples, mean};
 use super::sft::Sft;
 use super::trainee::{Example, Trainee};
 use crate::error::{Error, Result};
@@ -71,22 +71,14 @@ impl ExpertIterationParams {
     /// # Errors
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
-        for (name, value) in [
-            ("iterations", self.iterations),
-            ("prompts", self.prompts),
-            ("group", self.group),
-            ("epochs", self.epochs as usize),
-            ("minibatch", self.minibatch),
-        ] {
-            if value == 0 {
-                return Err(Error::parameter(name, value, "at least 1"));
-            }
-        }
-        for (name, value) in [("learning_rate", self.learning_rate), ("temperature", self.temperature)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::parameter(name, value, "positive"));
-            }
-        }
+        Error::check_counts(&[
+            ("iterations", self.iterations, 1, usize::MAX),
+            ("prompts", self.prompts, 1, usize::MAX),
+            ("group", self.group, 1, usize::MAX),
+            ("epochs", self.epochs as usize, 1, usize::MAX),
+            ("minibatch", self.minibatch, 1, usize::MAX),
+        ])?;
+        Error::check_positive(&[("learning_rate", self.learning_rate), ("temperature", self.temperature)])?;
         match self.keep {
             Selection::Best { count } if count == 0 || count > self.group => {
                 Err(Error::parameter("keep.count", count, format!("1 to group = {}", self.group)))
@@ -156,13 +148,10 @@ impl ExpertIteration {
         sampling: &Sampling,
         reward: impl FnMut(usize, &[u32]) -> f64,
     ) -> Result<ExpertRound> {
-        check_prompts(prompts)?;
         let s = &self.settings;
         let group = s.group;
-        let drawn: Vec<usize> =
-            (0..s.prompts).flat_map(|_| std::iter::repeat_n(self.rng.below(prompts.len()), group)).collect();
         let sampling = Sampling { temperature: s.temperature, ..*sampling };
-        let samples = Samples::draw(trainee, (prompts, &drawn), &sampling, reward, &mut self.rng)?;
+        let samples = Samples::draw(trainee, prompts, (s.prompts, group), &sampling, reward, &mut self.rng)?;
         let kept = kept(&samples.rewards, group, s.keep);
         let example = |&i: &usize| Example { tokens: samples.sequences[i].clone(), prompt: samples.prompts[i] };
         // a prompt that fills the context has no completion to learn

@@ -6,7 +6,7 @@
 //! model of its own as critic; its value loss is not clipped, as here.)
 
 use super::resume::Resume;
-use super::rollout::{Rollout, Round, Samples, Steps, at, check_prompts};
+use super::rollout::{Rollout, Round, Samples, Steps, at};
 use super::trainee::{Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
@@ -80,27 +80,25 @@ impl PpoParams {
     /// # Errors
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
-        let counts = [
-            ("iterations", self.iterations, 1),
-            ("samples", self.samples, 2),
-            ("epochs", self.epochs, 1),
-            ("minibatch", self.minibatch, 1),
-        ];
-        if let Some((name, value, least)) = counts.into_iter().find(|(_, value, least)| value < least) {
-            return Err(Error::parameter(name, value, format!("at least {least}")));
-        }
-        let positive = |v: f64| v > 0.0 && v.is_finite();
+        Error::check_counts(&[
+            ("iterations", self.iterations, 1, usize::MAX),
+            ("samples", self.samples, 2, usize::MAX),
+            ("epochs", self.epochs, 1, usize::MAX),
+            ("minibatch", self.minibatch, 1, usize::MAX),
+        ])?;
+        Error::check_positive(&[
+            ("learning_rate", self.learning_rate),
+            ("clip", self.clip),
+            ("kl_coefficient", self.kl_coefficient),
+            ("kl_target", self.kl_target),
+            ("temperature", self.temperature),
+        ])?;
         let at_least_0 = |v: f64| v >= 0.0 && v.is_finite();
         for (name, value, legal, ok) in [
-            ("learning_rate", self.learning_rate, "positive", positive(self.learning_rate)),
-            ("clip", self.clip, "positive", positive(self.clip)),
             ("gamma", self.gamma, "in (0, 1]", self.gamma > 0.0 && self.gamma <= 1.0),
             ("lambda", self.lambda, "in [0, 1]", self.lambda >= 0.0 && self.lambda <= 1.0),
             ("value_coefficient", self.value_coefficient, "at least 0", at_least_0(self.value_coefficient)),
             ("entropy_coefficient", self.entropy_coefficient, "at least 0", at_least_0(self.entropy_coefficient)),
-            ("kl_coefficient", self.kl_coefficient, "positive", positive(self.kl_coefficient)),
-            ("kl_target", self.kl_target, "positive", positive(self.kl_target)),
-            ("temperature", self.temperature, "positive", positive(self.temperature)),
         ] {
             if !ok {
                 return Err(Error::parameter(name, value, legal));
@@ -169,10 +167,8 @@ impl Ppo {
         sampling: &Sampling,
         reward: impl FnMut(usize, &[u32]) -> f64,
     ) -> Result<Round> {
-        check_prompts(prompts)?;
-        let drawn: Vec<usize> = (0..self.settings.samples).map(|_| self.rng.below(prompts.len())).collect();
         let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
-        let samples = Samples::draw(trainee, (prompts, &drawn), &sampling, reward, &mut self.rng)?;
+        let samples = Samples::draw(trainee, prompts, (self.settings.samples, 1), &sampling, reward, &mut self.rng)?;
         // k1 is the KL's estimate under the policy's own samples; tempered ones need the distributions
         let tempered = self.settings.temperature.to_bits() != 1.0_f64.to_bits();
         let rollout = Rollout::new(trainee, &self.reference, samples, tempered)?;

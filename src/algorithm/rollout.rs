@@ -48,8 +48,24 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// A completion of each of `drawn`, indices into `prompts`; `reward(i, completion)` pays prompt i's.
+    /// Draws `count` of `prompts` and completes each `group` times; `reward(i, completion)` pays a completion of the i-th.
     pub(super) fn draw(
+        trainee: &mut Trainee,
+        prompts: &[Vec<u32>],
+        (count, group): (usize, usize),
+        sampling: &Sampling,
+        reward: impl FnMut(usize, &[u32]) -> f64,
+        rng: &mut Stream,
+    ) -> Result<Self> {
+        if prompts.is_empty() {
+            return Err(Error::Usage("reinforcement finetuning needs at least one prompt".into()));
+        }
+        let drawn: Vec<usize> = (0..count).flat_map(|_| std::iter::repeat_n(rng.below(prompts.len()), group)).collect();
+        Self::complete(trainee, (prompts, &drawn), sampling, reward, rng)
+    }
+
+    /// A completion of each of `drawn`, indices into `prompts`.
+    pub(super) fn complete(
         trainee: &mut Trainee,
         (prompts, drawn): (&[Vec<u32>], &[usize]),
         sampling: &Sampling,
@@ -79,14 +95,6 @@ impl Samples {
         let starts: Vec<usize> = self.lengths.iter().scan(0, |at, l| Some(std::mem::replace(at, *at + l))).collect();
         part.iter().flat_map(|&i| starts[i]..starts[i] + self.lengths[i]).collect()
     }
-}
-
-/// Fails unless there is a prompt to draw.
-pub(super) fn check_prompts(prompts: &[Vec<u32>]) -> Result<()> {
-    if prompts.is_empty() {
-        return Err(Error::Usage("reinforcement finetuning needs at least one prompt".into()));
-    }
-    Ok(())
 }
 
 /// The values at some places.

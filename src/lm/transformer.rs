@@ -121,6 +121,71 @@ pub trait Transformer {
     ) -> Result<Vec<Sample>>;
 }
 
+/// Makes an engine a [`Transformer`] by its methods of the same names, which callers of that one engine use without the trait.
+macro_rules! transformer_by_own_methods {
+    ($engine:ty) => {
+        impl $crate::lm::Transformer for $engine {
+            fn config(&self) -> &$crate::lm::Config {
+                self.config()
+            }
+
+            fn layout(&self) -> &$crate::lm::Layout {
+                self.layout()
+            }
+
+            fn forward(
+                &mut self,
+                params: &[f32],
+                batch: &$crate::lm::Batch,
+                keep: $crate::lm::Keep,
+            ) -> $crate::error::Result<()> {
+                self.forward(params, batch, keep)
+            }
+
+            fn log_probs(&mut self, params: &[f32], choices: &$crate::lm::Choices) -> $crate::error::Result<&[f64]> {
+                self.log_probs(params, choices)
+            }
+
+            fn entropies(&self) -> &[f64] {
+                self.entropies()
+            }
+
+            fn distributions(&self, out: &mut [f32]) -> $crate::error::Result<()> {
+                self.distributions(out)
+            }
+
+            fn raw_logits(&self, out: &mut [f32]) -> $crate::error::Result<()> {
+                self.raw_logits(out)
+            }
+
+            fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> $crate::error::Result<Vec<f64>> {
+                self.scores(params, head, rows)
+            }
+
+            fn backward(
+                &mut self,
+                params: &[f32],
+                signal: &$crate::lm::Signal,
+                grad: &mut [f32],
+            ) -> $crate::error::Result<()> {
+                self.backward(params, signal, grad)
+            }
+
+            fn sample(
+                &mut self,
+                params: &[f32],
+                prompts: &[&[u32]],
+                sampling: &$crate::lm::Sampling,
+                streams: &mut [$crate::rng::Stream],
+            ) -> $crate::error::Result<Vec<$crate::lm::Sample>> {
+                self.sample(params, prompts, sampling, streams)
+            }
+        }
+    };
+}
+
+pub(super) use transformer_by_own_methods;
+
 pub(super) fn check_batch(config: &Config, batch: &Batch) -> Result<()> {
     let longest = batch.all_rows().map(|r| r.len()).max().unwrap_or(0);
     if longest > config.context {

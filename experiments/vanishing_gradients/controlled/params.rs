@@ -1,5 +1,6 @@
 //! The parameters of the controlled experiments: defaults and legal ranges.
 
+use super::super::relabelled::check_relabelling;
 use super::task::{CLASSES, images};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Profile;
@@ -83,7 +84,7 @@ impl Params {
     pub(super) fn validate(&self) -> Result<()> {
         let p = self;
         images(p)?;
-        let whole = [
+        Error::check_counts(&[
             ("labels_per_set", p.labels_per_set, 2, CLASSES - 1),
             ("batch", p.batch, 1, p.train_size),
             ("pretrain_epochs", p.pretrain_epochs, 1, 10_000_000),
@@ -94,13 +95,8 @@ impl Params {
             ("log_linear.features", p.log_linear.features, 1, 100_000),
             ("mlp.hidden (smallest)", p.mlp.hidden.iter().copied().min().unwrap_or(1), 1, 100_000),
             ("mlp.hidden (largest)", p.mlp.hidden.iter().copied().max().unwrap_or(1), 1, 100_000),
-        ];
-        for (name, value, low, high) in whole {
-            if !(low..=high).contains(&value) {
-                return Err(Error::parameter(name, value, format!("{low} to {high}")));
-            }
-        }
-        let positive = [
+        ])?;
+        Error::check_positive(&[
             ("tabular.adam", p.tabular.adam),
             ("tabular.sgd", p.tabular.sgd),
             ("log_linear.pretrain", p.log_linear.pretrain),
@@ -109,19 +105,8 @@ impl Params {
             ("mlp.pretrain", p.mlp.pretrain),
             ("mlp.adam", p.mlp.adam),
             ("mlp.sgd", p.mlp.sgd),
-        ];
-        for (name, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::parameter(name, value, "positive"));
-            }
-        }
-        if !(p.relabelled_share > 0.0 && p.relabelled_share <= 0.5 && p.relabelled() > 0) {
-            let legal = "more than 0, at most 0.5, and at least one input";
-            return Err(Error::parameter("relabelled_share", p.relabelled_share, legal));
-        }
-        if !(-1.0..1.0).contains(&p.high_reward) {
-            return Err(Error::parameter("high_reward", p.high_reward, "from -1 to below 1"));
-        }
+        ])?;
+        check_relabelling(p.relabelled_share, p.relabelled(), p.high_reward)?;
         let outside = p.tabular.outside_probability;
         if !(outside > 0.0 && outside < 1.0 / CLASSES as f64) {
             return Err(Error::parameter("tabular.outside_probability", outside, "more than 0, below 1/10"));

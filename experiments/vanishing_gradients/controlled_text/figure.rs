@@ -1,36 +1,17 @@
 //! The figure: the third column of the paper's Figure 3, its appendices' variants, and what the control shows.
 
-use super::super::relabelled::{Quantity, panel};
+use super::super::relabelled::{GRADIENT, HIGH, REWARD, STD, panel};
 use super::super::statistics::{log_axis, means, seeds, summary};
 use super::judge::MODEL;
 use super::{Row, points};
 use rewardlab::experiment::Record;
-use rewardlab::plot::{Axis, Chart, Layer, Panel, Scale, Stroke};
-
-const REWARD: Quantity = Quantity {
-    label: "mean reward",
-    scale: Scale::Linear,
-    range: Some((-1.05, 1.05)),
-    reward: "normal",
-    geometric: false,
-    value: |p| p.reward_mean,
-};
-const STD: Quantity = Quantity { label: "reward std", range: Some((-0.02, 1.0)), value: |p| p.reward_std, ..REWARD };
-const GRADIENT: Quantity = Quantity {
-    label: "norm of the group's gradient",
-    scale: Scale::Log,
-    range: None,
-    geometric: true,
-    value: |p| p.grad_norm,
-    ..REWARD
-};
-const HIGH: Quantity = Quantity { label: "mean reward, high variant", reward: "high", ..REWARD };
+use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let (points, seeds): (Vec<_>, _) = (points(rows).collect(), seeds(rows).len());
-    let of_optimizer = |q: [Quantity; 3], optimizer: &str| q.map(|q| panel(&points, &q, MODEL, optimizer));
-    let mut panels = Vec::from(of_optimizer([REWARD, STD, GRADIENT], "adam"));
-    panels.extend(of_optimizer([REWARD, STD, GRADIENT], "sgd"));
+    let of_optimizer = |optimizer: &str| [REWARD, STD, GRADIENT].map(|q| panel(&points, &q, MODEL, optimizer));
+    let mut panels = Vec::from(of_optimizer("adam"));
+    panels.extend(of_optimizer("sgd"));
     panels.extend(["adam", "sgd"].map(|optimizer| panel(&points, &HIGH, MODEL, optimizer)));
     panels.push(inside(rows));
     Chart {
@@ -59,7 +40,7 @@ fn inside(rows: &[Record<Row>]) -> Panel {
         }
     }
     Panel {
-        title: "RFT with adam, new labels inside the set".into(),
+        title: "RFT with Adam, new labels inside the set".into(),
         x: log_axis("epoch + 1"),
         y: Axis { label: "probability".into(), range: Some((-0.02, 1.02)), ..Axis::default() },
         layers,

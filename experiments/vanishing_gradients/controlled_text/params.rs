@@ -1,5 +1,6 @@
 //! The parameters of the controlled experiment on text: defaults and legal ranges.
 
+use super::super::relabelled::check_relabelling;
 use rewardlab::env::text::CLASSES;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Profile;
@@ -83,7 +84,7 @@ impl Params {
     /// Checks every range.
     pub(super) fn validate(&self) -> Result<()> {
         let p = self;
-        for (name, value, least, most) in [
+        Error::check_counts(&[
             ("width", p.width, 8, 512),
             ("layers", p.layers, 1, 12),
             ("heads", p.heads, 1, 16),
@@ -93,27 +94,12 @@ impl Params {
             ("pretrain_epochs", p.pretrain_epochs, 1, 1_000_000),
             ("epochs", p.epochs, 1, 1_000_000),
             ("evaluations_per_decade", p.evaluations_per_decade, 1, 20),
-        ] {
-            if !(least..=most).contains(&value) {
-                return Err(Error::parameter(name, value, format!("{least} to {most}")));
-            }
-        }
+        ])?;
         if !p.width.is_multiple_of(p.heads) {
             return Err(Error::parameter("width", p.width, format!("a multiple of heads = {}", p.heads)));
         }
-        for (name, value) in [("init_std", p.init_std), ("pretrain", p.pretrain), ("adam", p.adam), ("sgd", p.sgd)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::parameter(name, value, "positive"));
-            }
-        }
-        if !(p.relabelled_share > 0.0 && p.relabelled_share <= 0.5 && p.relabelled() > 0) {
-            let legal = "more than 0, at most 0.5, and at least one input";
-            return Err(Error::parameter("relabelled_share", p.relabelled_share, legal));
-        }
-        if !(-1.0..1.0).contains(&p.high_reward) {
-            return Err(Error::parameter("high_reward", p.high_reward, "from -1 to below 1"));
-        }
-        Ok(())
+        Error::check_positive(&[("init_std", p.init_std), ("pretrain", p.pretrain), ("adam", p.adam), ("sgd", p.sgd)])?;
+        check_relabelling(p.relabelled_share, p.relabelled(), p.high_reward)
     }
 
     /// How many inputs are relabelled.

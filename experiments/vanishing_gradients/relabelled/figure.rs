@@ -17,6 +17,30 @@ pub(crate) struct Quantity {
     pub(crate) value: fn(&Point) -> f64,
 }
 
+/// The reward as it is, group means.
+pub(crate) const REWARD: Quantity = Quantity {
+    label: "mean reward",
+    scale: Scale::Linear,
+    range: Some((-1.05, 1.05)),
+    reward: "normal",
+    geometric: false,
+    value: |p| p.reward_mean,
+};
+/// The reward's std, group means.
+pub(crate) const STD: Quantity =
+    Quantity { label: "reward std", range: Some((-0.02, 1.0)), value: |p| p.reward_std, ..REWARD };
+/// Each group's gradient; it varies by factors.
+pub(crate) const GRADIENT: Quantity = Quantity {
+    label: "norm of the group's gradient",
+    scale: Scale::Log,
+    range: None,
+    geometric: true,
+    value: |p| p.grad_norm,
+    ..REWARD
+};
+/// The reward of the high variant.
+pub(crate) const HIGH: Quantity = Quantity { label: "mean reward, high variant", reward: "high", ..REWARD };
+
 /// Means over seeds, bands of 95% t intervals.
 pub(crate) fn panel(points: &[Point], q: &Quantity, model: &str, optimizer: &str) -> Panel {
     let mut layers = Vec::new();
@@ -41,7 +65,7 @@ pub(crate) fn panel(points: &[Point], q: &Quantity, model: &str, optimizer: &str
         }
     }
     Panel {
-        title: format!("{model}, {optimizer}"),
+        title: format!("{model}, {}", if optimizer == "sgd" { "SGD" } else { "Adam" }),
         x: Axis { label: "epoch + 1".into(), scale: Scale::Log, ..Axis::default() },
         y: Axis { label: q.label.into(), scale: q.scale, range: q.range, ..Axis::default() },
         layers,

@@ -8,7 +8,7 @@ mod tests;
 pub use settings::{Advantage, Kl, KlEstimate, KlPlace, PolicyGradientParams, Surrogate};
 
 use super::resume::Resume;
-use super::rollout::{Rollout, Round, Samples, Steps, at, check_prompts, wide};
+use super::rollout::{Rollout, Round, Samples, Steps, at, wide};
 use super::trainee::{Part, Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
@@ -72,18 +72,15 @@ impl PolicyGradient {
         sampling: &Sampling,
         reward: impl FnMut(usize, &[u32]) -> f64,
     ) -> Result<Round> {
-        check_prompts(prompts)?;
         let (count, group) = (self.settings.prompts, self.settings.group);
-        let drawn: Vec<usize> =
-            (0..count).flat_map(|_| std::iter::repeat_n(self.rng.below(prompts.len()), group)).collect();
         let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
-        let samples = Samples::draw(trainee, (prompts, &drawn), &sampling, reward, &mut self.rng)?;
+        let samples = Samples::draw(trainee, prompts, (count, group), &sampling, reward, &mut self.rng)?;
         let exact = self.settings.kl.estimate == KlEstimate::Exact;
         let rollout = Rollout::new(trainee, &self.reference, samples, exact)?;
         let advantages = self.advantages(&rollout)?;
         let mut steps = Steps::default();
         for _ in 0..self.settings.epochs {
-            for part in self.rng.permutation(drawn.len()).chunks(self.settings.minibatch) {
+            for part in self.rng.permutation(count * group).chunks(self.settings.minibatch) {
                 self.learn(trainee, &rollout, &advantages, (part, sampling.length), &mut steps)?;
             }
         }

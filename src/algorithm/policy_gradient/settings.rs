@@ -225,28 +225,22 @@ impl PolicyGradientParams {
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
         let group = if self.advantage.needs_groups() { 2 } else { 1 };
-        for (name, value, least) in [
-            ("iterations", self.iterations, 1),
-            ("prompts", self.prompts, 1),
-            ("group", self.group, group),
-            ("epochs", self.epochs, 1),
-            ("minibatch", self.minibatch, 1),
-        ] {
-            if value < least {
-                return Err(Error::parameter(name, value, format!("at least {least}")));
-            }
-        }
+        Error::check_counts(&[
+            ("iterations", self.iterations, 1, usize::MAX),
+            ("prompts", self.prompts, 1, usize::MAX),
+            ("group", self.group, group, usize::MAX),
+            ("epochs", self.epochs, 1, usize::MAX),
+            ("minibatch", self.minibatch, 1, usize::MAX),
+        ])?;
         if self.surrogate == Surrogate::Score && self.epochs > 1 {
             return Err(Error::parameter("epochs", self.epochs, "1 for a surrogate without a ratio"));
         }
-        let positive = |v: f64| v > 0.0 && v.is_finite();
+        Error::check_positive(&[("learning_rate", self.learning_rate), ("temperature", self.temperature)])?;
         let at_least_0 = |v: f64| v >= 0.0 && v.is_finite();
         for (name, value, legal, ok) in [
-            ("learning_rate", self.learning_rate, "positive", positive(self.learning_rate)),
             ("clip", self.clip, "positive", self.clip > 0.0),
             ("kl.coefficient", self.kl.coefficient, "at least 0", at_least_0(self.kl.coefficient)),
             ("entropy_coefficient", self.entropy_coefficient, "at least 0", at_least_0(self.entropy_coefficient)),
-            ("temperature", self.temperature, "positive", positive(self.temperature)),
         ] {
             if !ok {
                 return Err(Error::parameter(name, value, legal));

@@ -17,13 +17,11 @@ mod weights;
 
 pub use candle_core::{DType, Device};
 
-use super::batch::{Batch, Choices, Side};
+use super::batch::{Batch, Side};
 use super::config::{Config, Positions};
 use super::layout::Layout;
-use super::sampling::{Sample, Sampling};
-use super::transformer::{Keep, Signal, Transformer, check_batch};
+use super::transformer::{Keep, check_batch, transformer_by_own_methods};
 use crate::error::{Error, Result};
-use crate::rng::Stream;
 use candle_core::{Tensor, WithDType};
 
 /// Logits held at a time on the CPU: 64 MB in 32 bits, a few times that in the backward pass.
@@ -169,50 +167,4 @@ fn rotary_table(base: f64, width: usize, context: usize, device: &Device, dtype:
     Ok((table(f64::cos)?, table(f64::sin)?))
 }
 
-impl Transformer for Engine {
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    fn forward(&mut self, params: &[f32], batch: &Batch, keep: Keep) -> Result<()> {
-        self.forward(params, batch, keep)
-    }
-
-    fn log_probs(&mut self, params: &[f32], choices: &Choices) -> Result<&[f64]> {
-        self.log_probs(params, choices)
-    }
-
-    fn entropies(&self) -> &[f64] {
-        self.entropies()
-    }
-
-    fn distributions(&self, out: &mut [f32]) -> Result<()> {
-        self.distributions(out)
-    }
-
-    fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
-        self.raw_logits(out)
-    }
-
-    fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>> {
-        self.scores(params, head, rows)
-    }
-
-    fn backward(&mut self, params: &[f32], signal: &Signal, grad: &mut [f32]) -> Result<()> {
-        self.backward(params, signal, grad)
-    }
-
-    fn sample(
-        &mut self,
-        params: &[f32],
-        prompts: &[&[u32]],
-        sampling: &Sampling,
-        streams: &mut [Stream],
-    ) -> Result<Vec<Sample>> {
-        self.sample(params, prompts, sampling, streams)
-    }
-}
+transformer_by_own_methods!(Engine);

@@ -6,7 +6,7 @@
 #![allow(clippy::inline_always, reason = "wide instructions reach only code that is inlined into the kernel")]
 
 use super::lanes::{LANES, exp};
-use super::tile::{PAD, Rows, RowsMut, transposed_product, triangle_product, upper_product};
+use super::tile::{PAD, Rows, RowsMut, rows_product, transposed_product, triangle_product};
 use crate::lm::config::Config;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -236,7 +236,7 @@ impl WithSimd for Forward<'_> {
             let query = Rows { data: transposed, stride: wide };
             let key = view(shape, qkv, stride, k, key);
             let mut scores = RowsMut { data: probs, stride: wide };
-            upper_product(simd, key, query, &mut scores, (length, shape.head, wide));
+            rows_product::<S, false, true>(simd, key, query, &mut scores, (length, shape.head, wide));
             softmax_columns(probs, wide, shape.scale());
             let weights = Rows { data: probs, stride: wide };
             let value = view(shape, qkv, stride, v, value);
@@ -315,7 +315,7 @@ impl WithSimd for Backward<'_> {
             triangle_product::<S, true>(simd, weights, out, &mut result, (length, padded));
             let mut result = RowsMut { data: dprobs, stride: wide };
             let out = Rows { data: transposed, stride: wide };
-            upper_product(simd, value, out, &mut result, (length, head, wide));
+            rows_product::<S, false, true>(simd, value, out, &mut result, (length, head, wide));
             softmax_columns_backward(probs, &mut dprobs[..length * wide], wide, shape.scale());
             let dscores = Rows { data: dprobs, stride: wide };
             let mut result = target(shape, dqkv, stride, q, dquery);

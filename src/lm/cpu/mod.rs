@@ -20,13 +20,12 @@ mod tests;
 pub use super::sampling::{Sample, Sampling};
 pub use super::transformer::{Keep, Scores, Signal};
 
-use super::batch::{Batch, Choices};
+use super::batch::Batch;
 use super::config::{Config, Norm, Positions};
 use super::layout::{Layout, NormSpan};
-use super::transformer::{Transformer, check_batch};
+use super::transformer::{check_batch, transformer_by_own_methods};
 use crate::error::{Error, Result};
 use crate::num::{Matrix, matmul};
-use crate::rng::Stream;
 use std::ops::Range;
 
 /// What one block leaves for its backward pass.
@@ -160,53 +159,7 @@ impl Engine {
     }
 }
 
-impl Transformer for Engine {
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    fn forward(&mut self, params: &[f32], batch: &Batch, keep: Keep) -> Result<()> {
-        self.forward(params, batch, keep)
-    }
-
-    fn log_probs(&mut self, params: &[f32], choices: &Choices) -> Result<&[f64]> {
-        self.log_probs(params, choices)
-    }
-
-    fn entropies(&self) -> &[f64] {
-        self.entropies()
-    }
-
-    fn distributions(&self, out: &mut [f32]) -> Result<()> {
-        self.distributions(out)
-    }
-
-    fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
-        self.raw_logits(out)
-    }
-
-    fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>> {
-        self.scores(params, head, rows)
-    }
-
-    fn backward(&mut self, params: &[f32], signal: &Signal, grad: &mut [f32]) -> Result<()> {
-        self.backward(params, signal, grad)
-    }
-
-    fn sample(
-        &mut self,
-        params: &[f32],
-        prompts: &[&[u32]],
-        sampling: &Sampling,
-        streams: &mut [Stream],
-    ) -> Result<Vec<Sample>> {
-        self.sample(params, prompts, sampling, streams)
-    }
-}
+transformer_by_own_methods!(Engine);
 
 /// The norm over whole rows that a span of the parameters describes.
 fn norm_form<'a>(config: &Config, span: &NormSpan, params: &'a [f32]) -> norm::Form<'a> {

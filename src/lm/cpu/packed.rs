@@ -85,9 +85,9 @@ impl WithSimd for Product<'_> {
             let b = Rows { data: panel, stride: columns };
             let mut out = RowsMut { data: &mut out[i * PANEL..], stride: outputs };
             if accumulate {
-                rows_product::<S, true>(simd, a, b, &mut out, (rows, inputs, columns));
+                rows_product::<S, true, false>(simd, a, b, &mut out, (rows, inputs, columns));
             } else {
-                rows_product::<S, false>(simd, a, b, &mut out, (rows, inputs, columns));
+                rows_product::<S, false, false>(simd, a, b, &mut out, (rows, inputs, columns));
             }
         }
     }

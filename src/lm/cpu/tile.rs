@@ -68,12 +68,13 @@ macro_rules! over_columns {
     };
 }
 
-/// out ← a · b where the column is at least the row (rounded down to [`PAD`]); the rest is not written.
+/// out ← a · b, or out + a · b if `ADD`. If `UPPER`, only where the column is at least the row (rounded down to [`PAD`]); the
+/// rest is not written.
 ///
 /// # Shapes
 /// a: `rows × depth`; b: `depth × columns`; out: `rows × columns`.
 #[inline(always)]
-pub(crate) fn upper_product<S: Simd>(
+pub(crate) fn rows_product<S: Simd, const ADD: bool, const UPPER: bool>(
     simd: S,
     a: Rows,
     b: Rows,
@@ -84,34 +85,8 @@ pub(crate) fn upper_product<S: Simd>(
     while row < rows {
         let step = step(rows - row);
         let left = a.from(row, 0);
-        over_columns!(S, step, row / PAD * PAD, columns, false, |column| tile(
-            simd,
-            left,
-            depth,
-            b.from(0, column),
-            &mut out.from(row, column)
-        ));
-        row += step;
-    }
-}
-
-/// out ← a · b, or out + a · b.
-///
-/// # Shapes
-/// a: `rows × depth`; b: `depth × columns`; out: `rows × columns`.
-#[inline(always)]
-pub(crate) fn rows_product<S: Simd, const ADD: bool>(
-    simd: S,
-    a: Rows,
-    b: Rows,
-    out: &mut RowsMut,
-    (rows, depth, columns): (usize, usize, usize),
-) {
-    let mut row = 0;
-    while row < rows {
-        let step = step(rows - row);
-        let left = a.from(row, 0);
-        over_columns!(S, step, 0, columns, ADD, |column| tile(
+        let first = if UPPER { row / PAD * PAD } else { 0 };
+        over_columns!(S, step, first, columns, ADD, |column| tile(
             simd,
             left,
             depth,
