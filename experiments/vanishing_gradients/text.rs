@@ -114,7 +114,7 @@ impl TextSetup {
     /// # Errors
     /// The first parameter outside its legal range.
     pub(crate) fn validate(&self) -> Result<()> {
-        for (name, value, least, most) in [
+        Error::check_counts(&[
             ("width", self.width, 8, 512),
             ("layers", self.layers, 1, 12),
             ("heads", self.heads, 1, 16),
@@ -123,11 +123,7 @@ impl TextSetup {
             ("held_out", self.held_out, 2, 100_000),
             ("samples", self.samples, 2, 10_000),
             ("sft_batch", self.sft_batch, 1, 1024),
-        ] {
-            if !(least..=most).contains(&value) {
-                return Err(Error::parameter(name, value, format!("{least} to {most}")));
-            }
-        }
+        ])?;
         if !self.width.is_multiple_of(2 * self.heads) {
             return Err(Error::parameter("width", self.width, format!("a multiple of 2 · heads = {}", 2 * self.heads)));
         }
