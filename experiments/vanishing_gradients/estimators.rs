@@ -33,7 +33,7 @@ use super::statistics::rounded;
 use methods::{Method, Problem, exact, sampled};
 use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
-use rewardlab::exact::{theorem1_bound, total_variation};
+use rewardlab::exact::{sharp_bound, theorem1_bound, total_variation};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
 use rewardlab::policy::{LogLinear, Policy, Tabular};
@@ -152,6 +152,8 @@ pub(crate) struct Row {
     step: f64,
     /// ‖expected step‖ over the bound of Theorem 1, 6 `L_out` γ std^(2/3).
     over_bound: Option<f64>,
+    /// ‖expected step‖ over the sharp bound, γ √(L/2) std.
+    over_sharp: Option<f64>,
     /// Root of the trace of the step's covariance.
     noise: f64,
     /// Expected step along the gradient, over the gradient's length.
@@ -190,6 +192,7 @@ impl Row {
             step: long(self.step),
             noise: long(self.noise),
             over_bound: short(self.over_bound),
+            over_sharp: short(self.over_sharp),
             factor: short(self.factor),
             bias: short(self.bias),
             sine: short(self.sine),
@@ -273,7 +276,10 @@ fn of_policy<P: Policy + Clone>(p: &Params, cell: Cell, mut policy: P, tree: Tre
     let mut old = moved(&policy, tree, p.moved, total_variation, &mut ctx.shared_stream("moved"))?;
     let far = Space::of_sampler(&mut old, tree);
     let reward_std = std_under(&space.outputs, &rewards);
-    let bound = theorem1_bound(tree.length, policy.largest_jacobian_norm(tree.contexts_of(0)), reward_std);
+    let jacobian = policy.largest_jacobian_norm(tree.contexts_of(0));
+    let over = |step: f64, bound: fn(usize, f64, f64) -> f64| {
+        (reward_std > 0.0).then(|| step / bound(tree.length, jacobian, reward_std))
+    };
     let success = (cell.family == Family::Rare).then(|| Success::new(&space, &rewards));
     let rows = methods(p).into_iter().map(|(name, method)| {
         let sampler = if name.starts_with("ppo_moved") { &far } else { &space };
@@ -289,7 +295,8 @@ fn of_policy<P: Policy + Clone>(p: &Params, cell: Cell, mut policy: P, tree: Tre
             std: cell.std,
             reward_std,
             method: name.into(),
-            over_bound: (bound > 0.0).then(|| row.step / bound),
+            over_bound: over(row.step, theorem1_bound),
+            over_sharp: over(row.step, sharp_bound),
             ..row
         }
         .rounded()

@@ -120,6 +120,8 @@ pub enum Layer {
         cells: Vec<(usize, usize, f64)>,
         /// What the colour means, with units.
         value_label: String,
+        /// Colours leave a neutral zero to both sides, as far to one as to the other.
+        signed: bool,
     },
     /// A reference curve: thin, grey or black, dashed; for theory and bounds.
     Reference {

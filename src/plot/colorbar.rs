@@ -18,6 +18,8 @@ pub(crate) struct ColorScale {
     pub(crate) label: String,
     pub(crate) low: f64,
     pub(crate) high: f64,
+    /// Of a neutral zero in the middle.
+    signed: bool,
     tick_width: f64,
     label_lines: Vec<String>,
 }
@@ -25,7 +27,12 @@ pub(crate) struct ColorScale {
 impl ColorScale {
     /// The colour of a value.
     pub(crate) fn color(&self, value: f64) -> Color {
-        palette::sequential((value - self.low) / (self.high - self.low))
+        self.at((value - self.low) / (self.high - self.low))
+    }
+
+    /// The colour at a share of the way from the low to the high end.
+    fn at(&self, share: f64) -> Color {
+        if self.signed { palette::signed(2.0 * share - 1.0) } else { palette::sequential(share) }
     }
 
     /// The page width that the bar takes, gap and label included.
@@ -42,7 +49,7 @@ impl ColorScale {
         for i in 0..STEPS {
             let (done, middle) = (f64::from(i) / f64::from(STEPS), (f64::from(i) + 0.5) / f64::from(STEPS));
             let area = Rect { left, top: top + height * done, right: left + BAR, bottom: top + height };
-            scene.block(area, palette::sequential(1.0 - middle));
+            scene.block(area, self.at(1.0 - middle));
         }
         for tick in ticks::linear(self.low, self.high, 6).ticks {
             let y = top + height * (1.0 - (tick.value - self.low) / (self.high - self.low));
@@ -100,6 +107,7 @@ pub(crate) fn scales(chart: &Chart) -> Vec<Vec<ColorScale>> {
 struct Colored<'a> {
     label: &'a str,
     range: Option<(f64, f64)>,
+    signed: bool,
     values: Vec<f64>,
 }
 
@@ -107,10 +115,12 @@ impl<'a> Colored<'a> {
     fn of(layer: &'a Layer) -> Option<Self> {
         match layer {
             Layer::ColoredScatter { points, value_label, range } => {
-                Some(Self { label: value_label, range: *range, values: points.iter().map(|p| p.2).collect() })
+                let values = points.iter().map(|p| p.2).collect();
+                Some(Self { label: value_label, range: *range, signed: false, values })
             }
-            Layer::Heat { cells, value_label } => {
-                Some(Self { label: value_label, range: None, values: cells.iter().map(|c| c.2).collect() })
+            Layer::Heat { cells, value_label, signed } => {
+                let values = cells.iter().map(|c| c.2).collect();
+                Some(Self { label: value_label, range: None, signed: *signed, values })
             }
             _ => None,
         }
@@ -128,10 +138,16 @@ impl<'a> Colored<'a> {
 /// The range that covers every layer of the figure with this label.
 fn scale(chart: &Chart, label: &str) -> ColorScale {
     let layers = chart.panels.iter().flat_map(|panel| &panel.layers).filter_map(Colored::of);
-    let values = layers.filter(|layer| layer.label == label).flat_map(Colored::marks);
+    let layers: Vec<_> = layers.filter(|layer| layer.label == label).collect();
+    let signed = layers.iter().any(|layer| layer.signed);
+    let values = layers.into_iter().flat_map(Colored::marks);
     let (mut low, mut high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         (low, high) = (0.0, 1.0);
+    }
+    if signed {
+        let most = low.abs().max(high.abs());
+        (low, high) = (-most, most);
     }
     if high - low <= 1e-9 * low.abs().max(high.abs()) || high - low < 1e-290 {
         let margin = if low.abs() < 1e-280 { 1.0 } else { low.abs() * 0.5 };
@@ -139,7 +155,7 @@ fn scale(chart: &Chart, label: &str) -> ColorScale {
     }
     let labels = ticks::linear(low, high, 6).ticks;
     let tick_width = labels.iter().map(|t| text::width(&t.label, TICK, false)).fold(0.0, f64::max);
-    ColorScale { label: label.to_owned(), low, high, tick_width, label_lines: Vec::new() }
+    ColorScale { label: label.to_owned(), low, high, signed, tick_width, label_lines: Vec::new() }
 }
 
 fn usable(value: f64) -> bool {

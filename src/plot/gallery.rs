@@ -172,6 +172,7 @@ fn heat() -> Chart {
                 })
                 .collect(),
             value_label: "mean reward after RFT".into(),
+            signed: false,
         }],
     };
     Chart {

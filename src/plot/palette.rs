@@ -1,4 +1,4 @@
-//! Colours and marker shapes: which series gets which, and the sequential colour map.
+//! Colours and marker shapes: which series gets which, and the colour maps.
 
 use super::chart::{Chart, Layer, Stroke};
 
@@ -88,6 +88,15 @@ pub(crate) fn sequential(t: f64) -> Color {
     let place = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) * steps };
     let index = (place.floor() as usize).min(VIRIDIS.len() - 2);
     VIRIDIS[index].mix(VIRIDIS[index + 1], place - index as f64)
+}
+
+/// Values at −1, 0 and 1 of the map for signed values: vermilion, nearly white, blue.
+const SIGNED: [Color; 3] = [OKABE_ITO[1], Color::hex(0xf4_f4_f4), OKABE_ITO[0]];
+
+/// The map for signed values at `t` in [−1, 1]; outside values take the ends.
+pub(crate) fn signed(t: f64) -> Color {
+    let t = if t.is_nan() { 0.0 } else { t.clamp(-1.0, 1.0) };
+    SIGNED[1].mix(SIGNED[if t < 0.0 { 0 } else { 2 }], t.abs())
 }
 
 /// Marker shapes, in the order in which series take them.
@@ -252,5 +261,14 @@ mod tests {
         assert!(steps.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!((sequential(-1.0), sequential(f64::NAN)), (VIRIDIS[0], VIRIDIS[0]));
         assert_eq!(sequential(2.0), VIRIDIS[10]);
+    }
+
+    #[test]
+    fn the_signed_map_gets_darker_away_from_zero() {
+        for sign in [-1.0, 1.0] {
+            let steps: Vec<f64> = (0..=50).map(|i| signed(sign * f64::from(i) / 50.0).luminance()).collect();
+            assert!(steps.windows(2).all(|pair| pair[0] > pair[1]));
+        }
+        assert_eq!((signed(-3.0), signed(f64::NAN), signed(3.0)), (SIGNED[0], SIGNED[1], SIGNED[2]));
     }
 }

@@ -179,8 +179,8 @@ fn layer() -> impl Strategy<Value = Layer> {
         }),
         (name(), prop::collection::vec((place(), value(), value(), value()), 0..8))
             .prop_map(|(series, bars)| Layer::Bars { series, bars }),
-        (name(), prop::collection::vec((place(), place(), value()), 0..12))
-            .prop_map(|(value_label, cells)| Layer::Heat { cells, value_label }),
+        (name(), prop::collection::vec((place(), place(), value()), 0..12), any::<bool>())
+            .prop_map(|(value_label, cells, signed)| Layer::Heat { cells, value_label, signed }),
         (name(), rows()).prop_map(|(label, rows)| {
             Layer::Reference { label, points: rows.into_iter().map(|r| (r.0, r.1)).collect() }
         }),

@@ -5,16 +5,19 @@ use super::Row;
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 
-const SHOWN: [(&str, &str); 6] = [
+/// Dr. GRPO's step is (G − 1)/G of RLOO's, sample by sample: no line of its own.
+const SHOWN: [(&str, &str); 5] = [
     ("reinforce", "REINFORCE"),
     ("reinforce+average", "REINFORCE, moving average"),
     ("rloo", "RLOO"),
     ("grpo", "GRPO"),
-    ("dr_grpo", "Dr. GRPO"),
     ("ppo", "PPO (perfect critic)"),
 ];
-const MOVED: [(&str, &str); 2] =
-    [("ppo_moved", "PPO, policy moved"), ("ppo_moved_unclipped", "PPO, policy moved, no clip")];
+const PPO: [(&str, &str); 3] = [
+    ("ppo", "PPO (perfect critic)"),
+    ("ppo_moved", "PPO, policy moved"),
+    ("ppo_moved_unclipped", "PPO, policy moved, no clip"),
+];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let std = "reward std";
@@ -36,18 +39,18 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         let y = Axis { label: "mean cosine to the gradient".into(), ..Axis::default() };
         panel(format!("Cosine: rare success, {}", words(policy)), y, "rare", policy, |r| r.cosine)
     };
-    let ppo: Vec<_> = SHOWN[5..].iter().chain(&MOVED).copied().collect();
     let clip = |title: &str, policy, label: &str, value: fn(&Record<Row>) -> Option<f64>| Panel {
         title: format!("{title}: rare success, {}", words(policy)),
         x: log_axis(std),
         y: log_axis(label),
-        layers: layers(rows, "rare", policy, &ppo, value),
+        layers: layers(rows, "rare", policy, &PPO, value),
     };
     Chart {
         title: "Small rewards shorten a sampled step; rare success also takes its direction".into(),
         subtitle:
             "All methods at the same number of outputs of one prompt. Exact means and noise by enumeration, cosines \
-                   sampled; mean over seeds. Where RLOO cannot be seen, it lies under Dr. GRPO."
+                   sampled; mean over seeds. Dr. GRPO is RLOO with a step of (G − 1)/G. The expected steps of REINFORCE, \
+                   RLOO and PPO coincide; RLOO's cosine lies under GRPO's."
                 .into(),
         panels: vec![
             step("rescaled", "tabular"),
@@ -90,7 +93,7 @@ fn layers(
             |v: &dyn Fn(&Record<Row>) -> Option<f64>| means(&summary(of.clone().filter_map(|r| Some((r.std, v(r)?)))));
         let (x, y) = (points(&|r| value(r).map(|_| r.reward_std)), points(&value));
         let points = x.iter().zip(&y).map(|(x, y)| (x.1, y.1)).collect();
-        let stroke = if *method == "dr_grpo" || *method == "rloo" { Stroke::Dashed } else { Stroke::Solid };
+        let stroke = if *method == "rloo" { Stroke::Dashed } else { Stroke::Solid };
         Layer::Line { series: (*series).into(), points, stroke, markers: true }
     };
     methods.iter().map(layer).collect()

@@ -6,6 +6,7 @@ use super::Row;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{mean, mean_interval};
 
+const POLICIES: [&str; 3] = ["tabular", "log_linear", "transformer"];
 const ON_POLICY: [&str; 8] =
     ["reinforce", "reinforce+average", "reinforce+batch", "rloo", "dr_grpo", "grpo", "ppo", "ppo_undiscounted"];
 const UNBIASED: [&str; 4] = ["reinforce", "reinforce+average", "rloo", "ppo_undiscounted"];
@@ -62,6 +63,15 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "arXiv:2310.20703, Theorem 1 (constant and exponent second-hand)",
             "largest expected step over 6 L γ std^(2/3), all on-policy methods but GRPO",
             largest(varied(rows, &ON_POLICY).filter(|r| r.method != "grpo").filter_map(|r| r.over_bound)),
+            Criterion::AtMost(1.0),
+        ),
+        Check::new(
+            Kind::Theory,
+            "sharp_bound",
+            "nor above the sharp bound, which no reward of any scale exceeds",
+            "derived: γ √(L/2) std",
+            "largest expected step over the bound, unbiased methods",
+            largest(varied(rows, &UNBIASED).filter_map(|r| r.over_sharp)),
             Criterion::AtMost(1.0),
         ),
         Check::new(
@@ -122,10 +132,13 @@ fn theory_of_bias(rows: &[Record<Row>]) -> Vec<Check> {
             "rescaling",
             "scaling rewards down shortens every other method's step in proportion",
             "derived",
-            "largest |slope of log step on log std − 1|, over seeds, all methods but GRPO",
-            largest(ON_POLICY.iter().filter(|m| **m != "grpo").flat_map(|m| {
-                by_seed(of(rows, "rescaled", std::slice::from_ref(m)).filter(|r| r.policy != "log_linear"), |g| {
-                    (log_slope(g.iter().map(|r| (r.reward_std, r.step))) - 1.0).abs()
+            "largest |slope of log step on log std − 1|, over policies and seeds, all methods but GRPO",
+            largest(POLICIES.iter().flat_map(|policy| {
+                let scaled = ON_POLICY.iter().filter(|m| **m != "grpo");
+                scaled.flat_map(|m| {
+                    by_seed(of(rows, "rescaled", std::slice::from_ref(m)).filter(|r| r.policy == *policy), |g| {
+                        (log_slope(g.iter().map(|r| (r.reward_std, r.step))) - 1.0).abs()
+                    })
                 })
             })),
             Criterion::AtMost(1e-6),

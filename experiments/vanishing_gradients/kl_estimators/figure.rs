@@ -17,8 +17,8 @@ const PLACES: [Place; 10] = [
     ("loss", "token", "none", "loss"),
     ("loss", "token", "ratio", "loss, ratio"),
     ("loss", "token", "clipped", "loss, clipped"),
-    ("loss", "sequence", "none", "loss of the sequence"),
-    ("loss", "sequence", "ratio", "loss of the sequence, ratio"),
+    ("loss", "sequence", "none", "loss, whole"),
+    ("loss", "sequence", "ratio", "loss, whole, ratio"),
     ("both", "token", "none", "both"),
     ("both", "token", "ratio", "both, ratio"),
 ];
@@ -35,11 +35,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let most = |value: fn(&Record<Row>) -> f64| rows.iter().map(value).fold(0.0, f64::max);
     let (length, moved, kl) = (most(|r| r.length as f64) as usize, most(|r| r.moved), most(|r| r.kl));
     let heat = |policy: &str, length: usize, moved: f64| Panel {
-        title: format!(
-            "{policy}, {}, {}",
-            tokens(length),
-            if moved > 0.0 { format!("sampler {moved} away") } else { "on-policy".into() }
-        ),
+        title: format!("{policy}, {}", tokens(length)),
         x: Axis { label: "estimate".into(), categories: ESTIMATES.map(Into::into).into(), ..Axis::default() },
         y: Axis {
             label: "placement".into(),
@@ -51,6 +47,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
                 (&*r.policy, r.length) == (policy, length) && r.moved == moved && r.kl == kl && r.placement != "value"
             }),
             value_label: "cosine of mean gradient to ∇KL".into(),
+            signed: true,
         }],
     };
     let line = |what: &str, policy: &str, value: fn(&Record<Row>) -> Option<f64>| Panel {
@@ -64,23 +61,23 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "One KL, several gradients".into(),
         subtitle: format!(
-            "Exact means and noise of one output by enumeration, mean over seeds. Above: at a KL of {kl}. Below: \
-             on-policy; in the loss, k2 lies under k3 with its ratio, and both have the exact KL's bias. A bias under 1e-6 is \
-             left out, and a mean of zero has no cosine."
+            "Exact means and noise of one output by enumeration, mean over seeds. Top: at a KL of {kl}, on-policy. Middle: \
+             the same from a sampler at a total variation of {moved}. Whole: one estimate of all tokens. Bottom: on-policy; in the \
+             loss, k2 lies under k3 with its ratio, and both have the exact KL's bias. A bias under 1e-6 is left out, and a mean of \
+             zero has no cosine."
         ),
         panels: vec![
             heat("tabular", 1, 0.0),
-            heat("tabular", 1, moved),
             heat("tabular", length, 0.0),
-            heat("tabular", length, moved),
             heat("transformer", length, 0.0),
+            heat("tabular", 1, moved),
+            heat("tabular", length, moved),
             heat("transformer", length, moved),
             line("Bias", "tabular", bias),
             line("Bias", "transformer", bias),
-            line("Noise", "tabular", noise),
             line("Noise", "transformer", noise),
         ],
-        columns: 2,
+        columns: 3,
     }
 }
 

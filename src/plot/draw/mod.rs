@@ -80,7 +80,7 @@ fn draw_layer(pen: &mut Pen<'_>, layer: &Layer) {
         Layer::Scatter { series, points } => points::scatter(pen, series, points),
         Layer::ColoredScatter { points, value_label, .. } => points::colored(pen, points, value_label),
         Layer::Bars { series, bars } => cells::bars(pen, series, bars),
-        Layer::Heat { cells, value_label } => cells::heat(pen, cells, value_label),
+        Layer::Heat { cells, value_label, .. } => cells::heat(pen, cells, value_label),
         Layer::Reference { label, points } => lines::reference(pen, label, points),
         Layer::Horizontal { label, y } => lines::horizontal(pen, label, *y),
         Layer::Vertical { label, x } => lines::vertical(pen, label, *x),
