@@ -111,6 +111,6 @@ fn shares(rows: &[Record<Row>]) -> Panel {
         title: "small std and low mean, before RFT".into(),
         x: Axis { label: "labelled inputs in SFT (%)".into(), scale: Scale::Log, ..Axis::default() },
         y: Axis { label: "share of inputs".into(), range: Some((0.0, 1.0)), ..Axis::default() },
-        layers: steps.iter().map(line).chain([Layer::Horizontal { label: "pretrained".into(), y: before }]).collect(),
+        layers: steps.iter().map(line).chain([Layer::Horizontal { label: "before SFT".into(), y: before }]).collect(),
     }
 }
