@@ -4,25 +4,27 @@
 //! on 1% of the labelled inputs for 40% of its steps, then RFT, reaches 96% of the reward of full SFT, then RFT. And, in an
 //! appendix: SFT lowers the number of inputs with a small reward std.
 //!
-//! **Measured** on the task [`Task::Answering`] (`NarrativeQA`'s role; 60% of the inputs are unseen in plain text), from
-//! the pretrained transformer that `benchmark` has as well: SFT on a fraction of the training inputs, nested, for a share
-//! of its steps, then RFT by PPO on all inputs; rewards on as many training inputs as `benchmark` holds out, from samples.
-//! *Stuck* inputs have a pretrained std ≤ 0.05 and mean ≤ 0.5 in samples that serve for nothing else. RFT alone has RFT's own
-//! settings, RFT after SFT those for after SFT. That RFT alone stays below 0.3 of the whole reward (our criterion, made for a
-//! task with nothing but stuck inputs) can hardly hold where four inputs in ten are answered well from the start; the check on
-//! stuck inputs is the one that says something.
+//! **Measured** on the task [`Task::Answering`] (`NarrativeQA`'s role; 60% of the inputs are unseen in plain text),
+//! from the pretrained transformer that `benchmark` has as well: SFT on a fraction of the training inputs, nested, for
+//! a share of its steps, then RFT by PPO on all inputs; rewards on as many training inputs as `benchmark` holds out,
+//! from samples. *Stuck* inputs have a pretrained std ≤ 0.05 and mean ≤ 0.5 in samples that serve for nothing else. RFT
+//! alone has RFT's own settings, RFT after SFT those for after SFT. That RFT alone stays below 0.3 of the whole reward
+//! (our criterion, made for a task with nothing but stuck inputs) can hardly hold where four inputs in ten are answered
+//! well from the start; the check on stuck inputs is the one that says something.
 //!
 //! **Control**: the same little SFT on the model's *own samples* instead of references, then RFT: as many steps on as many
 //! outputs that say nothing must do no better than RFT alone.
 //!
-//! **Findings**. A little SFT helps, and little more of it than that frees stuck inputs: 1% of the inputs (6 of 512) for a tenth of the
-//! steps takes the mean reward from 0.15 to 0.39 and, with RFT, to 0.57; but not to nine tenths of full SFT's 0.86. Two reasons, both of
-//! this small world. Rewards are of training inputs, as in the paper, and full SFT learns 512 references by heart: on held-out inputs
-//! `benchmark` has it at 0.53, and there RFT adds nothing. And RFT alone is no helpless rival here: it gains 0.53 with the four
-//! inputs in ten that it starts well on, and frees stuck ones through them, from 0 to between 0.17 and 0.69 by seed (`no_sft_leaves_stuck` is
-//! inconclusive). What SFT does for sure is to take the small stds away: 63% of the inputs are stuck before it and none after it, 1% of it leaves 31 to
-//! 44%. More steps on few labels make more inputs stuck again: the model is surer of what it has not seen. The same steps on own samples lift no reward before
-//! RFT (0.13); after it, seeds of RFT differ by more than the criterion, so the control is open.
+//! **Findings**. A little SFT helps, and little more of it than that frees stuck inputs: 1% of the inputs (6 of 512)
+//! for a tenth of the steps takes the mean reward from 0.15 to 0.39 and, with RFT, to 0.57; but not to nine tenths of
+//! full SFT's 0.86. Two reasons, both of this small world. Rewards are of training inputs, as in the paper, and full
+//! SFT learns 512 references by heart: on held-out inputs `benchmark` has it at 0.53, and there RFT adds nothing. And
+//! RFT alone is no helpless rival here: it gains 0.53 with the four inputs in ten that it starts well on, and frees
+//! stuck ones through them, from 0 to between 0.17 and 0.69 by seed (`no_sft_leaves_stuck` is inconclusive). What SFT
+//! does for sure is to take the small stds away: 63% of the inputs are stuck before it and none after it, 1% of it
+//! leaves 31 to 44%. More steps on few labels make more inputs stuck again: the model is surer of what it has not seen.
+//! The same steps on own samples lift no reward before RFT (0.13); after it, seeds of RFT differ by more than the
+//! criterion, so the control is open.
 
 mod figure;
 

@@ -27,7 +27,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
 /// Bars by learning rate and temperature, coloured by entropy bonus and KL coefficient.
 fn panel(rows: &[Record<Row>], title: &str, reward: impl Fn(&Row) -> f64) -> Panel {
     let tried: Vec<&Record<Row>> = rows.iter().filter(|r| r.task == TASK && r.treatment == "rft").collect();
-    let place = |r: &Row| format!("×{}, T {}", r.learning_rate_factor, r.temperature);
+    let place = |r: &Row| format!("×{}, T={}", r.learning_rate_factor, r.temperature);
     let colour = |r: &Row| format!("entropy {}, KL {}", r.entropy_weight, r.kl_coefficient);
     let categories = in_order(&tried, place);
     let mut layers = Vec::new();
@@ -44,7 +44,7 @@ fn panel(rows: &[Record<Row>], title: &str, reward: impl Fn(&Row) -> f64) -> Pan
     layers.push(Layer::Horizontal { label: "SFT, then RFT".into(), y: goal.value });
     Panel {
         title: title.into(),
-        x: Axis { label: "learning rate, temperature (×1, T 1: plain)".into(), categories, ..Axis::default() },
+        x: Axis { label: "learning rate, temperature (×1, T=1: plain)".into(), categories, ..Axis::default() },
         y: Axis { label: "mean reward".into(), range: Some((0.0, 1.0)), ..Axis::default() },
         layers,
     }
