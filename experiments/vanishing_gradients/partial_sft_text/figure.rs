@@ -58,7 +58,7 @@ fn heat(rows: &[Record<Row>], title: &str, column: impl Fn(&Row) -> f64) -> Pane
         title: format!("reward after RFT, {title}"),
         x: Axis { label: "labelled inputs in SFT".into(), categories, ..Axis::default() },
         y: Axis { label: "share of SFT's steps".into(), categories: percent(&steps), ..Axis::default() },
-        layers: vec![Layer::Heat { cells, value_label: "mean reward".into() }],
+        layers: vec![Layer::Heat { cells, value_label: "mean reward".into(), signed: false }],
     }
 }
 
