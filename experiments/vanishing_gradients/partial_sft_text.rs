@@ -59,13 +59,33 @@ pub(crate) struct Params {
 pub(crate) struct Cell {
     fraction: f64,
     steps: f64,
-    /// The outputs are the model's own.
-    own: bool,
+    /// What SFT shows, and how RFT goes on.
+    kind: CellKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CellKind {
+    /// References; RFT has the settings for after SFT. Without steps RFT is alone and has its own.
+    References,
+    /// References; RFT has the settings that it has alone.
+    RftAlone,
+    /// The model's own outputs; RFT has the settings that it has alone.
+    OwnSamples,
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "inputs={} steps={}{}", self.fraction, self.steps, if self.own { " own samples" } else { "" })
+        write!(
+            f,
+            "inputs={} steps={}{}",
+            self.fraction,
+            self.steps,
+            match self.kind {
+                CellKind::References => "",
+                CellKind::RftAlone => " rft's own settings",
+                CellKind::OwnSamples => " own samples",
+            }
+        )
     }
 }
 
@@ -75,7 +95,8 @@ pub(crate) struct Row {
     fraction: f64,
     /// Share of SFT's steps.
     steps: f64,
-    /// What SFT showed: `references`, `own_samples` or `nothing`.
+    /// What SFT showed: `references`, `references_rft_alone` (RFT then with the settings that it has alone), `own_samples` or
+    /// `nothing`.
     labels: String,
     /// Mean reward over inputs under the pretrained model.
     pretrained: f64,
@@ -83,6 +104,10 @@ pub(crate) struct Row {
     after_sft: f64,
     /// Mean reward over inputs after RFT.
     reward: f64,
+    /// Mean reward over held-out inputs after SFT, before RFT.
+    held_out_after_sft: f64,
+    /// Mean reward over held-out inputs after RFT.
+    held_out: f64,
     /// Mean reward over stuck inputs under the pretrained model.
     stuck_pretrained: Option<f64>,
     /// Mean reward over stuck inputs after RFT.
@@ -105,7 +130,7 @@ impl Experiment for PartialSftText {
     const PAPER: &'static str =
         "arXiv:2310.20703, Figure 4: SFT on few inputs for few steps, then RFT, of a transformer";
     const CLAIM: &'static str = "SFT on 1% of the inputs for 40% of its steps is nearly as good a start as full SFT";
-    const SECONDS: (f64, f64) = (8.0, 500.0);
+    const SECONDS: (f64, f64) = (2.0, 700.0);
 
     fn params(profile: Profile) -> Params {
         match profile {
@@ -141,10 +166,13 @@ impl Experiment for PartialSftText {
     }
 
     fn cells(p: &Params) -> Vec<Cell> {
-        let cell = |fraction, steps, own| Cell { fraction, steps, own };
-        let mut cells = vec![cell(0.0, 0.0, false)];
-        cells.extend(p.fractions.iter().flat_map(|f| p.step_shares.iter().map(move |s| cell(*f, *s, false))));
-        cells.push(cell(p.fractions[0], 0.4, true));
+        let cell = |fraction, steps, kind| Cell { fraction, steps, kind };
+        let mut cells = vec![cell(0.0, 0.0, CellKind::References)];
+        cells.extend(
+            p.fractions.iter().flat_map(|f| p.step_shares.iter().map(move |s| cell(*f, *s, CellKind::References))),
+        );
+        cells.push(cell(p.fractions[0], 0.4, CellKind::OwnSamples));
+        cells.push(cell(p.fractions[0], 0.4, CellKind::RftAlone));
         cells
     }
 
@@ -164,7 +192,7 @@ impl Experiment for PartialSftText {
         if steps > 0 {
             let shown: Vec<_> = labelled.iter().map(|&i| inputs[i].clone()).collect();
             let mut rng = ctx.stream("sft");
-            if cell.own {
+            if cell.kind == CellKind::OwnSamples {
                 let own = TextSetup::answers(&mut trainee, &shown, &mut rng)?;
                 let own: Vec<&[u32]> = own.iter().map(Vec::as_slice).collect();
                 setup.sft_on(&mut trainee, &shown, &own, steps, &mut rng)?;
@@ -172,19 +200,25 @@ impl Experiment for PartialSftText {
                 setup.sft(&mut trainee, &shown, steps, &mut rng)?;
             }
         }
-        let after_sft = setup.measure(&mut trainee, measured, &mut ctx.stream("samples after sft"))?;
+        let held_out = draw(Task::Answering, Split::Test, setup.held_out, ctx);
+        let mut samples = ctx.stream("samples after sft");
+        let after_sft = setup.measure(&mut trainee, measured, &mut samples)?;
+        let held_out_after_sft = setup.measure(&mut trainee, &held_out, &mut samples)?;
         let mut trainee = setup.trainee(&trainee.params)?;
-        let taught = steps > 0 && !cell.own;
+        let taught = steps > 0 && cell.kind == CellKind::References;
         let rft = if taught { &setup.ppo_after_sft } else { &setup.ppo };
         TextSetup::rft(&mut trainee, rft, &inputs, &mut ctx.stream("rft"))?;
-        let after = setup.measure(&mut trainee, measured, &mut ctx.stream("samples after rft"))?;
+        let mut samples = ctx.stream("samples after rft");
+        let after = setup.measure(&mut trainee, measured, &mut samples)?;
+        let held_out_after = setup.measure(&mut trainee, &held_out, &mut samples)?;
         let stuck = |i: usize| class[i].is_stuck();
         let present = |m: f64| Some(m).filter(|m| m.is_finite());
         let share = |of: &[Spread]| mean(&of.iter().map(|s| f64::from(u8::from(s.is_stuck()))).collect::<Vec<_>>());
-        let labels = match (steps > 0, cell.own) {
+        let labels = match (steps > 0, cell.kind) {
             (false, _) => "nothing",
-            (true, false) => "references",
-            (true, true) => "own_samples",
+            (true, CellKind::References) => "references",
+            (true, CellKind::RftAlone) => "references_rft_alone",
+            (true, CellKind::OwnSamples) => "own_samples",
         };
         Ok(vec![Row {
             fraction: cell.fraction,
@@ -193,6 +227,8 @@ impl Experiment for PartialSftText {
             pretrained: mean_where(&before, |_| true),
             after_sft: mean_where(&after_sft, |_| true),
             reward: mean_where(&after, |_| true),
+            held_out_after_sft: mean_where(&held_out_after_sft, |_| true),
+            held_out: mean_where(&held_out_after, |_| true),
             stuck_pretrained: present(mean_where(&before, stuck)),
             stuck_reward: present(mean_where(&after, stuck)),
             stuck_unlabelled: present(mean_where(&after, |i| stuck(i) && !labelled.contains(&i))),
@@ -231,7 +267,10 @@ fn checks(rows: &[Record<Row>]) -> Vec<Check> {
     let full = |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "references", (1.0, 1.0)).map_or(f64::NAN, of);
     let own =
         move |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "own_samples", (smallest, 0.4)).map_or(f64::NAN, of);
-    let reward: fn(&Row) -> f64 = |r| r.reward;
+    let own_settings = move |r: &[&Record<Row>], of: fn(&Row) -> f64| {
+        find(r, "references_rft_alone", (smallest, 0.4)).map_or(f64::NAN, of)
+    };
+    let (reward, held_out): (fn(&Row) -> f64, fn(&Row) -> f64) = (|r| r.reward, |r| r.held_out);
     let figure = "arXiv:2310.20703, Figure 4";
     vec![
         Check::new(
@@ -279,6 +318,26 @@ fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "share of inputs with small std and low mean after full SFT over that before",
             seeds(&|r| full(r, |r| r.stuck_share_after_sft / r.stuck_share)),
             Criterion::AtMost(0.1),
+        ),
+        Check::new(
+            Kind::Theory,
+            "little_sft_suffices_held_out",
+            "on inputs that no training showed, little SFT, then RFT, is nearly as good as full SFT, then RFT",
+            "our question: on training inputs full SFT is helped by what it has learned by heart",
+            format!("{little}, then RFT: its mean reward over that of full SFT, then RFT; held-out inputs"),
+            seeds(&|r| few(r, held_out) / full(r, held_out)),
+            Criterion::AtLeast(0.9),
+        ),
+        Check::new(
+            Kind::Theory,
+            "tight_settings_hold_back",
+            "it is held back by RFT's smaller rate and tighter KL after SFT",
+            "our question",
+            format!(
+                "{little}, then RFT with the settings that it has alone: its mean reward less that with those after SFT"
+            ),
+            seeds(&|r| own_settings(r, reward) - few(r, reward)),
+            Criterion::AtLeast(0.0),
         ),
         Check::new(
             Kind::Control,

@@ -1,4 +1,4 @@
-//! A larger learning rate, a higher temperature, an entropy bonus, more or less of a KL penalty: with a transformer, does
+//! A larger learning rate, a higher temperature, an entropy bonus, more of a KL penalty: with a transformer, does
 //! any of them make up for SFT?
 //!
 //! **Claim** (Table 2 of arXiv:2310.20703, values read second-hand): on `NarrativeQA` the usual heuristics against
@@ -18,14 +18,17 @@
 //! plain RFT needs no remedy.
 //!
 //! **Findings**. No setting comes near: SFT, then RFT, reaches 0.86 on these training inputs, plain RFT 0.41, the best
-//! of 23 others 0.54 (three times the rate, or that with both exploration aids). Whether this is less than a quarter of
-//! the way up, the criterion, five seeds do not decide (plain RFT itself has 0.53 in `partial_sft_text`, with other
-//! draws), for the rate, the temperature, the entropy bonus or any combination: seeds differ by more than that, as an
-//! unseen kind of input is freed or not. What is gained is gained on stuck inputs (0.24 by plain RFT, 0.5 at best), and
-//! lost on the others, which fall from 0.72 to 0.6: a trade, not a remedy. Ten times the rate breaks the policy (0.06
-//! to 0.39). A tighter KL falls short for sure: it holds the policy back, and stuck inputs stay stuck (0.01 to 0.12).
-//! The reference has learned its inputs by heart (see `partial_sft_text`); on what is held out the goal would be
-//! nearer.
+//! of 23 others 0.54 by its mean over seeds (three times the rate, or that with both exploration aids). Whether a
+//! setting goes a quarter of the way up, the criterion, five seeds do not decide for the rate, the temperature, the
+//! entropy bonus or any combination: seeds differ by more than that, as an unseen kind of input is freed or not (plain
+//! RFT itself has 0.53 in `partial_sft_text`, with other draws), and `none_suffices` and `none_frees_stuck` take the
+//! best of 23 in each seed, which is too high by selection. What is gained is gained on stuck inputs (0.24 by plain
+//! RFT, 0.5 at best); the others lose some (0.72 to 0.61 at three times the rate, 0.4 at ten). A KL
+//! coefficient of 0.1 falls short for sure: it keeps the policy within a nat or two, and there stuck inputs stay stuck
+//! (0.01 to 0.12); with ten times the rate on top the policy breaks (0.06 to 0.15 in all). What frees stuck inputs is
+//! thus also room to drift: plain RFT ends 6 nats away. The reference has learned its inputs by heart (see
+//! `partial_sft_text`); on what is held out the goal would be nearer. Ours: one level each of temperature, entropy and
+//! KL, and no looser KL.
 
 mod figure;
 
@@ -108,7 +111,8 @@ pub(crate) struct Row {
     other_reward: f64,
     /// Entropy per token of the last round's samples, nats.
     final_entropy: f64,
-    /// k1 estimate of the KL per sequence to the model that RFT started from, in the last round, nats.
+    /// k1 of the last round's samples against the model that RFT started from, nats per sequence: an estimate of the KL at temperature 1;
+    /// at another one the samples are another policy's, and it is none.
     final_kl: f64,
 }
 
@@ -119,17 +123,17 @@ impl Experiment for RemediesText {
     const ID: &'static str = "vanishing_gradients/remedies_text";
     const PAPER: &'static str = "arXiv:2310.20703, Table 2: heuristics against vanishing gradients, with a transformer";
     const CLAIM: &'static str = "learning rate, temperature, entropy or KL coefficient do not make up for SFT";
-    const SECONDS: (f64, f64) = (8.0, 900.0);
+    const SECONDS: (f64, f64) = (4.0, 1200.0);
 
     fn params(profile: Profile) -> Params {
         let text = if profile == Profile::Smoke { TextSetup::smoke() } else { TextSetup::paper_grid() };
         let kl = text.ppo.kl_coefficient;
-        let short = |list: Vec<f64>| if profile == Profile::Smoke { list[..2].to_vec() } else { list };
+        let smoke = profile == Profile::Smoke;
         Params {
-            learning_rate_factors: short(vec![1.0, 3.0, 10.0]),
-            temperatures: short(vec![1.0, 1.5]),
-            entropy_weights: if profile == Profile::Smoke { vec![0.0] } else { vec![0.0, 0.03] },
-            kl_coefficients: if profile == Profile::Smoke { vec![kl] } else { vec![kl, 0.1] },
+            learning_rate_factors: if smoke { vec![1.0, 3.0] } else { vec![1.0, 3.0, 10.0] },
+            temperatures: vec![1.0, 1.5],
+            entropy_weights: vec![0.0, 0.03],
+            kl_coefficients: vec![kl, 0.1],
             text,
         }
     }
@@ -271,7 +275,7 @@ fn above_a_quarter(rows: &[&Record<Row>], counts: impl Fn([bool; 4]) -> bool, re
 
 fn claims(rows: &[Record<Row>]) -> Vec<Check> {
     let source = "arXiv:2310.20703, Table 2; criterion ours";
-    let statistic = "best mean reward of a setting, less that a quarter of the way from plain RFT to SFT, then RFT";
+    let statistic = "best mean reward of a setting in its seed (of several the luckiest), less that a quarter of the way from plain RFT to SFT, then RFT";
     let claim =
         |id: &str, kind, statement: &str, source: &str, statistic: &str, value: &dyn Fn(&[&Record<Row>]) -> f64| {
             let estimate = mean_interval(&by_seed(rows, value));

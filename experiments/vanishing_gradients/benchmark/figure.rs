@@ -10,6 +10,10 @@ use rewardlab::stats::{mean, mean_interval};
 const POLICIES: [(&str, &str); 4] =
     [("pretrained", "pretrained"), ("rft", "RFT"), ("sft", "SFT"), ("sft_rft", "SFT, then RFT")];
 
+/// Whose changes are correlated with the std.
+const CORRELATED: [(&str, &str); 4] =
+    [("pretrained", "pretrained"), ("rft", "RFT"), ("rft_plain", "RFT, advantages not normalised"), ("sft", "SFT")];
+
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let mut panels: Vec<Panel> = ["answering", "sentiment"]
         .iter()
@@ -52,25 +56,27 @@ fn inputs(rows: &[Record<Row>], task: &str, policy: &str, name: &str) -> Panel {
     }
 }
 
+/// The gap of each task, in the order of the 10th percentile of its std.
 fn gap(rows: &[Record<Row>]) -> Panel {
-    let point = |task: &&str| {
-        let std = mean(&by_seed(rows, |r| of(r, task, "pretrained", "held_out", |r| r.std_10th)));
+    let std = |task: &str| mean(&by_seed(rows, |r| of(r, task, "pretrained", "held_out", |r| r.std_10th)));
+    let mut tasks: Vec<(f64, &str)> = TASKS.map(|t| (std(t.name()), t.name())).into();
+    tasks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let bar = |(i, (_, task)): (usize, &(f64, &str))| {
         let reward = |r: &[&Record<Row>], policy: &str| of(r, task, policy, "held_out", |r| Some(r.reward));
         let e = mean_interval(&by_seed(rows, |r| reward(r, "rft") - reward(r, "sft")));
-        (std, e.value, e.low, e.high)
-    };
-    let series = |name: &str, tasks: &[&str]| Layer::ErrorBars {
-        series: name.into(),
-        points: tasks.iter().map(point).collect(),
+        (i, e.value, e.low, e.high)
     };
     Panel {
-        title: format!("{} tasks", TASKS.len()),
-        x: Axis { label: "10th percentile of pretrained std".into(), ..Axis::default() },
+        title: "the gap".into(),
+        x: Axis {
+            label: "task: 10th percentile of std".into(),
+            categories: tasks.iter().map(|(std, task)| format!("{task}: {std:.2}")).collect(),
+            ..Axis::default()
+        },
         y: Axis { label: "mean reward, RFT − SFT".into(), ..Axis::default() },
         layers: vec![
+            Layer::Bars { series: "RFT − SFT".into(), bars: tasks.iter().enumerate().map(bar).collect() },
             Layer::Horizontal { label: "equal".into(), y: 0.0 },
-            series("task with unseen inputs", &SMALL),
-            series("task without", &OTHERS),
         ],
     }
 }
@@ -127,8 +133,7 @@ fn stuck(rows: &[Record<Row>]) -> Panel {
 }
 
 fn correlations(rows: &[Record<Row>]) -> Panel {
-    let mut layers =
-        bars(rows, &[("pretrained", "pretrained"), ("rft", "RFT"), ("sft", "SFT")], "held_out", |r| r.correlation);
+    let mut layers = bars(rows, &CORRELATED, "held_out", |r| r.correlation);
     layers.push(Layer::Horizontal { label: "zero".into(), y: 0.0 });
     Panel {
         title: "std and |change| (pretrained: noise)".into(),

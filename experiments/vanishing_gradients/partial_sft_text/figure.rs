@@ -11,8 +11,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "A little SFT, then RFT, of a transformer".into(),
         subtitle:
-            "answering: 60% of the inputs unseen in plain text; training inputs; means over seeds, error bars: 95% \
-                   t intervals"
+            "Answering: 60% of the inputs unseen in plain text; training inputs unless said otherwise; means over seeds, error bars: \
+                   95% t intervals. The columns of 0% are one run, RFT alone."
                 .into(),
         panels: vec![
             heat(rows, "all inputs", |r| r.reward),
@@ -70,6 +70,7 @@ fn start_and_end(rows: &[Record<Row>]) -> Panel {
         ("no SFT".to_owned(), "nothing", (0.0, 0.0)),
         (format!("{}%, own samples", 100.0 * smallest), "own_samples", (smallest, 0.4)),
         (format!("{}%, references", 100.0 * smallest), "references", (smallest, 0.4)),
+        (format!("{}%, RFT as alone", 100.0 * smallest), "references_rft_alone", (smallest, 0.4)),
         ("full SFT".to_owned(), "references", (1.0, 1.0)),
     ];
     let bars = |column: fn(&Row) -> f64| {
@@ -79,8 +80,12 @@ fn start_and_end(rows: &[Record<Row>]) -> Panel {
         };
         conditions.iter().enumerate().map(bar).collect::<Vec<_>>()
     };
-    let columns: [(&str, fn(&Row) -> f64); 3] =
-        [("pretrained", |r| r.pretrained), ("after SFT", |r| r.after_sft), ("after RFT", |r| r.reward)];
+    let columns: [(&str, fn(&Row) -> f64); 4] = [
+        ("pretrained", |r| r.pretrained),
+        ("after SFT", |r| if r.labels == "nothing" { f64::NAN } else { r.after_sft }),
+        ("after RFT", |r| r.reward),
+        ("after RFT, held-out inputs", |r| r.held_out),
+    ];
     Panel {
         title: "all inputs, 40% of the steps and full SFT".into(),
         x: Axis {

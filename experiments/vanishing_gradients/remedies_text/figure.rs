@@ -41,7 +41,7 @@ fn panel(rows: &[Record<Row>], title: &str, reward: impl Fn(&Row) -> f64) -> Pan
         layers.push(Layer::Bars { series, bars });
     }
     let goal = mean_interval(&by_seed(rows, |r| reference(r, TASK).map_or(f64::NAN, &reward)));
-    layers.push(Layer::Horizontal { label: "SFT, then RFT".into(), y: goal.value });
+    layers.push(Layer::Horizontal { label: "SFT, then RFT (mean)".into(), y: goal.value });
     Panel {
         title: title.into(),
         x: Axis { label: "learning rate, temperature (×1, T=1: plain)".into(), categories, ..Axis::default() },
