@@ -77,6 +77,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// A parameter's error, told from outside: its name under the name of what holds it. Other errors stay as they are.
+    #[must_use]
+    pub fn within(self, holder: &str) -> Self {
+        match self {
+            Self::Parameter { name, value, legal } => {
+                Self::Parameter { name: format!("{holder}.{name}"), value, legal }
+            }
+            other => other,
+        }
+    }
+
     /// Wraps an I/O error with the path that it concerns.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().to_path_buf(), source }

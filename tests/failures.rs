@@ -162,6 +162,8 @@ fn where_nothing_succeeds_nothing_is_finished(folder: &Path) {
     let (code, _, stderr) = call(&arguments, &out);
     assert!(code == 2 && stderr.contains("6 units failed"), "{stderr}");
     assert!(!out.join(Toy::ID).join("rows.csv").exists());
+    assert_eq!(read(&out, "failures.csv").lines().count(), 1 + 6);
+    assert!(stderr.contains("other parameters and --force"), "{stderr}");
     let (code, _, stderr) = call(&[&arguments[..], &["--resume"]].concat(), &out);
     assert!(code == 2 && stderr.contains("6 units failed"), "{stderr}");
 }

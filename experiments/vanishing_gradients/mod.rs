@@ -3,6 +3,7 @@
 //! One file per figure, table or theorem; beside them the set-up that at least two of them share.
 
 // figures
+pub(crate) mod benchmark;
 pub(crate) mod controlled;
 pub(crate) mod controlled_text;
 pub(crate) mod correlation;
@@ -10,8 +11,10 @@ pub(crate) mod estimators;
 pub(crate) mod group_normalisation;
 pub(crate) mod kl_estimators;
 pub(crate) mod partial_sft;
+pub(crate) mod partial_sft_text;
 pub(crate) mod ppo_bound;
 pub(crate) mod remedies;
+pub(crate) mod remedies_text;
 pub(crate) mod reward_teacher;
 pub(crate) mod scatter;
 pub(crate) mod separation;
@@ -28,3 +31,4 @@ mod relabelled;
 mod reward_models;
 mod softmax_linear;
 mod tasks;
+mod text;

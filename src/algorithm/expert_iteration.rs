@@ -213,12 +213,9 @@ pub fn expert_iteration(
     rng: &mut Stream,
 ) -> Result<Vec<ExpertRound>> {
     let mut run = ExpertIteration::new(settings, rng.clone())?;
-    let mut rounds = Vec::with_capacity(settings.iterations);
-    while !run.is_done() {
-        rounds.push(run.round(trainee, prompts, sampling, &mut reward)?);
-    }
+    let rounds = (0..settings.iterations).map(|_| run.round(trainee, prompts, sampling, &mut reward)).collect();
     *rng = run.rng;
-    Ok(rounds)
+    rounds
 }
 
 #[cfg(test)]

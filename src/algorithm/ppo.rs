@@ -46,7 +46,9 @@ pub struct PpoParams {
     pub entropy_coefficient: f64,
     /// First weight of the KL to the reference in the reward, per nat; positive.
     pub kl_coefficient: f64,
-    /// The KL per sequence that the weight is steered to, nats; positive.
+    /// The KL per sequence that the weight is steered to, nats; positive. (RL4LMs averages over tokens, so that its target of the same
+    /// number is a looser one.) A round changes the weight by at most a fiftieth: over few rounds, from a small weight, the
+    /// controller steers little.
     pub kl_target: f64,
     /// Of sampling; positive. Log-probabilities stay those of the policy at temperature 1, as in RL4LMs, so that at another one
     /// learning is off-policy.
@@ -257,12 +259,9 @@ pub fn ppo(
     rng: &mut Stream,
 ) -> Result<Vec<Round>> {
     let mut run = Ppo::new(trainee, settings, rng.clone())?;
-    let mut rounds = Vec::with_capacity(settings.iterations);
-    while !run.is_done() {
-        rounds.push(run.round(trainee, prompts, sampling, &mut reward)?);
-    }
+    let rounds = (0..settings.iterations).map(|_| run.round(trainee, prompts, sampling, &mut reward)).collect();
     *rng = run.rng;
-    Ok(rounds)
+    rounds
 }
 
 #[cfg(test)]

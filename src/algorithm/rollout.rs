@@ -211,6 +211,7 @@ impl Steps {
     }
 }
 
+/// One pass, in order: what committed rows were measured with.
 pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

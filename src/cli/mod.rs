@@ -31,7 +31,7 @@ Three things to try first:
 #[command(name = "rewardlab", version, about = "A laboratory for the theory of language-model alignment")]
 #[command(
     after_help = "Exit codes: 0 all claims reproduced (or the command did what was asked), 1 a claim refuted (or a \
-difference found), 3 none refuted but some inconclusive, 2 usage or input error, 130 interrupted."
+difference found), 3 none refuted but some inconclusive, 2 usage or input error, or training that failed, 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]

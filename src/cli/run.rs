@@ -145,7 +145,7 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
     ));
     if failed > 0 {
         let what = if unfinished {
-            "mend the cause, then --resume"
+            "mend the cause, then --resume; where all units diverged (failures.csv), other parameters and --force"
         } else {
             "they have no rows but a line in failures.csv, and no check of theirs is decided"
         };

@@ -216,12 +216,7 @@ impl RunFolder {
     /// Writes a finished run: rows first, the manifest last, so that a manifest means that all is there.
     pub(crate) fn complete(&self, params: &str, rows: &[u8], failures: &Table, manifest: &Manifest) -> Result<()> {
         write_atomically(&self.file("params.toml"), params.as_bytes())?;
-        if failures.rows.is_empty() {
-            // one of an earlier run
-            let _ = std::fs::remove_file(self.file("failures.csv"));
-        } else {
-            write_atomically(&self.file("failures.csv"), &failures.to_csv()?)?;
-        }
+        self.record_failures(failures)?;
         write_atomically(&self.file("rows.csv"), rows)?;
         let text = toml::to_string(manifest).map_err(|e| Error::Usage(e.to_string()))?;
         write_atomically(&self.file("manifest.toml"), text.as_bytes())?;
@@ -229,6 +224,16 @@ impl RunFolder {
         let _ = std::fs::remove_file(self.journal_path());
         let _ = std::fs::remove_dir_all(self.stages_path());
         Ok(())
+    }
+
+    /// Writes `failures.csv`; without failures, removes one of an earlier run.
+    pub(crate) fn record_failures(&self, failures: &Table) -> Result<()> {
+        let path = self.file("failures.csv");
+        if failures.rows.is_empty() {
+            let _ = std::fs::remove_file(path);
+            return Ok(());
+        }
+        write_atomically(&path, &failures.to_csv()?)
     }
 
     /// Forgets an earlier run (`--force`): the manifest first, so that a kill in between never leaves a manifest

@@ -197,6 +197,16 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// The units that failed for numerical reasons.
+    fn failed(&self, journal: &Journal) -> Table {
+        let mut failures = failures_table();
+        for (unit, message) in journal.failed() {
+            let (cell, seed) = self.unit_name(*unit);
+            failures.rows.push(vec![self.plan.cells()[cell].clone(), seed.to_string(), message.clone()]);
+        }
+        failures
+    }
+
     /// Concatenates the units' rows in unit order and writes the finished run.
     fn finish(&self, journal: &Journal, unit_seconds: f64, threads: usize) -> Result<()> {
         let mut whole = Table::default();
@@ -206,11 +216,7 @@ impl<'a> Job<'a> {
             }
             whole.rows.extend(table.rows.iter().cloned());
         }
-        let mut failures = failures_table();
-        for (unit, message) in journal.failed() {
-            let (cell, seed) = self.unit_name(*unit);
-            failures.rows.push(vec![self.plan.cells()[cell].clone(), seed.to_string(), message.clone()]);
-        }
+        let failures = self.failed(journal);
         let rows = whole.to_csv()?;
         let manifest = Manifest {
             failed_units: failures.rows.len(),
@@ -465,10 +471,15 @@ impl Tally {
     ) -> Result<()> {
         let Some(journal) = &journals[job] else { return Ok(()) };
         let some_rows = journal.failed().is_empty() || journal.failed().len() < journal.done().len();
-        if some_rows && !self.unfinished[job] {
-            jobs[job].finish(journal, self.seconds[job], threads)?;
-            progress.finished(jobs[job].experiment.id());
+        match (some_rows, self.unfinished[job]) {
+            (true, false) => {
+                jobs[job].finish(journal, self.seconds[job], threads)?;
+                progress.finished(jobs[job].experiment.id());
+                Ok(())
+            }
+            // nothing to finish, but why is worth a file
+            (false, false) => jobs[job].folder.record_failures(&jobs[job].failed(journal)),
+            (_, true) => Ok(()),
         }
-        Ok(())
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "A transformer finetuned with exact gradients: inputs of large and of small reward std".into(),
         subtitle: format!(
-            "sentence pairs in six classes of similarity; mean over {seeds} seeds, bands: 95% t intervals"
+            "sentence pairs in six classes of similarity; mean over {seeds} seeds, bands (all panels but the last): 95% t intervals"
         ),
         panels,
         columns: 3,

@@ -35,7 +35,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let most = |value: fn(&Record<Row>) -> f64| rows.iter().map(value).fold(0.0, f64::max);
     let (length, moved, kl) = (most(|r| r.length as f64) as usize, most(|r| r.moved), most(|r| r.kl));
     let heat = |policy: &str, length: usize, moved: f64| Panel {
-        title: format!("{policy}, {}", tokens(length)),
+        title: format!("{}-policy: {policy}, {}", if moved > 0.0 { "off" } else { "on" }, tokens(length)),
         x: Axis { label: "estimate".into(), categories: ESTIMATES.map(Into::into).into(), ..Axis::default() },
         y: Axis {
             label: "placement".into(),

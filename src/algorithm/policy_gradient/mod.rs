@@ -139,10 +139,11 @@ impl PolicyGradient {
             let share = if s.surrogate.counts_tokens() { micro.of_tokens } else { micro.of_sequences };
             let mut weights = Weights { log_probs: vec![0.0; tokens.len()], ..Weights::default() };
             let value = s.surrogate.objective(&flat, longest, s.clip, -share, &mut weights.log_probs);
-            clipped += micro.of_sequences * clip_fraction(s, &flat);
+            let of_ratios = if s.surrogate == Surrogate::SequenceRatio { micro.of_sequences } else { micro.of_tokens };
+            clipped += of_ratios * clip_fraction(s, &flat);
             weights.add_entropy(s.entropy_coefficient, micro);
             let kl = if s.kl.place == KlPlace::Loss && s.kl.coefficient > 0.0 {
-                self.add_kl(rollout, &tokens, micro, &mut weights)?
+                self.add_kl(rollout, (&tokens, &lengths, longest), micro, &mut weights)?
             } else {
                 0.0
             };
@@ -152,29 +153,64 @@ impl PolicyGradient {
         Ok(())
     }
 
-    /// β · mean KL over a step's tokens, in the loss.
-    fn add_kl(&self, rollout: &Rollout, tokens: &[usize], micro: &Part, weights: &mut Weights) -> Result<f64> {
-        let scale = self.settings.kl.coefficient * micro.of_tokens;
+    /// β · mean KL over a step's tokens, in the loss, averaged as the objective is.
+    fn add_kl(
+        &self,
+        rollout: &Rollout,
+        (tokens, lengths, longest): (&[usize], &[usize], usize),
+        micro: &Part,
+        weights: &mut Weights,
+    ) -> Result<f64> {
+        let surrogate = self.settings.surrogate;
+        let of_part = if surrogate.kl_counts_tokens() { micro.of_tokens } else { micro.of_sequences };
+        let scale = self.settings.kl.coefficient * of_part;
+        let shares = surrogate.shares(lengths, longest);
         let loss = match self.settings.kl.estimate {
             KlEstimate::K1 => k1_loss,
             KlEstimate::K2 => k2_loss,
             KlEstimate::K3 => k3_loss,
-            KlEstimate::Exact => return exact_kl(rollout, tokens, micro, scale, weights),
+            KlEstimate::Exact => return exact_kl(rollout, (tokens, lengths, &shares), micro, scale, weights),
         };
-        Ok(scale * loss(&micro.log_probs, &at(&rollout.reference, tokens), scale, &mut weights.log_probs))
+        let reference = at(&rollout.reference, tokens);
+        Ok(in_shares(loss, [&micro.log_probs, &reference], (lengths, &shares), scale, &mut weights.log_probs))
     }
 }
 
+/// A loss that is a mean over tokens, taken sequence by sequence, each for its share.
+fn in_shares(
+    loss: fn(&[f64], &[f64], f64, &mut [f64]) -> f64,
+    [log_probs, reference]: [&[f64]; 2],
+    (lengths, shares): (&[usize], &[f64]),
+    scale: f64,
+    weights: &mut [f64],
+) -> f64 {
+    let (mut total, mut start) = (0.0, 0);
+    for (length, share) in lengths.iter().zip(shares).filter(|(n, _)| **n > 0) {
+        let range = start..start + length;
+        start = range.end;
+        let weight = scale * share;
+        total += weight * loss(&log_probs[range.clone()], &reference[range.clone()], weight, &mut weights[range]);
+    }
+    total
+}
+
 /// The same of whole distributions.
-fn exact_kl(rollout: &Rollout, tokens: &[usize], micro: &Part, scale: f64, weights: &mut Weights) -> Result<f64> {
+fn exact_kl(
+    rollout: &Rollout,
+    (tokens, lengths, shares): (&[usize], &[usize], &[f64]),
+    micro: &Part,
+    scale: f64,
+    weights: &mut Weights,
+) -> Result<f64> {
     let Some(whole) = &rollout.whole else { return Ok(0.0) };
     let own = micro.distributions()?;
     let vocab = own.len() / tokens.len().max(1);
-    let share = scale / tokens.len().max(1) as f64;
+    let of_tokens =
+        lengths.iter().zip(shares).flat_map(|(n, share)| std::iter::repeat_n(scale * share / *n as f64, *n));
     let mut loss = 0.0;
     let mut row_weights = vec![0.0; vocab];
     weights.distributions.reserve(own.len());
-    for (row, &token) in own.chunks_exact(vocab.max(1)).zip(tokens) {
+    for ((row, &token), share) in own.chunks_exact(vocab.max(1)).zip(tokens).zip(of_tokens) {
         row_weights.fill(0.0);
         loss += share * kl_loss(&wide(row), &whole.reference(token), share, &mut row_weights);
         weights.distributions.extend(row_weights.iter().map(|w| *w as f32));
@@ -221,10 +257,7 @@ pub fn policy_gradient(
     rng: &mut Stream,
 ) -> Result<Vec<Round>> {
     let mut run = PolicyGradient::new(trainee, settings, rng.clone())?;
-    let mut rounds = Vec::with_capacity(settings.iterations);
-    while !run.is_done() {
-        rounds.push(run.round(trainee, prompts, sampling, &mut reward)?);
-    }
+    let rounds = (0..settings.iterations).map(|_| run.round(trainee, prompts, sampling, &mut reward)).collect();
     *rng = run.rng;
-    Ok(rounds)
+    rounds
 }

@@ -88,6 +88,23 @@ impl Surrogate {
         self == Self::TokenMean
     }
 
+    /// Whether [`Self::shares`] are of tokens: a KL in the loss has no sequences to average over where the objective's term is one per
+    /// sequence.
+    pub(super) fn kl_counts_tokens(self) -> bool {
+        !matches!(self, Self::SequenceMean | Self::Constant)
+    }
+
+    /// What part of a mean over all sequences each one's mean over tokens is, in the averages of this objective.
+    pub(super) fn shares(self, lengths: &[usize], longest: usize) -> Vec<f64> {
+        let (count, tokens) = (lengths.len().max(1) as f64, lengths.iter().sum::<usize>().max(1) as f64);
+        let share = |n: &usize| match self {
+            Self::SequenceMean => 1.0 / count,
+            Self::Constant => *n as f64 / (count * longest as f64),
+            Self::Score | Self::SequenceRatio | Self::TokenMean => *n as f64 / tokens,
+        };
+        lengths.iter().map(share).collect()
+    }
+
     /// The objective's value; adds `scale` times its derivative to `weights`.
     pub(super) fn objective(self, f: &Flat, longest: usize, clip: f64, scale: f64, weights: &mut [f64]) -> f64 {
         let Flat { log_probs, old, lengths, advantages } = *f;
@@ -107,7 +124,8 @@ impl Surrogate {
 pub enum KlPlace {
     /// In a sample's reward: β Σ k is taken from it before advantages are formed.
     Reward,
-    /// In the loss: β times the mean over tokens is descended with the samples held fixed. There k1 is noise around no
+    /// In the loss: β times the mean over tokens is descended with the samples held fixed, in the averages of the objective (as in
+    /// Eq. 3 of arXiv:2402.03300 and TRL). There k1 is noise around no
     /// gradient; k3's expected gradient is that of the reverse KL (see [`crate::objective`]).
     Loss,
 }

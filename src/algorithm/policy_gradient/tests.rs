@@ -220,3 +220,59 @@ fn bad_settings_are_refused() {
         reinforce(Advantage::MovingAverage { decay: 0.9 })
     );
 }
+
+/// TRL 1.16.0's whole loss with its KL term, β = 0.1: what the script of `objective::golden` prints as `grpo beta 0.1` and
+/// `dr_grpo beta 0.1`.
+#[test]
+fn the_kl_is_averaged_as_the_objective_is() {
+    let lengths = [3, 1, 2, 3, 2, 1];
+    let rewards = [1.0, -0.5, 0.25, 0.0, 0.75, 0.5];
+    let each = |f: fn(f64) -> f64| -> Vec<f64> { (0..12).map(|i| f(f64::from(i))).collect() };
+    let new = each(|i| -1.0 - 0.5 * i.sin());
+    let old = each(|i| -1.0 - 0.5 * (i + 0.8 * (2.0 * i).cos()).sin());
+    let reference = each(|i| -1.1 - 0.5 * i.cos());
+    let mut advantages = vec![0.0; 6];
+    Advantage::GroupScaled { epsilon: 1e-4 }.fill(&rewards, 3, &mut advantages);
+    let grpo = [
+        0.002_506_602_021_699_85,
+        -0.049_981_199_132_255_7,
+        -0.062_194_862_792_852_8,
+        -0.009_881_666_613_880_63,
+        0.001_172_086_539_873_38,
+        0.004_282_306_831_943_49,
+        0.087_201_058_000_129_7,
+        0.063_788_684_662_880_5,
+        0.052_197_499_696_350_4,
+        -0.062_479_238_119_495_1,
+        -0.064_891_277_390_198_6,
+        -0.034_706_428_330_733_4,
+    ];
+    let dr_grpo = [
+        0.002_506_602_021_699_85,
+        -0.049_981_199_132_255_7,
+        -0.062_194_862_792_852_8,
+        -0.003_293_888_871_293_55,
+        0.000_781_391_026_582_251,
+        0.002_854_871_221_295_66,
+        0.087_201_058_000_129_7,
+        0.063_788_684_662_880_5,
+        0.052_197_499_696_350_4,
+        -0.041_652_825_412_996_8,
+        -0.043_260_851_593_465_7,
+        -0.011_568_809_443_577_8,
+    ];
+    for (surrogate, loss, gradient) in [
+        (Surrogate::SequenceMean, 0.010_787_392_986_157_8, grpo),
+        (Surrogate::Constant, -0.013_919_062_793_717_7, dr_grpo),
+    ] {
+        let mut weights = vec![0.0; 12];
+        let flat = Flat { log_probs: &new, old: &old, lengths: &lengths, advantages: &advantages };
+        let objective = surrogate.objective(&flat, 3, 0.2, -1.0, &mut weights);
+        let shares = surrogate.shares(&lengths, 3);
+        let kl = in_shares(k3_loss, [&new, &reference], (&lengths, &shares), 0.1, &mut weights);
+        assert!((kl - objective - loss).abs() < 1e-12, "{surrogate:?}: {} {loss}", kl - objective);
+        for (got, expected) in weights.iter().zip(gradient) {
+            assert!((got - expected).abs() < 1e-12, "{surrogate:?}: {got} {expected}");
+        }
+    }
+}
