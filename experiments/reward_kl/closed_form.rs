@@ -8,7 +8,7 @@
 //! **Measured**: random rewards and references, f64. `identities`: a few prompts with 8 outputs. `population`: the loss
 //! of infinitely many labels, one prompt with 16 outputs, one logit each, gradient descent with a step in proportion to
 //! 1/β² (β h is what the labels say, so the curvature goes as β²) and with one step for all β; pairs drawn evenly, or
-//! some a thousand times as often as others. `sample`: n labels and the exact minimiser. `deterministic`: the better
+//! some a hundred times as often as others. `sample`: n labels and the exact minimiser. `deterministic`: the better
 //! output always wins; the gradient flow of DPO, conservative DPO and IPO over time.
 //!
 //! Theory, derived here: at the optimum the Hessian by the logits is β² times a matrix that β is not in. With
@@ -53,6 +53,8 @@ pub(crate) struct Params {
     labels: Vec<usize>,
     /// Times at which the flow on deterministic labels is looked at; increasing, positive.
     times: Vec<f64>,
+    /// The last time for losses that have an optimum: a flow that has arrived goes on in small steps. Positive.
+    horizon: f64,
     /// Label noise of conservative DPO; in (0, 0.5).
     label_smoothing: f64,
 }
@@ -174,6 +176,7 @@ impl Experiment for ClosedForm {
             steps,
             labels,
             times: (0..=8).map(|e| 10_f64.powi(e)).collect(),
+            horizon: 1e5,
             label_smoothing: 0.1,
         }
     }
@@ -193,6 +196,7 @@ impl Experiment for ClosedForm {
             ("steps", p.steps, 10, 100_000_000),
             ("labels (fewest)", p.labels.iter().copied().min().unwrap_or(100), 100, usize::MAX),
         ])?;
+        Error::check_positive(&[("horizon", p.horizon)])?;
         p.betas.iter().try_for_each(|beta| Error::check_positive(&[("betas", *beta)]))?;
         if p.times.first().is_none_or(|t| *t <= 0.0) || !p.times.is_sorted_by(|a, b| a < b) {
             return Err(Error::parameter("times", format!("{:?}", p.times), "increasing and positive"));
@@ -227,9 +231,9 @@ impl Experiment for ClosedForm {
             Part::Population { skewed, own_step } => {
                 // one step for all: what the largest β allows
                 let most = p.betas.iter().copied().fold(beta, f64::max);
-                let step = STEP / if own_step { beta } else { most }.powi(2);
+                let scale = if own_step { beta } else { most };
                 let world = world(p.population_outputs);
-                Ok(of_population(&world, beta, skewed, (step, p.steps), own_step))
+                Ok(of_population(&world, (beta, scale), (skewed, own_step), p.steps))
             }
             Part::Sample { labels } => of_sample(&world(p.outputs), beta, labels, &mut ctx.stream("labels")),
             Part::Deterministic { loss } => of_deterministic(p, &world(p.outputs), beta, loss),
@@ -244,10 +248,6 @@ impl Experiment for ClosedForm {
         chart(rows)
     }
 }
-
-/// The step of gradient descent times β². The Hessian is at most β²/4 times the Laplacian of the pairs' weights, whose largest
-/// eigenvalue is at most twice the largest degree, and that at most 1.
-const STEP: f64 = 4.0;
 
 /// Plackett and Luce's probability of a ranking by rewards (Eq. 18 of arXiv:2305.18290), best first.
 fn plackett_luce(ranked: &[f64]) -> f64 {
@@ -347,11 +347,13 @@ fn gradient_error(world: &World, beta: f64, rng: &mut Stream) -> f64 {
     relative_error(&gradient, &differences)
 }
 
-fn of_population(world: &World, beta: f64, skewed: bool, (step, steps): (f64, usize), own_step: bool) -> Vec<Row> {
+/// `scale`: the β by whose curvature the step is chosen.
+fn of_population(world: &World, (beta, scale): (f64, f64), (skewed, own_step): (bool, bool), steps: usize) -> Vec<Row> {
     let n = world.rewards.len();
-    // pairs outside the first half of the outputs are drawn a thousand times more rarely
-    let weight = |i: usize, j: usize| if skewed && (i >= n / 2 || j >= n / 2) { 1e-3 } else { 1.0 };
+    // pairs outside the first half of the outputs are drawn a hundred times more rarely
+    let weight = |i: usize, j: usize| if skewed && (i >= n / 2 || j >= n / 2) { 0.01 } else { 1.0 };
     let pairs = Population::new(n, weight, |i, j| world.wins(i, j));
+    let step = step(&pairs, scale);
     let (optimum, other) = (world.optimum(beta), world.optimum(2.0 * beta));
     let (mut logits, mut gradient) = (world.reference.clone(), vec![0.0; n]);
     let mut rows = Vec::new();
@@ -379,6 +381,11 @@ fn of_population(world: &World, beta: f64, skewed: bool, (step, steps): (f64, us
         }
     }
     rows
+}
+
+/// The step of gradient descent: one over a bound of the Hessian.
+fn step(pairs: &Population, beta: f64) -> f64 {
+    2.0 / (beta * beta * pairs.largest_degree())
 }
 
 /// The largest eigenvalue of the Hessian by the logits: power iteration on central differences of the gradient.
@@ -421,6 +428,7 @@ fn of_sample(world: &World, beta: f64, labels: usize, rng: &mut Stream) -> Resul
             won / (won + lost)
         },
     );
+    let step = step(&pairs, beta);
     let (mut logits, mut gradient) = (world.reference.clone(), vec![0.0; n]);
     for _ in 0..MOST_STEPS {
         pairs.gradient(PairLoss::Dpo, beta, &world.reference, &logits, &mut gradient);
@@ -435,7 +443,7 @@ fn of_sample(world: &World, beta: f64, labels: usize, rng: &mut Stream) -> Resul
                 ..Row::default()
             }]);
         }
-        logits.iter_mut().zip(&gradient).for_each(|(z, g)| *z -= STEP / (beta * beta) * g);
+        logits.iter_mut().zip(&gradient).for_each(|(z, g)| *z -= step * g);
     }
     let left = norm(&gradient);
     Err(Error::Numeric(format!(
@@ -463,7 +471,7 @@ fn of_deterministic(p: &Params, world: &World, beta: f64, loss: Loss) -> Result<
     let log_odds = |lp: &[f64]| lp[0] - lp[1];
     let optimum = world.optimum(beta);
     let (mut state, mut time, mut rows) = (world.reference.clone(), 0.0, Vec::new());
-    for &at in &p.times {
+    for &at in p.times.iter().filter(|t| loss == Loss::Dpo || **t <= p.horizon) {
         state = Flow::new(1e-9, at - time)?.end(field, &state)?;
         time = at;
         let log_probs = normalised(&state);

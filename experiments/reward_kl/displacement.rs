@@ -35,8 +35,10 @@ pub(crate) struct Displacement;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Random models per seed and kind; 10 to 100 000.
+    /// Random models per seed and kind; 1 to 100 000.
     models: usize,
+    /// Pairs of each; 3 to 10 000.
+    pairs: usize,
     /// Tokens; 3 to 100.
     vocab: usize,
     /// Entries of an embedding; 1 to 100.
@@ -72,13 +74,15 @@ impl fmt::Display for Cell {
     }
 }
 
-/// One random model and pair.
+/// One pair of a random model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// `single`, `multi` or `tabular`.
     kind: String,
-    /// Its number.
+    /// Number of the model.
     model: usize,
+    /// Number of the pair.
+    pair: usize,
     /// d log π(y⁺)/dt at the start, over c, by the formula (`single` only).
     predicted: Option<f64>,
     /// The same from the gradients.
@@ -117,10 +121,10 @@ impl Experiment for Displacement {
 
     fn params(profile: Profile) -> Params {
         let models = match profile {
-            Profile::Smoke => 30,
-            Profile::Paper => 200,
+            Profile::Smoke => 4,
+            Profile::Paper => 20,
         };
-        Params { models, vocab: 5, dim: 2, length: 4, beta: 0.1, growth: 4.0 }
+        Params { models, pairs: 20, vocab: 5, dim: 2, length: 4, beta: 0.1, growth: 4.0 }
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
@@ -132,7 +136,8 @@ impl Experiment for Displacement {
 
     fn validate(p: &Params) -> Result<()> {
         Error::check_counts(&[
-            ("models", p.models, 10, 100_000),
+            ("models", p.models, 1, 100_000),
+            ("pairs", p.pairs, 3, 10_000),
             ("vocab", p.vocab, 3, 100),
             ("dim", p.dim, 1, 100),
             ("length", p.length, 2, 100),
@@ -146,26 +151,27 @@ impl Experiment for Displacement {
 
     fn measure(p: &Params, &cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let mut rng = ctx.stream("models");
-        (0..p.models)
-            .map(|model| {
-                let length = if cell == Cell::Multi { p.length } else { 1 };
-                let tabular = cell == Cell::Tabular;
-                let features = Features {
-                    contexts: 2 * length - 1,
-                    vocab: p.vocab,
-                    dim: if tabular { p.vocab } else { p.dim },
-                    tabular,
-                };
-                let params = features.random(&mut rng);
+        let length = if cell == Cell::Multi { p.length } else { 1 };
+        let tabular = cell == Cell::Tabular;
+        let dim = if tabular { p.vocab } else { p.dim };
+        let features = Features { contexts: 2 * length - 1, vocab: p.vocab, dim, tabular };
+        let mut rows = Vec::with_capacity(p.models * p.pairs);
+        for model in 0..p.models {
+            let mut params = features.random(&mut rng);
+            for pair in 0..p.pairs {
+                // the prompt's context and the unembeddings are the model's; what comes behind a first token is the pair's
+                rng.fill_normal(1.0, &mut params[dim..features.contexts * dim]);
                 let first = rng.permutation(p.vocab);
                 let mut path = |token: usize, contexts: Range<usize>| -> Path {
                     [(0, token)].into_iter().chain(contexts.map(|c| (c, rng.below(p.vocab)))).collect()
                 };
                 let chosen = path(first[0], 1..length);
                 let rejected = path(first[1], length..2 * length - 1);
-                follow(p, (cell, model), features, params, [chosen, rejected])
-            })
-            .collect()
+                let row = follow(p, cell, features, &params, [chosen, rejected])?;
+                rows.push(Row { model, pair, ..row });
+            }
+        }
+        Ok(rows)
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
@@ -178,34 +184,29 @@ impl Experiment for Displacement {
 }
 
 /// Trains one pair until its margin has grown, and looks at what has moved.
-fn follow(
-    p: &Params,
-    (cell, model): (Cell, usize),
-    features: Features,
-    start: Vec<f64>,
-    [chosen, rejected]: [Path; 2],
-) -> Result<Row> {
+fn follow(p: &Params, cell: Cell, features: Features, start: &[f64], [chosen, rejected]: [Path; 2]) -> Result<Row> {
     let margin = |params: &[f64]| features.log_prob(params, &chosen) - features.log_prob(params, &rejected);
-    let first = margin(&start);
+    let first = margin(start);
     let field = |params: &[f64], rate: &mut [f64]| {
         rate.fill(0.0);
         let pull = p.beta * sigmoid(-p.beta * (margin(params) - first));
         features.add_gradient(params, &chosen, pull, rate);
         features.add_gradient(params, &rejected, -pull, rate);
     };
-    let found = Flow::new(1e-9, 1e6)?.crossings(field, margin, &[first + p.growth], &start)?;
+    let found = Flow::new(1e-9, 1e6)?.crossings(field, margin, &[first + p.growth], start)?;
     let Some(end) = found.into_iter().next() else {
-        return Err(Error::Numeric(format!("model {model}: the margin did not grow by {} nats", p.growth)));
+        return Err(Error::Numeric(format!("a margin did not grow by {} nats", p.growth)));
     };
     let (mut by_chosen, mut direction) = (vec![0.0; start.len()], vec![0.0; start.len()]);
-    features.add_gradient(&start, &chosen, 1.0, &mut by_chosen);
-    features.add_gradient(&start, &chosen, 1.0, &mut direction);
-    features.add_gradient(&start, &rejected, -1.0, &mut direction);
-    let (ches, ches_normalised) = features.ches(&start, &chosen, &rejected);
-    let change = |path: &Path| features.log_prob(&end.state, path) - features.log_prob(&start, path);
+    features.add_gradient(start, &chosen, 1.0, &mut by_chosen);
+    features.add_gradient(start, &chosen, 1.0, &mut direction);
+    features.add_gradient(start, &rejected, -1.0, &mut direction);
+    let (ches, ches_normalised) = features.ches(start, &chosen, &rejected);
+    let change = |path: &Path| features.log_prob(&end.state, path) - features.log_prob(start, path);
     let row = Row {
         kind: cell.name().into(),
-        model,
+        model: 0,
+        pair: 0,
         predicted: None,
         measured: dot(&by_chosen, &direction),
         chosen: change(&chosen),
@@ -220,7 +221,7 @@ fn follow(
         ledger_others: None,
     };
     Ok(if cell == Cell::Single {
-        of_single(features, &start, &end.state, [chosen[0].1, rejected[0].1], row)
+        of_single(features, start, &end.state, [chosen[0].1, rejected[0].1], row)
     } else {
         row
     })
@@ -274,7 +275,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             id,
             format!("{words}: the margin grows and the chosen completion's likelihood falls"),
             "arXiv:2410.08847 (definition); criterion ours: it is not rare",
-            "share of random models in which log π(chosen) has fallen",
+            "share of pairs in which log π(chosen) has fallen",
             share(kind),
             Criterion::AtLeast(0.05),
         )
@@ -285,10 +286,14 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             id,
             statement,
             "arXiv:2410.08847; criterion ours",
-            "Spearman correlation with the fall of log π(chosen) over random models, per seed",
+            "Spearman correlation with the fall of log π(chosen) over a model's pairs, mean over models, per seed",
             mean_interval(&by_seed(of(rows, kind), |g| {
-                let (x, y): (Vec<f64>, Vec<f64>) = g.iter().filter_map(|r| Some((of_row(r)?, -r.chosen))).unzip();
-                spearman(&x, &y)
+                let of_model = |model: &[&Record<Row>]| {
+                    let points = model.iter().filter_map(|r| Some((of_row(r)?, -r.chosen)));
+                    let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
+                    spearman(&x, &y)
+                };
+                mean(&g.chunk_by(|a, b| a.model == b.model).map(of_model).collect::<Vec<_>>())
             })),
             Criterion::AtLeast(least),
         )
@@ -310,7 +315,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "destination",
             "mass goes to the token whose unembedding lies most along W⁺ − W⁻",
             "arXiv:2410.08847; criterion ours",
-            "share of displaced models in which its log-probability rises most among the other tokens",
+            "share of displaced pairs in which its log-probability rises most among the other tokens",
             mean_interval(&by_seed(fallen(rows, "single"), |g| {
                 mean(&g.iter().filter_map(|r| r.named).map(|n| f64::from(u8::from(n))).collect::<Vec<_>>())
             })),
@@ -321,7 +326,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "ledger",
             "and it gets more of the probability than all others together",
             "arXiv:2410.08847; criterion ours",
-            "displaced models: mean gain of probability of that token less that of the others",
+            "displaced pairs: mean gain of probability of that token less that of the others",
             mean_interval(&by_seed(fallen(rows, "single"), |g| {
                 mean(&g.iter().filter_map(|r| Some(r.ledger_named? - r.ledger_others?)).collect::<Vec<_>>())
             })),
@@ -405,8 +410,8 @@ fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Likelihood displacement: where the chosen mass goes".into(),
         subtitle:
-            "One pair, DPO's exact gradient flow until its margin has grown by a fixed amount; each point one random \
-                   model (first seed). Bars: mean over displaced single-token models, 95% t intervals over seeds."
+            "One pair, DPO's exact gradient flow until its margin has grown by a fixed amount; each point one pair of a random \
+                   model (first seed). Bars: mean over displaced single-token pairs, 95% t intervals over seeds."
                 .into(),
         panels: vec![
             panel("One token", "⟨W⁺, W⁻⟩", vec![zero(), cloud("free embeddings", "single", |r| r.alignment)]),
@@ -425,7 +430,7 @@ fn chart(rows: &[Record<Row>]) -> Chart {
                 x: Axis { label: "token".into(), categories: names, ..Axis::default() },
                 y: Axis { label: "change of probability".into(), ..Axis::default() },
                 layers: vec![Layer::Bars {
-                    series: "displaced models".into(),
+                    series: "displaced pairs".into(),
                     bars: entries.iter().enumerate().map(bar).collect(),
                 }],
             },

@@ -336,7 +336,7 @@ struct Run<'a> {
     p: &'a Params,
     sentiment: &'a Sentiment,
     reference: &'a Markov,
-    ctx: &'a Context,
+    ctx: &'a Context<'a>,
 }
 
 impl Run<'_> {

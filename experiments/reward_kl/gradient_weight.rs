@@ -26,7 +26,7 @@ use rewardlab::objective::{dpo_loss, unlikelihood_loss};
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::policy::{Policy, Transformer};
 use rewardlab::rng::Stream;
-use rewardlab::stats::{fit_line, mean, mean_interval};
+use rewardlab::stats::{fit_line, mean_interval};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;

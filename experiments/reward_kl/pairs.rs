@@ -51,6 +51,17 @@ impl Population {
         all
     }
 
+    /// The largest share of the population that one output is in: the loss's Hessian by the logits is at most β²/4 times twice this, for
+    /// DPO (the Laplacian of the pairs' weights has no larger eigenvalue than twice its largest degree).
+    pub(crate) fn largest_degree(&self) -> f64 {
+        let mut degrees = vec![0.0; self.pairs.iter().map(|p| p.1 + 1).max().unwrap_or(0)];
+        for ((first, second), weight) in self.pairs.iter().zip(&self.weights) {
+            degrees[*first] += weight;
+            degrees[*second] += weight;
+        }
+        degrees.into_iter().fold(0.0, f64::max)
+    }
+
     /// A quantity of all firsts, then of all seconds.
     fn of_outputs(&self, values: &[f64]) -> Vec<f64> {
         let (firsts, seconds) = (self.pairs.iter().map(|p| values[p.0]), self.pairs.iter().map(|p| values[p.1]));

@@ -11,7 +11,7 @@ use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Engine, output_log_probs};
 use rewardlab::num::{dot, softmax_pullback_rows};
-use rewardlab::policy::{Policy, Transformer};
+use rewardlab::policy::Policy;
 use rewardlab::rng::Stream;
 
 /// The cells of one prompt, and the inner products of their logits' gradients.
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use rewardlab::exact::{kl, total_variation};
     use rewardlab::num::{norm, relative_error};
-    use rewardlab::policy::{LogLinear, Tabular};
+    use rewardlab::policy::{LogLinear, Tabular, Transformer};
 
     const TREE: Tree = Tree { prompts: 1, vocab: 3, length: 3 };
 

@@ -31,8 +31,8 @@
 
 mod figure;
 
-use super::statistics::by_seed;
 use super::text::{Spread, TextSetup, draw, mean_where};
+use crate::statistics::by_seed;
 use rewardlab::env::Split;
 use rewardlab::env::text::Task;
 use rewardlab::error::{Error, Result};

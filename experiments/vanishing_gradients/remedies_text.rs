@@ -32,8 +32,8 @@
 
 mod figure;
 
-use super::statistics::by_seed;
 use super::text::{Spread, TextSetup, draw, mean_where};
+use crate::statistics::by_seed;
 use rewardlab::algorithm::PpoParams;
 use rewardlab::env::Split;
 use rewardlab::env::text::Task;

@@ -1,7 +1,7 @@
 //! The benchmark's figure: inputs before and after finetuning, means per task, the gap against the small stds.
 
-use super::super::statistics::by_seed;
 use super::{OTHERS, Row, SMALL, of};
+use crate::statistics::by_seed;
 use rewardlab::env::text::TASKS;
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel};

@@ -1,7 +1,7 @@
 //! The benchmark's claims and controls.
 
-use super::super::statistics::by_seed;
 use super::{OTHERS, Row, SMALL, of};
+use crate::statistics::by_seed;
 use rewardlab::env::text::{TASKS, Task};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval, spearman};

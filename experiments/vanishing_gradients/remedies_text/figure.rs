@@ -1,7 +1,7 @@
 //! All settings beside plain RFT and SFT, then RFT: over all inputs and over the stuck ones.
 
-use super::super::statistics::by_seed;
 use super::{Row, TASK, plain, reference};
+use crate::statistics::by_seed;
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel};
 use rewardlab::stats::{Estimate, mean_interval};
