@@ -260,20 +260,33 @@ fn stuck_gain(row: &Row) -> f64 {
     row.stuck_reward.unwrap_or(f64::NAN) - row.stuck_pretrained.unwrap_or(f64::NAN)
 }
 
+/// A column of a seed's row with these labels, fraction and steps; NaN where there is none.
+fn with(labels: &'static str, at: (f64, f64)) -> impl Fn(&[&Record<Row>], fn(&Row) -> f64) -> f64 {
+    move |rows, of| find(rows, labels, at).map_or(f64::NAN, of)
+}
+
+/// RFT alone, and full SFT, then RFT.
+const NONE: (f64, f64) = (0.0, 0.0);
+const FULL: (f64, f64) = (1.0, 1.0);
+
+fn reward(row: &Row) -> f64 {
+    row.reward
+}
+
+fn held_out(row: &Row) -> f64 {
+    row.held_out
+}
+
 fn checks(rows: &[Record<Row>]) -> Vec<Check> {
     let smallest = rows.iter().map(|r| r.fraction).filter(|f| *f > 0.0).fold(1.0, f64::min);
     let little = format!("SFT on {}% of the inputs for 40% of the steps", 100.0 * smallest);
+    let few = (smallest, 0.4);
+    [claims(rows, &little, few), theory(rows, &little, few), controls(rows, &little, few)].concat()
+}
+
+fn claims(rows: &[Record<Row>], little: &str, few: (f64, f64)) -> Vec<Check> {
     let seeds = |statistic: &dyn Fn(&[&Record<Row>]) -> f64| mean_interval(&by_seed(rows, statistic));
-    let none = |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "nothing", (0.0, 0.0)).map_or(f64::NAN, of);
-    let few =
-        move |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "references", (smallest, 0.4)).map_or(f64::NAN, of);
-    let full = |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "references", (1.0, 1.0)).map_or(f64::NAN, of);
-    let own =
-        move |r: &[&Record<Row>], of: fn(&Row) -> f64| find(r, "own_samples", (smallest, 0.4)).map_or(f64::NAN, of);
-    let own_settings = move |r: &[&Record<Row>], of: fn(&Row) -> f64| {
-        find(r, "references_rft_alone", (smallest, 0.4)).map_or(f64::NAN, of)
-    };
-    let (reward, held_out): (fn(&Row) -> f64, fn(&Row) -> f64) = (|r| r.reward, |r| r.held_out);
+    let (none, few, full) = (with("nothing", NONE), with("references", few), with("references", FULL));
     let figure = "arXiv:2310.20703, Figure 4";
     vec![
         Check::new(
@@ -322,6 +335,14 @@ fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             seeds(&|r| full(r, |r| r.stuck_share_after_sft / r.stuck_share)),
             Criterion::AtMost(0.1),
         ),
+    ]
+}
+
+fn theory(rows: &[Record<Row>], little: &str, few: (f64, f64)) -> Vec<Check> {
+    let seeds = |statistic: &dyn Fn(&[&Record<Row>]) -> f64| mean_interval(&by_seed(rows, statistic));
+    let (own_settings, few, full) =
+        (with("references_rft_alone", few), with("references", few), with("references", FULL));
+    vec![
         Check::new(
             Kind::Theory,
             "little_sft_suffices_held_out",
@@ -353,6 +374,13 @@ fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             seeds(&|r| own_settings(r, reward) - few(r, reward)),
             Criterion::AtLeast(0.0),
         ),
+    ]
+}
+
+fn controls(rows: &[Record<Row>], little: &str, few: (f64, f64)) -> Vec<Check> {
+    let seeds = |statistic: &dyn Fn(&[&Record<Row>]) -> f64| mean_interval(&by_seed(rows, statistic));
+    let (none, own, full) = (with("nothing", NONE), with("own_samples", few), with("references", FULL));
+    vec![
         Check::new(
             Kind::Control,
             "own_samples_do_not_help",

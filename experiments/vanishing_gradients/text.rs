@@ -108,7 +108,8 @@ impl TextSetup {
             sft_steps: 60,
             sft_batch: 16,
             ppo: short(paper.ppo.clone()),
-            ppo_after_sft: short(paper.ppo_after_sft.clone()),
+            // and after SFT a KL that weighs enough to be seen in a few samples
+            ppo_after_sft: PpoParams { kl_coefficient: 1.0, ..short(paper.ppo_after_sft.clone()) },
             ..paper
         }
     }
