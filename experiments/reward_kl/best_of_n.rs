@@ -262,10 +262,15 @@ fn wins(first: &[f64], second: &[f64], rewards: &[f64]) -> f64 {
 fn winners(reference: &[f64], rewards: &[f64]) -> Vec<f64> {
     let probs: Vec<f64> = reference.iter().map(|lp| lp.exp()).collect();
     let against = |i: usize| -> f64 {
-        let beats = |j: usize| match rewards[i].total_cmp(&rewards[j]) {
-            std::cmp::Ordering::Greater => 1.0,
-            std::cmp::Ordering::Equal => 0.5,
-            std::cmp::Ordering::Less => 0.0,
+        // by value: 0 and −0 are equally good
+        let beats = |j: usize| {
+            if rewards[i] > rewards[j] {
+                1.0
+            } else if rewards[i] == rewards[j] {
+                0.5
+            } else {
+                0.0
+            }
         };
         // either draw may be the winner
         (0..probs.len()).map(|j| 2.0 * probs[j] * beats(j)).sum()

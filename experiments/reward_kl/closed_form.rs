@@ -114,7 +114,7 @@ pub(crate) struct Row {
     setting: String,
     /// β, or τ for IPO.
     beta: f64,
-    /// Steps of gradient descent, labels, or flow time.
+    /// Steps of gradient descent, labels, or flow time (of DPO in units of 1/β²).
     at: f64,
     /// Largest violation of an identity (relative for the gradient).
     violation: Option<f64>,
@@ -469,10 +469,12 @@ fn of_deterministic(p: &Params, world: &World, beta: f64, loss: Loss) -> Result<
         rate.iter_mut().for_each(|r| *r = -*r);
     };
     let log_odds = |lp: &[f64]| lp[0] - lp[1];
+    // DPO's curvature goes as β², IPO's does not depend on τ
+    let unit = if loss == Loss::Ipo { 1.0 } else { beta.powi(-2) };
     let optimum = world.optimum(beta);
     let (mut state, mut time, mut rows) = (world.reference.clone(), 0.0, Vec::new());
     for &at in p.times.iter().filter(|t| loss == Loss::Dpo || **t <= p.horizon) {
-        state = Flow::new(1e-9, at - time)?.end(field, &state)?;
+        state = Flow::new(1e-9, (at - time) * unit)?.end(field, &state)?;
         time = at;
         let log_probs = normalised(&state);
         rows.push(Row {
@@ -710,7 +712,7 @@ fn chart(rows: &[Record<Row>]) -> Chart {
             panel("n labels", log_axis("labels n"), total(), samples),
             panel(
                 "Deterministic labels",
-                log_axis("flow time t"),
+                log_axis("flow time t (DPO: over 1/β²)"),
                 Axis { label: "β × log-odds, best against second (nats)".into(), ..Axis::default() },
                 growth.concat(),
             ),

@@ -241,7 +241,7 @@ fn growth(p: &Params, weighted: bool, rng: &mut Stream) -> Result<Vec<Row>> {
     let times: Vec<f64> = if weighted {
         p.times.iter().map(|t| t / p.beta.powi(2)).collect()
     } else {
-        (1..=p.times.len()).map(|i| 100.0 / p.beta * i as f64 / p.times.len() as f64).collect()
+        (1..=p.times.len()).map(|i| 1000.0 / p.beta * i as f64 / p.times.len() as f64).collect()
     };
     let (mut state, mut time, mut rows) = (reference.clone(), 0.0, Vec::new());
     for at in times {
