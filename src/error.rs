@@ -151,6 +151,17 @@ impl Error {
         }
     }
 
+    /// Fails on the first number that is negative or not finite.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn check_not_negative(numbers: &[(&str, f64)]) -> Result<()> {
+        match numbers.iter().find(|(_, value)| !(*value >= 0.0 && value.is_finite())) {
+            None => Ok(()),
+            Some((name, value)) => Err(Self::parameter(*name, value, "at least 0")),
+        }
+    }
+
     /// Fails on the first value that is NaN or infinite.
     ///
     /// # Errors

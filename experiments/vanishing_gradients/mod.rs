@@ -27,6 +27,7 @@ mod families;
 mod finetune;
 mod group_panels;
 mod groups;
+mod little_sft;
 mod relabelled;
 mod reward_models;
 mod softmax_linear;

@@ -18,8 +18,9 @@
 //! but SFT on the smallest fraction does nothing for the inputs that it did not label.
 
 use super::finetune::{adam, is_blind, mean_over, rft, sft, sgd_per_prompt, shared_task, stats_of, tabular};
-use super::tasks::{Setup, Task, TaskWorld, check_range};
+use super::little_sft::{self, distinct};
 use crate::statistics::by_seed;
+use super::tasks::{Setup, Task, TaskWorld, check_range};
 use rewardlab::algorithm::Optimizer;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, PaperNumber, Profile, Record};
@@ -319,39 +320,15 @@ fn finetuned<P: Policy + Clone, O: Optimizer>(
 
 /// The positive fractions and step shares of the rows, increasing.
 fn grid(rows: &[Record<Row>]) -> (Vec<f64>, Vec<f64>) {
-    let values = |column: fn(&Row) -> f64| {
-        let mut values: Vec<f64> =
-            rows.iter().filter(|r| r.policy == "shared").map(|r| column(r)).filter(|x| *x > 0.0).collect();
-        values.sort_by(f64::total_cmp);
-        values.dedup();
-        values
-    };
+    let values = |column: fn(&Row) -> f64| distinct(rows.iter().filter(|r| r.policy == "shared").map(|r| column(r)));
     (values(|r| r.fraction), values(|r| r.steps))
 }
 
-fn percent(values: &[f64]) -> Vec<String> {
-    values.iter().map(|x| format!("{}%", 100.0 * x)).collect()
-}
-
-/// Reward by fraction of inputs and share of steps; the first column is RFT alone, the same for every share of steps.
 fn heat(rows: &[Record<Row>], title: &str, column: fn(&Row) -> f64) -> Panel {
-    let (fractions, steps) = grid(rows);
-    let value = |fraction: f64, steps: f64| {
+    little_sft::heat(title, grid(rows), |fraction, steps| {
         let of_cell = rows.iter().filter(|r| r.policy == "shared" && (r.fraction, r.steps) == (fraction, steps));
         mean(&by_seed(of_cell, |r| column(r[0])))
-    };
-    let mut cells = Vec::new();
-    for (j, &s) in steps.iter().enumerate() {
-        cells.push((0, j, value(0.0, 0.0)));
-        cells.extend(fractions.iter().enumerate().map(|(i, &f)| (i + 1, j, value(f, s))));
-    }
-    let categories = std::iter::once("0%".to_owned()).chain(percent(&fractions)).collect();
-    Panel {
-        title: format!("reward after RFT, {title}"),
-        x: Axis { label: "labelled inputs in SFT".into(), categories, ..Axis::default() },
-        y: Axis { label: "share of SFT's steps".into(), categories: percent(&steps), ..Axis::default() },
-        layers: vec![Layer::Heat { cells, value_label: "mean reward".into(), signed: false }],
-    }
+    })
 }
 
 /// Reward of blind inputs without a label after a little SFT and RFT: shared features against the tabular control.

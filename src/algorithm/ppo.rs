@@ -95,12 +95,13 @@ impl PpoParams {
             ("kl_target", self.kl_target),
             ("temperature", self.temperature),
         ])?;
-        let at_least_0 = |v: f64| v >= 0.0 && v.is_finite();
+        Error::check_not_negative(&[
+            ("value_coefficient", self.value_coefficient),
+            ("entropy_coefficient", self.entropy_coefficient),
+        ])?;
         for (name, value, legal, ok) in [
             ("gamma", self.gamma, "in (0, 1]", self.gamma > 0.0 && self.gamma <= 1.0),
             ("lambda", self.lambda, "in [0, 1]", self.lambda >= 0.0 && self.lambda <= 1.0),
-            ("value_coefficient", self.value_coefficient, "at least 0", at_least_0(self.value_coefficient)),
-            ("entropy_coefficient", self.entropy_coefficient, "at least 0", at_least_0(self.entropy_coefficient)),
         ] {
             if !ok {
                 return Err(Error::parameter(name, value, legal));

@@ -105,8 +105,8 @@ use approx::assert_relative_eq;
 //   control = scope["AdaptiveKLController"](0.2, 6.0, 10000)
 //   show("control", [control.update(kl, 256) or control.value for kl in (3.0, 6.5, 20.0, 6.0)])
 
-const LENGTHS: [usize; 6] = [3, 1, 2, 3, 2, 1];
-const REWARDS: [f64; 6] = [1.0, -0.5, 0.25, 0.0, 0.75, 0.5];
+pub(crate) const LENGTHS: [usize; 6] = [3, 1, 2, 3, 2, 1];
+pub(crate) const REWARDS: [f64; 6] = [1.0, -0.5, 0.25, 0.0, 0.75, 0.5];
 const CLIP: f64 = 0.2;
 const GROUP: [f64; 6] = [
     0.999_866_684_442_074,
@@ -320,15 +320,15 @@ fn each(f: impl Fn(f64) -> f64) -> [f64; 12] {
     std::array::from_fn(|i| f(i as f64))
 }
 
-fn new() -> [f64; 12] {
+pub(crate) fn new() -> [f64; 12] {
     each(|i| -1.0 - 0.5 * i.sin())
 }
 
-fn old() -> [f64; 12] {
+pub(crate) fn old() -> [f64; 12] {
     each(|i| -1.0 - 0.5 * (i + 0.8 * (2.0 * i).cos()).sin())
 }
 
-fn reference() -> [f64; 12] {
+pub(crate) fn reference() -> [f64; 12] {
     each(|i| -1.1 - 0.5 * i.cos())
 }
 

@@ -58,6 +58,6 @@ fn sequences(lengths: &[usize], tokens: usize) -> impl Iterator<Item = Range<usi
 }
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
 mod testing;

@@ -106,7 +106,8 @@ fn stuck(rows: &[Record<Row>], task: &str) -> [Check; 5] {
             "gradient_vanishes",
             "under the pretrained model an unseen input's expected reward has hardly a gradient",
             "arXiv:2310.20703, Theorem 1; criterion ours",
-            "norm of an unseen training input's gradient over that of a familiar one's, roots of mean squares",
+            "norm of an unseen training input's gradient over that of a familiar one's, roots of mean squares; 0: no sample of any unseen input \
+             succeeds, below detection",
             ratio(|r| r.rft_gradient_ratio),
             Criterion::AtMost(0.05),
         ),

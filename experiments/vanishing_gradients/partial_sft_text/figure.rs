@@ -1,7 +1,8 @@
 //! Reward after RFT by labelled inputs and steps, with RFT alone and the control.
 
-use super::{Row, find};
+use super::super::little_sft::{self, distinct};
 use crate::statistics::by_seed;
+use super::{Row, find};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Scale};
 use rewardlab::stats::{Estimate, mean, mean_interval};
@@ -26,17 +27,9 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
 
 /// The positive fractions and step shares of the rows, increasing.
 fn grid(rows: &[Record<Row>]) -> (Vec<f64>, Vec<f64>) {
-    let values = |column: fn(&Row) -> f64| {
-        let mut values: Vec<f64> = rows.iter().filter(|r| r.labels == "references").map(|r| column(r)).collect();
-        values.sort_by(f64::total_cmp);
-        values.dedup();
-        values
-    };
+    let values =
+        |column: fn(&Row) -> f64| distinct(rows.iter().filter(|r| r.labels == "references").map(|r| column(r)));
     (values(|r| r.fraction), values(|r| r.steps))
-}
-
-fn percent(values: &[f64]) -> Vec<String> {
-    values.iter().map(|x| format!("{}%", 100.0 * x)).collect()
 }
 
 /// A column's mean over seeds with its interval.
@@ -44,22 +37,11 @@ fn estimate(rows: &[Record<Row>], labels: &str, at: (f64, f64), column: impl Fn(
     mean_interval(&by_seed(rows, |r| find(r, labels, at).map_or(f64::NAN, &column)))
 }
 
-/// By fraction of inputs and share of steps; the first column is RFT alone, the same for every share of steps.
 fn heat(rows: &[Record<Row>], title: &str, column: impl Fn(&Row) -> f64) -> Panel {
-    let (fractions, steps) = grid(rows);
-    let mut cells = Vec::new();
-    for (j, &s) in steps.iter().enumerate() {
-        cells.push((0, j, estimate(rows, "nothing", (0.0, 0.0), &column).value));
-        let of = |f: f64| estimate(rows, "references", (f, s), &column).value;
-        cells.extend(fractions.iter().enumerate().map(|(i, &f)| (i + 1, j, of(f))));
-    }
-    let categories = std::iter::once("0%".to_owned()).chain(percent(&fractions)).collect();
-    Panel {
-        title: format!("reward after RFT, {title}"),
-        x: Axis { label: "labelled inputs in SFT".into(), categories, ..Axis::default() },
-        y: Axis { label: "share of SFT's steps".into(), categories: percent(&steps), ..Axis::default() },
-        layers: vec![Layer::Heat { cells, value_label: "mean reward".into(), signed: false }],
-    }
+    little_sft::heat(title, grid(rows), |fraction, steps| {
+        let labels = if fraction > 0.0 { "references" } else { "nothing" };
+        estimate(rows, labels, (fraction, steps), &column).value
+    })
 }
 
 /// Before and after RFT: nothing, the control, a little SFT, full SFT.

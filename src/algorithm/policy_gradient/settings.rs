@@ -254,22 +254,20 @@ impl PolicyGradientParams {
             return Err(Error::parameter("epochs", self.epochs, "1 for a surrogate without a ratio"));
         }
         Error::check_positive(&[("learning_rate", self.learning_rate), ("temperature", self.temperature)])?;
-        let at_least_0 = |v: f64| v >= 0.0 && v.is_finite();
-        for (name, value, legal, ok) in [
-            ("clip", self.clip, "positive", self.clip > 0.0),
-            ("kl.coefficient", self.kl.coefficient, "at least 0", at_least_0(self.kl.coefficient)),
-            ("entropy_coefficient", self.entropy_coefficient, "at least 0", at_least_0(self.entropy_coefficient)),
-        ] {
-            if !ok {
-                return Err(Error::parameter(name, value, legal));
-            }
+        // an infinite clip is none
+        if self.clip.is_nan() || self.clip <= 0.0 {
+            return Err(Error::parameter("clip", self.clip, "positive"));
         }
+        Error::check_not_negative(&[
+            ("kl.coefficient", self.kl.coefficient),
+            ("entropy_coefficient", self.entropy_coefficient),
+        ])?;
         match self.advantage {
             Advantage::MovingAverage { decay } if !(0.0..1.0).contains(&decay) => {
                 Err(Error::parameter("advantage.decay", decay, "in [0, 1)"))
             }
-            Advantage::GroupScaled { epsilon } | Advantage::BatchScaled { epsilon } if !at_least_0(epsilon) => {
-                Err(Error::parameter("advantage.epsilon", epsilon, "at least 0"))
+            Advantage::GroupScaled { epsilon } | Advantage::BatchScaled { epsilon } => {
+                Error::check_not_negative(&[("advantage.epsilon", epsilon)])
             }
             _ => Ok(()),
         }

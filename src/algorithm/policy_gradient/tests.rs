@@ -1,6 +1,7 @@
 use super::*;
 use crate::lm::{Config, Size, init};
 use crate::num::relative_error;
+use crate::objective::golden::{LENGTHS, REWARDS, new, old, reference};
 
 fn trainee() -> Trainee {
     let config = Config::gpt2(Size { vocab: 6, width: 16, layers: 1, heads: 2, context: 8 });
@@ -119,6 +120,11 @@ fn rollout(trainee: &mut Trainee, exact: bool) -> Rollout {
 
 /// The gradient, scaled to the clip, of one step on `part` of a rollout, off-policy by one step.
 fn gradient(settings: &PolicyGradientParams, in_parts: bool, part: &[usize]) -> Vec<f64> {
+    step(settings, in_parts, part).0
+}
+
+/// The same with the share of tokens or sequences that the clip stopped.
+fn step(settings: &PolicyGradientParams, in_parts: bool, part: &[usize]) -> (Vec<f64>, f64) {
     let mut trainee = trainee();
     let rollout = rollout(&mut trainee, settings.kl.estimate == KlEstimate::Exact);
     if in_parts {
@@ -129,8 +135,10 @@ fn gradient(settings: &PolicyGradientParams, in_parts: bool, part: &[usize]) -> 
     // samples of unlike advantages, whatever the rewards were
     advantages.iter_mut().zip(0_i32..).for_each(|(a, i)| *a += f64::from(i % 3) - 0.5);
     trainee.params.iter_mut().zip(0_u32..).for_each(|(p, i)| *p += 0.02 * (i as f32).sin());
-    run.learn(&mut trainee, &rollout, &advantages, (part, 4), &mut Steps::default()).expect("finite");
-    trainee.grad.iter().map(|g| f64::from(*g)).collect()
+    let mut steps = Steps::default();
+    run.learn(&mut trainee, &rollout, &advantages, (part, 4), &mut steps).expect("finite");
+    let round = steps.into_round(rollout.round(4, 0.0));
+    (trainee.grad.iter().map(|g| f64::from(*g)).collect(), round.clip_fraction)
 }
 
 /// Every method with every KL, an entropy bonus, on any order of the samples, whole or in parts: one gradient.
@@ -143,7 +151,10 @@ fn neither_the_order_of_samples_nor_parts_change_the_gradient() {
             kinds.push(PolicyGradientParams { kl, entropy_coefficient: 0.05, ..small(PolicyGradientParams::grpo()) });
         }
     }
-    kinds.push(PolicyGradientParams { surrogate: Surrogate::TokenMean, ..small(PolicyGradientParams::grpo()) });
+    let kl = Kl { coefficient: 0.3, place: KlPlace::Loss, estimate: KlEstimate::K3 };
+    for surrogate in [Surrogate::TokenMean, Surrogate::Constant, Surrogate::SequenceRatio] {
+        kinds.push(PolicyGradientParams { surrogate, kl, ..small(PolicyGradientParams::grpo()) });
+    }
     let mut distinct = Vec::new();
     for settings in kinds {
         let whole = gradient(&settings, false, &[0, 1, 2, 3, 4, 5, 6, 7]);
@@ -158,6 +169,17 @@ fn neither_the_order_of_samples_nor_parts_change_the_gradient() {
     let kl = &distinct[7..15];
     for (i, a) in kl.iter().enumerate() {
         assert!(kl[..i].iter().all(|b| relative_error(a, b) > 1e-3), "{i}");
+    }
+}
+
+/// Samples differ in length, so that a share of tokens is not a mean of shares of sequences.
+#[test]
+fn parts_do_not_change_the_clip_fraction() {
+    for surrogate in [Surrogate::SequenceMean, Surrogate::TokenMean, Surrogate::Constant, Surrogate::SequenceRatio] {
+        let settings = PolicyGradientParams { surrogate, clip: 0.02, ..small(PolicyGradientParams::grpo()) };
+        let all = [0, 1, 2, 3, 4, 5, 6, 7];
+        let ((_, whole), (_, parts)) = (step(&settings, false, &all), step(&settings, true, &all));
+        assert!(whole > 0.0 && whole < 1.0 && (whole - parts).abs() < 1e-9, "{surrogate:?}: {whole} {parts}");
     }
 }
 
@@ -225,14 +247,9 @@ fn bad_settings_are_refused() {
 /// `dr_grpo beta 0.1`.
 #[test]
 fn the_kl_is_averaged_as_the_objective_is() {
-    let lengths = [3, 1, 2, 3, 2, 1];
-    let rewards = [1.0, -0.5, 0.25, 0.0, 0.75, 0.5];
-    let each = |f: fn(f64) -> f64| -> Vec<f64> { (0..12).map(|i| f(f64::from(i))).collect() };
-    let new = each(|i| -1.0 - 0.5 * i.sin());
-    let old = each(|i| -1.0 - 0.5 * (i + 0.8 * (2.0 * i).cos()).sin());
-    let reference = each(|i| -1.1 - 0.5 * i.cos());
+    let (new, old, reference) = (new(), old(), reference());
     let mut advantages = vec![0.0; 6];
-    Advantage::GroupScaled { epsilon: 1e-4 }.fill(&rewards, 3, &mut advantages);
+    Advantage::GroupScaled { epsilon: 1e-4 }.fill(&REWARDS, 3, &mut advantages);
     let grpo = [
         0.002_506_602_021_699_85,
         -0.049_981_199_132_255_7,
@@ -266,10 +283,10 @@ fn the_kl_is_averaged_as_the_objective_is() {
         (Surrogate::Constant, -0.013_919_062_793_717_7, dr_grpo),
     ] {
         let mut weights = vec![0.0; 12];
-        let flat = Flat { log_probs: &new, old: &old, lengths: &lengths, advantages: &advantages };
+        let flat = Flat { log_probs: &new, old: &old, lengths: &LENGTHS, advantages: &advantages };
         let objective = surrogate.objective(&flat, 3, 0.2, -1.0, &mut weights);
-        let shares = surrogate.shares(&lengths, 3);
-        let kl = in_shares(k3_loss, [&new, &reference], (&lengths, &shares), 0.1, &mut weights);
+        let shares = surrogate.shares(&LENGTHS, 3);
+        let kl = in_shares(k3_loss, [&new, &reference], (&LENGTHS, &shares), 0.1, &mut weights);
         assert!((kl - objective - loss).abs() < 1e-12, "{surrogate:?}: {} {loss}", kl - objective);
         for (got, expected) in weights.iter().zip(gradient) {
             assert!((got - expected).abs() < 1e-12, "{surrogate:?}: {got} {expected}");
