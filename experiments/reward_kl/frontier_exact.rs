@@ -23,12 +23,14 @@
 
 mod figure;
 mod judge;
-mod methods;
 
 use super::front::{Tangent, hypervolume};
 use super::markov::{Markov, Oracle};
+use super::pair_training::{Checkpoint, PairBudget, on_pairs};
 use super::reviews::ReviewSetup;
-use methods::{Checkpoint, PairBudget, PairLoss, PpoSettings, RewardModel, on_pairs, ppo};
+use super::reward_table::RewardModel;
+use super::word_ppo::{PpoSettings, ppo};
+use rewardlab::algorithm::PreferenceLoss;
 use rewardlab::env::Sentiment;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
@@ -343,7 +345,7 @@ impl Run<'_> {
     /// A method's checkpoints at a learning rate; the accuracy of the reward model, if it has one.
     fn of(&self, method: Method, rate: f64, tuning: &Oracle) -> Result<(Vec<Checkpoint>, Option<f64>)> {
         let p = self.p;
-        let on_pairs = |loss: PairLoss, bradley_terry: bool, times: usize| {
+        let on_pairs = |loss: PreferenceLoss, bradley_terry: bool, times: usize| {
             let labeller = if bradley_terry {
                 Labeller::BradleyTerry { temperature: p.label_temperature }
             } else {
@@ -363,10 +365,10 @@ impl Run<'_> {
         match method {
             Method::Dpo { beta, bradley_terry, large } => {
                 let times = if large { p.unlimited } else { 1 };
-                Ok((on_pairs(PairLoss::Dpo { beta }, bradley_terry, times)?, None))
+                Ok((on_pairs(PreferenceLoss::Dpo { beta }, bradley_terry, times)?, None))
             }
-            Method::Unlikelihood { alpha } => Ok((on_pairs(PairLoss::Unlikelihood { alpha }, false, 1)?, None)),
-            Method::Preferred { .. } => Ok((on_pairs(PairLoss::Preferred, false, 1)?, None)),
+            Method::Unlikelihood { alpha } => Ok((on_pairs(PreferenceLoss::Unlikelihood { alpha }, false, 1)?, None)),
+            Method::Preferred { .. } => Ok((on_pairs(PreferenceLoss::Preferred, false, 1)?, None)),
             Method::Ppo { target } => {
                 let mut drawn = self.ctx.shared_stream(&format!("pairs of {:?}, 1", Labeller::Deterministic));
                 let count = (p.reviews.prompts, Labeller::Deterministic);

@@ -13,5 +13,8 @@ pub(crate) mod gradient_weight;
 mod features;
 mod front;
 mod markov;
+mod pair_training;
 mod pairs;
 mod reviews;
+mod reward_table;
+mod word_ppo;

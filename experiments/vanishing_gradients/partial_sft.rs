@@ -19,8 +19,8 @@
 
 use super::finetune::{adam, is_blind, mean_over, rft, sft, sgd_per_prompt, shared_task, stats_of, tabular};
 use super::little_sft::{self, distinct};
-use crate::statistics::by_seed;
 use super::tasks::{Setup, Task, TaskWorld, check_range};
+use crate::statistics::by_seed;
 use rewardlab::algorithm::Optimizer;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, PaperNumber, Profile, Record};

@@ -8,6 +8,7 @@ mod learner;
 mod optimizer;
 mod policy_gradient;
 mod ppo;
+mod preference;
 mod resume;
 mod rollout;
 mod sft;
@@ -20,6 +21,7 @@ pub use policy_gradient::{
     Advantage, Kl, KlEstimate, KlPlace, PolicyGradient, PolicyGradientParams, Surrogate, policy_gradient,
 };
 pub use ppo::{Ppo, PpoParams, ppo};
+pub use preference::{PairBatch, PreferenceLoss};
 pub use resume::Resume;
 pub use rollout::Round;
 pub use sft::{Sft, sft};

@@ -60,4 +60,4 @@ fn sequences(lengths: &[usize], tokens: usize) -> impl Iterator<Item = Range<usi
 #[cfg(test)]
 pub(crate) mod golden;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -1,8 +1,8 @@
 //! Reward after RFT by labelled inputs and steps, with RFT alone and the control.
 
 use super::super::little_sft::{self, distinct};
-use crate::statistics::by_seed;
 use super::{Row, find};
+use crate::statistics::by_seed;
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Scale};
 use rewardlab::stats::{Estimate, mean, mean_interval};

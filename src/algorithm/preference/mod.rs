@@ -1,0 +1,5 @@
+//! Learning from pairs.
+
+mod loss;
+
+pub use loss::{PairBatch, PreferenceLoss};
