@@ -167,7 +167,8 @@ impl Experiment for FrontierExact {
         let front = if smoke { 16 } else { 80 };
         Params {
             reviews: ReviewSetup {
-                slope: 0.5,
+                // flat enough that the true reward still rises at the largest target
+                slope: 0.15,
                 length: if smoke { 5 } else { 10 },
                 order: if smoke { 1 } else { 2 },
                 corpus: 4000,
@@ -176,7 +177,7 @@ impl Experiment for FrontierExact {
                 held_out: if smoke { 2 } else { 8 },
             },
             // from nearly the best text to nearly the reference
-            front_betas: (0..front).map(|i| 10_f64.powf(-3.5 + 3.5 * f64::from(i) / f64::from(front - 1))).collect(),
+            front_betas: (0..front).map(|i| 10_f64.powf(-4.5 + 4.5 * f64::from(i) / f64::from(front - 1))).collect(),
             dpo_betas: vec![0.05, 0.1, 1.0, 5.0],
             alphas: vec![0.05, 0.1, 0.5, 1.0],
             targets: vec![3.0, 6.0, 9.0, 12.0],
