@@ -8,8 +8,10 @@
 //! **Measured** in the paper's model (every context has a free h; h and W are trained) with standard normal embeddings,
 //! one pair, exact gradient flow of the DPO loss until the margin log π(y⁺) − log π(y⁻) has grown by a fixed amount:
 //! the change of log π(y⁺), and the ledger of probability (chosen, rejected, the token that the theory names, all
-//! others). `single`: one token of a few. `multi`: several tokens; chosen and rejected share the prompt's context and
-//! no other.
+//! others). `single`: one token of a few. `given`: the same, but W stays, as where h alone is moved. `multi`: several tokens; chosen and rejected share the prompt's context and
+//! no other. A pair is unrelated, or made alike (embeddings, and in `multi` tokens): what the theory names as the cause
+//! is varied on purpose. In a first version it was not, nor was there `given`; displacement was as rare as `occurs_unlike`
+//! says.
 //!
 //! Theory, derived here: d log π(y⁺)/dt = c (`Σ_z` π(z) ⟨W⁺ − `W_z`, W⁺ − W⁻⟩ + ‖h‖² (1 − π(y⁺) + π(y⁻))), c = β σ(−β
 //! h) > 0; and among tokens other than the two, log π rises in the order of ⟨`W_z`, W⁺ − W⁻⟩.
@@ -17,14 +19,16 @@
 //! **Control**: a tabular softmax (W the unit vectors, only h trained): there d log π(y⁺)/dt is positive, whatever the
 //! pair.
 
-use super::features::{Features, Path};
-use crate::statistics::{by_seed, largest, smallest};
+mod figure;
+mod judge;
+
+use super::features::{Features, Path, Unembeddings};
+use crate::statistics::rounded;
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::Flow;
-use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
+use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::num::{dot, sigmoid};
-use rewardlab::plot::{Axis, Chart, Layer, Panel};
-use rewardlab::stats::{mean, mean_interval, spearman};
+use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -37,8 +41,11 @@ pub(crate) struct Displacement;
 pub(crate) struct Params {
     /// Random models per seed and kind; 1 to 100 000.
     models: usize,
-    /// Pairs of each; 3 to 10 000.
+    /// Pairs of each at each similarity; 3 to 10 000.
     pairs: usize,
+    /// How alike chosen and rejected are: the correlation of the unembeddings of a pair (`single`) or of the hidden embeddings
+    /// of its contexts (`multi`); each in [0, 1), increasing from 0.
+    similarities: Vec<f64>,
     /// Tokens; 3 to 100.
     vocab: usize,
     /// Entries of an embedding; 1 to 100.
@@ -54,6 +61,7 @@ pub(crate) struct Params {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cell {
     Single,
+    Given,
     Multi,
     Tabular,
 }
@@ -62,6 +70,7 @@ impl Cell {
     fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
+            Self::Given => "given",
             Self::Multi => "multi",
             Self::Tabular => "tabular",
         }
@@ -83,6 +92,8 @@ pub(crate) struct Row {
     model: usize,
     /// Number of the pair.
     pair: usize,
+    /// How alike chosen and rejected were made.
+    similarity: f64,
     /// d log π(y⁺)/dt at the start, over c, by the formula (`single` only).
     predicted: Option<f64>,
     /// The same from the gradients.
@@ -121,10 +132,19 @@ impl Experiment for Displacement {
 
     fn params(profile: Profile) -> Params {
         let models = match profile {
-            Profile::Smoke => 4,
-            Profile::Paper => 20,
+            Profile::Smoke => 2,
+            Profile::Paper => 5,
         };
-        Params { models, pairs: 20, vocab: 5, dim: 2, length: 4, beta: 0.1, growth: 4.0 }
+        Params {
+            models,
+            pairs: 9,
+            similarities: vec![0.0, 0.5, 0.8, 0.95],
+            vocab: 5,
+            dim: 2,
+            length: 4,
+            beta: 0.1,
+            growth: 4.0,
+        }
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
@@ -142,11 +162,19 @@ impl Experiment for Displacement {
             ("dim", p.dim, 1, 100),
             ("length", p.length, 2, 100),
         ])?;
+        let legal = p.similarities.iter().all(|s| (0.0..1.0).contains(s));
+        if !legal || p.similarities.first() != Some(&0.0) || !p.similarities.is_sorted_by(|a, b| a < b) {
+            return Err(Error::parameter(
+                "similarities",
+                format!("{:?}", p.similarities),
+                "in [0, 1), increasing from 0",
+            ));
+        }
         Error::check_positive(&[("beta", p.beta), ("growth", p.growth)])
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
-        vec![Cell::Single, Cell::Multi, Cell::Tabular]
+        vec![Cell::Single, Cell::Given, Cell::Multi, Cell::Tabular]
     }
 
     fn measure(p: &Params, &cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
@@ -154,32 +182,43 @@ impl Experiment for Displacement {
         let length = if cell == Cell::Multi { p.length } else { 1 };
         let tabular = cell == Cell::Tabular;
         let dim = if tabular { p.vocab } else { p.dim };
-        let features = Features { contexts: 2 * length - 1, vocab: p.vocab, dim, tabular };
-        let mut rows = Vec::with_capacity(p.models * p.pairs);
+        let unembeddings = match cell {
+            Cell::Single | Cell::Multi => Unembeddings::Trained,
+            Cell::Given => Unembeddings::Given,
+            Cell::Tabular => Unembeddings::Unit,
+        };
+        let features = Features { contexts: 2 * length - 1, vocab: p.vocab, dim, unembeddings };
+        // unit unembeddings stay as they are
+        let similarities = if tabular { &p.similarities[..1] } else { &p.similarities[..] };
+        let mut rows = Vec::with_capacity(p.models * p.pairs * similarities.len());
         for model in 0..p.models {
-            let mut params = features.random(&mut rng);
-            for pair in 0..p.pairs {
-                // the prompt's context and the unembeddings are the model's; what comes behind a first token is the pair's
-                rng.fill_normal(1.0, &mut params[dim..features.contexts * dim]);
-                let first = rng.permutation(p.vocab);
-                let mut path = |token: usize, contexts: Range<usize>| -> Path {
-                    [(0, token)].into_iter().chain(contexts.map(|c| (c, rng.below(p.vocab)))).collect()
-                };
-                let chosen = path(first[0], 1..length);
-                let rejected = path(first[1], length..2 * length - 1);
-                let row = follow(p, cell, features, &params, [chosen, rejected])?;
-                rows.push(Row { model, pair, ..row });
+            let params = features.random(&mut rng);
+            for &similarity in similarities {
+                for pair in 0..p.pairs {
+                    // the prompt's context and the unembeddings are the model's; what comes behind a first token is the pair's
+                    let mut params = params.clone();
+                    rng.fill_normal(1.0, &mut params[dim..features.contexts * dim]);
+                    let first = rng.permutation(p.vocab);
+                    let mut path = |token: usize, contexts: Range<usize>| -> Path {
+                        [(0, token)].into_iter().chain(contexts.map(|c| (c, rng.below(p.vocab)))).collect()
+                    };
+                    let chosen = path(first[0], 1..length);
+                    let mut rejected = path(first[1], length..2 * length - 1);
+                    features.liken(&mut params, &chosen, &mut rejected, similarity, &mut rng);
+                    let row = follow(p, cell, features, &params, [chosen, rejected])?;
+                    rows.push(Row { model, pair, similarity, ..row });
+                }
             }
         }
         Ok(rows)
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
-        [claims(rows), theory_and_controls(rows)].concat()
+        judge::checks(rows)
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {
-        chart(rows)
+        figure::chart(rows)
     }
 }
 
@@ -207,20 +246,21 @@ fn follow(p: &Params, cell: Cell, features: Features, start: &[f64], [chosen, re
         kind: cell.name().into(),
         model: 0,
         pair: 0,
+        similarity: 0.0,
         predicted: None,
         measured: dot(&by_chosen, &direction),
         chosen: change(&chosen),
-        rejected: change(&rejected),
+        rejected: rounded(change(&rejected), 6),
         alignment: None,
-        ches,
-        ches_normalised,
+        ches: rounded(ches, 6),
+        ches_normalised: rounded(ches_normalised, 6),
         named: None,
         ledger_chosen: None,
         ledger_rejected: None,
         ledger_named: None,
         ledger_others: None,
     };
-    Ok(if cell == Cell::Single {
+    Ok(if matches!(cell, Cell::Single | Cell::Given) {
         of_single(features, start, &end.state, [chosen[0].1, rejected[0].1], row)
     } else {
         row
@@ -235,7 +275,11 @@ fn of_single(features: Features, start: &[f64], end: &[f64], [chosen, rejected]:
     let along = |z: usize| dot(w(z), &difference);
     let hidden = features.hidden(start, 0);
     let of_others: f64 = before.iter().enumerate().map(|(z, lp)| lp.exp() * (along(chosen) - along(z))).sum();
-    let own = dot(hidden, hidden) * (1.0 - before[chosen].exp() + before[rejected].exp());
+    // what training W adds
+    let own = match features.unembeddings {
+        Unembeddings::Trained => dot(hidden, hidden) * (1.0 - before[chosen].exp() + before[rejected].exp()),
+        Unembeddings::Given | Unembeddings::Unit => 0.0,
+    };
     let others: Vec<usize> = (0..before.len()).filter(|z| ![chosen, rejected].contains(z)).collect();
     let first_by = |value: &dyn Fn(usize) -> f64| {
         others.iter().copied().max_by(|a, b| value(*a).total_cmp(&value(*b))).expect("a third token")
@@ -251,190 +295,5 @@ fn of_single(features: Features, start: &[f64], end: &[f64], [chosen, rejected]:
         ledger_named: Some(gained(named)),
         ledger_others: Some(others.iter().filter(|z| **z != named).map(|z| gained(*z)).sum()),
         ..row
-    }
-}
-
-fn of<'a>(rows: &'a [Record<Row>], kind: &'a str) -> impl Iterator<Item = &'a Record<Row>> {
-    rows.iter().filter(move |r| r.kind == kind)
-}
-
-/// The displaced ones: log π(y⁺) has fallen.
-fn fallen<'a>(rows: &'a [Record<Row>], kind: &'a str) -> impl Iterator<Item = &'a Record<Row>> {
-    of(rows, kind).filter(|r| r.chosen < 0.0)
-}
-
-fn claims(rows: &[Record<Row>]) -> Vec<Check> {
-    let share = |kind: &'static str| {
-        mean_interval(&by_seed(of(rows, kind), |g| {
-            mean(&g.iter().map(|r| f64::from(u8::from(r.chosen < 0.0))).collect::<Vec<_>>())
-        }))
-    };
-    let occurs = |id: &str, kind: &'static str, words: &str| {
-        Check::new(
-            Kind::Claim,
-            id,
-            format!("{words}: the margin grows and the chosen completion's likelihood falls"),
-            "arXiv:2410.08847 (definition); criterion ours: it is not rare",
-            "share of pairs in which log π(chosen) has fallen",
-            share(kind),
-            Criterion::AtLeast(0.05),
-        )
-    };
-    let rank = |id: &str, kind: &'static str, statement: &str, of_row: fn(&Row) -> Option<f64>, least: f64| {
-        Check::new(
-            Kind::Claim,
-            id,
-            statement,
-            "arXiv:2410.08847; criterion ours",
-            "Spearman correlation with the fall of log π(chosen) over a model's pairs, mean over models, per seed",
-            mean_interval(&by_seed(of(rows, kind), |g| {
-                let of_model = |model: &[&Record<Row>]| {
-                    let points = model.iter().filter_map(|r| Some((of_row(r)?, -r.chosen)));
-                    let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
-                    spearman(&x, &y)
-                };
-                mean(&g.chunk_by(|a, b| a.model == b.model).map(of_model).collect::<Vec<_>>())
-            })),
-            Criterion::AtLeast(least),
-        )
-    };
-    vec![
-        occurs("occurs", "single", "one token"),
-        occurs("occurs_multi", "multi", "several tokens"),
-        rank(
-            "alignment",
-            "single",
-            "the more alike the unembeddings of the pair, the further it falls",
-            |r| r.alignment,
-            0.3,
-        ),
-        rank("ches", "multi", "the higher the CHES score, the further it falls", |r| Some(r.ches), 0.3),
-        rank("ches_normalised", "multi", "so it is with the score by lengths", |r| Some(r.ches_normalised), 0.3),
-        Check::new(
-            Kind::Claim,
-            "destination",
-            "mass goes to the token whose unembedding lies most along W⁺ − W⁻",
-            "arXiv:2410.08847; criterion ours",
-            "share of displaced pairs in which its log-probability rises most among the other tokens",
-            mean_interval(&by_seed(fallen(rows, "single"), |g| {
-                mean(&g.iter().filter_map(|r| r.named).map(|n| f64::from(u8::from(n))).collect::<Vec<_>>())
-            })),
-            Criterion::AtLeast(0.9),
-        ),
-        Check::new(
-            Kind::Claim,
-            "ledger",
-            "and it gets more of the probability than all others together",
-            "arXiv:2410.08847; criterion ours",
-            "displaced pairs: mean gain of probability of that token less that of the others",
-            mean_interval(&by_seed(fallen(rows, "single"), |g| {
-                mean(&g.iter().filter_map(|r| Some(r.ledger_named? - r.ledger_others?)).collect::<Vec<_>>())
-            })),
-            Criterion::AtLeast(0.0),
-        ),
-    ]
-}
-
-fn theory_and_controls(rows: &[Record<Row>]) -> Vec<Check> {
-    vec![
-        Check::new(
-            Kind::Theory,
-            "formula",
-            "the rate at which log π(chosen) changes is that of the formula, and has its sign",
-            "derived, after arXiv:2410.08847, Theorem 1",
-            "largest |measured − predicted| / max(1, |predicted|)",
-            largest(of(rows, "single").filter_map(|r| {
-                let predicted = r.predicted?;
-                Some((r.measured - predicted).abs() / predicted.abs().max(1.0))
-            })),
-            Criterion::AtMost(1e-10),
-        ),
-        Check::new(
-            Kind::Theory,
-            "adds_up",
-            "the ledger of probability adds up",
-            "derived",
-            "largest |sum of all changes|",
-            largest(of(rows, "single").filter_map(|r| {
-                Some((r.ledger_chosen? + r.ledger_rejected? + r.ledger_named? + r.ledger_others?).abs())
-            })),
-            Criterion::AtMost(1e-12),
-        ),
-        Check::new(
-            Kind::Control,
-            "tabular",
-            "with a logit per token nothing is displaced: the chosen token's likelihood rises",
-            "derived",
-            "smallest change of log π(chosen), nats",
-            smallest(of(rows, "tabular").map(|r| r.chosen)),
-            Criterion::AtLeast(0.0),
-        ),
-        Check::new(
-            Kind::Control,
-            "tabular_rate",
-            "at every start",
-            "derived: d log π(y⁺)/dt ∝ 1 − π(y⁺) + π(y⁻)",
-            "smallest rate at the start",
-            smallest(of(rows, "tabular").map(|r| r.measured)),
-            Criterion::AtLeast(0.0),
-        ),
-    ]
-}
-
-fn chart(rows: &[Record<Row>]) -> Chart {
-    let cloud = |series: &str, kind: &str, x: fn(&Row) -> Option<f64>| Layer::Scatter {
-        series: series.into(),
-        points: of(rows, kind).filter(|r| r.seed == rows[0].seed).filter_map(|r| Some((x(r)?, r.chosen))).collect(),
-    };
-    let zero = || Layer::Horizontal { label: "unchanged".into(), y: 0.0 };
-    let change = || Axis { label: "change of log π(chosen) (nats)".into(), ..Axis::default() };
-    let panel = |title: &str, x: &str, layers: Vec<Layer>| Panel {
-        title: title.into(),
-        x: Axis { label: x.into(), ..Axis::default() },
-        y: change(),
-        layers,
-    };
-    let entries: [(&str, fn(&Row) -> Option<f64>); 4] = [
-        ("chosen", |r| r.ledger_chosen),
-        ("rejected", |r| r.ledger_rejected),
-        ("named by theory", |r| r.ledger_named),
-        ("all others", |r| r.ledger_others),
-    ];
-    let bar = |(i, (_, of_row)): (usize, &(&str, fn(&Row) -> Option<f64>))| {
-        let e = mean_interval(&by_seed(fallen(rows, "single"), |g| {
-            mean(&g.iter().filter_map(|r| of_row(r)).collect::<Vec<_>>())
-        }));
-        (i, e.value, e.low, e.high)
-    };
-    let names = entries.iter().map(|e| e.0.into()).collect();
-    Chart {
-        title: "Likelihood displacement: where the chosen mass goes".into(),
-        subtitle:
-            "One pair, DPO's exact gradient flow until its margin has grown by a fixed amount; each point one pair of a random \
-                   model (first seed). Bars: mean over displaced single-token pairs, 95% t intervals over seeds."
-                .into(),
-        panels: vec![
-            panel("One token", "⟨W⁺, W⁻⟩", vec![zero(), cloud("free embeddings", "single", |r| r.alignment)]),
-            panel("Several tokens", "CHES", vec![zero(), cloud("free embeddings", "multi", |r| Some(r.ches))]),
-            panel(
-                "Control",
-                "rate at the start",
-                vec![
-                    zero(),
-                    cloud("free embeddings", "single", |r| Some(r.measured)),
-                    cloud("tabular", "tabular", |r| Some(r.measured)),
-                ],
-            ),
-            Panel {
-                title: "The ledger of the displaced".into(),
-                x: Axis { label: "token".into(), categories: names, ..Axis::default() },
-                y: Axis { label: "change of probability".into(), ..Axis::default() },
-                layers: vec![Layer::Bars {
-                    series: "displaced pairs".into(),
-                    bars: entries.iter().enumerate().map(bar).collect(),
-                }],
-            },
-        ],
-        columns: 2,
     }
 }

@@ -4,6 +4,17 @@
 use rewardlab::num::{dot, log_softmax};
 use rewardlab::rng::Stream;
 
+/// What the unembeddings are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unembeddings {
+    /// Random and trained, as the hidden embeddings.
+    Trained,
+    /// Random, and they stay.
+    Given,
+    /// The unit vectors, and they stay: then h are logits, and nothing is shared (tabular).
+    Unit,
+}
+
 /// Sizes of a model and what of it is trained; parameters are flat: `contexts × dim` hidden embeddings, then `vocab × dim`
 /// unembeddings.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +22,7 @@ pub(crate) struct Features {
     pub(crate) contexts: usize,
     pub(crate) vocab: usize,
     pub(crate) dim: usize,
-    /// Unembeddings are the unit vectors and stay: then h are logits, and nothing is shared (tabular).
-    pub(crate) tabular: bool,
+    pub(crate) unembeddings: Unembeddings,
 }
 
 /// A completion: the context in which each token is written, and the token.
@@ -23,7 +33,7 @@ impl Features {
     pub(crate) fn random(&self, rng: &mut Stream) -> Vec<f64> {
         let mut params = vec![0.0; (self.contexts + self.vocab) * self.dim];
         rng.fill_normal(1.0, &mut params);
-        if self.tabular {
+        if self.unembeddings == Unembeddings::Unit {
             assert_eq!(self.dim, self.vocab, "a logit per token");
             for (i, w) in params[self.contexts * self.dim..].iter_mut().enumerate() {
                 *w = f64::from(u8::from(i / self.dim == i % self.dim));
@@ -64,11 +74,41 @@ impl Features {
                 let slope = scale * (f64::from(u8::from(z == token)) - lp.exp());
                 for k in 0..self.dim {
                     gradient[context * self.dim + k] += slope * self.unembedding(params, z)[k];
-                    if !self.tabular {
+                    if self.unembeddings == Unembeddings::Trained {
                         gradient[(self.contexts + z) * self.dim + k] += slope * self.hidden(params, context)[k];
                     }
                 }
             }
+        }
+    }
+
+    /// Makes a pair's rejected completion like its chosen one: hidden embeddings of contexts that the two do not share get the
+    /// correlation `similarity` in [0, 1) with their counterparts', and with that probability their token; where they share all
+    /// contexts, the unembeddings of their tokens get the correlation.
+    pub(crate) fn liken(
+        &self,
+        params: &mut [f64],
+        chosen: &Path,
+        rejected: &mut Path,
+        similarity: f64,
+        rng: &mut Stream,
+    ) {
+        let rest = (1.0 - similarity * similarity).sqrt();
+        let mut blend = |from: usize, to: usize| {
+            for k in 0..self.dim {
+                params[to * self.dim + k] = similarity * params[from * self.dim + k] + rest * params[to * self.dim + k];
+            }
+        };
+        let mut shared = true;
+        for (own, other) in chosen.iter().zip(rejected.iter_mut()).filter(|(c, r)| c.0 != r.0) {
+            shared = false;
+            blend(own.0, other.0);
+            if rng.uniform() < similarity {
+                other.1 = own.1;
+            }
+        }
+        if shared && similarity > 0.0 {
+            chosen.iter().zip(rejected).for_each(|(c, r)| blend(self.contexts + c.1, self.contexts + r.1));
         }
     }
 
@@ -97,13 +137,14 @@ mod tests {
 
     #[test]
     fn gradients_are_the_derivative() {
-        for tabular in [false, true] {
-            let model = Features { contexts: 3, vocab: 4, dim: if tabular { 4 } else { 2 }, tabular };
+        for unembeddings in [Unembeddings::Trained, Unembeddings::Given, Unembeddings::Unit] {
+            let dim = if unembeddings == Unembeddings::Unit { 4 } else { 2 };
+            let model = Features { contexts: 3, vocab: 4, dim, unembeddings };
             let params = model.random(&mut Stream::named(&["tests", "features"]));
             let path = vec![(0, 2), (1, 0), (2, 2)];
             let mut gradient = vec![0.0; params.len()];
             model.add_gradient(&params, &path, 1.0, &mut gradient);
-            let trained = if tabular { 12 } else { params.len() };
+            let trained = if unembeddings == Unembeddings::Trained { params.len() } else { 3 * dim };
             for k in 0..trained {
                 let at = |step: f64| {
                     let mut moved = params.clone();
