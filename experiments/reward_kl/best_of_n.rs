@@ -16,6 +16,11 @@
 //!
 //! **Controls**: a picker that sees only noise wins half of the time against one draw at any N; with the true reward no
 //! N is worse than a smaller one.
+//!
+//! **Found**: with the true reward the win rate has saturated at N = 64 (0.015 more at 128). With a picker whose noise
+//! has the reward's own std it has not (0.034 more): where the plateau lies is a matter of the noise, not of N.
+//! Heavy-tailed noise turns the curve down from N = 16 on. With five levels of reward the formula is 0.47 nats off at N
+//! = 128 in the world where it is least, a little under the half that we had asked for, and 1.1 on average.
 
 use crate::statistics::{by_seed, largest, log_axis, means, smallest, summary};
 use rewardlab::error::{Error, Result};

@@ -17,6 +17,10 @@
 //!
 //! **Controls**: the optimum for another β is not reached; with deterministic labels the KL-regularised optimum is not
 //! reached; conservative DPO and IPO stay finite on the same labels.
+//!
+//! **Found**: all identities and optima to rounding; the error of n labels falls as n^(−1/2); the curvature goes as β².
+//! The control in total variation is refuted at β = 0.3 by a badly put criterion: there the optimum is itself nearly
+//! one output, so that running past it moves 0.7% of the probability; in log-odds it is passed by far.
 
 mod figure;
 mod judge;
