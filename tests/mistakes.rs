@@ -251,3 +251,35 @@ fn diff_walks_the_experiments_of_two_roots() {
     assert_one_clear_line(&["diff", &a, &run], &[&a, "same kind"]);
     assert_one_clear_line(&["diff", &a, folder.path().to_str().expect("UTF-8")], &["no finished experiment"]);
 }
+
+#[test]
+fn preference_files_are_summed_up_or_their_mistake_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pairs.jsonl");
+    let file = path.to_str().expect("UTF-8");
+    let good = r#"{"prompt": "a film", "chosen": "very good", "rejected": "bad"}"#;
+    fs::write(&path, format!("{good}\n{good}\n")).expect("written");
+    let (code, stdout, _) = call(&["preferences", file]);
+    assert_eq!(code, 0);
+    assert!(stdout.starts_with("2 pairs of 1 prompts, 1 of them different"), "{stdout}");
+    for (line, reason) in [
+        (r#"{"prompt": "a", "chosen": "b"}"#, "no field `rejected`"),
+        (r#"{"prompt": "a", "chosen": "", "rejected": "c"}"#, "`chosen` is empty"),
+        (r#"{"prompt": "a", "chosen": "b", "rejected": "b"}"#, "equal"),
+        ("[1]", "is not an object"),
+    ] {
+        fs::write(&path, format!("{good}\n{line}\n")).expect("written");
+        assert_one_clear_line(&["preferences", file], &["pairs.jsonl", "line 2", reason]);
+    }
+    fs::write(&path, b"{\"prompt\": \"caf\xe9\"}\n").expect("written");
+    assert_one_clear_line(&["preferences", file], &["line 1", "UTF-8"]);
+}
+
+#[test]
+fn degenerate_strengths_are_refused_with_their_range() {
+    let refused = |id: &str, set: &str, parts: &[&str]| assert_one_clear_line(&["run", id, "--set", set], parts);
+    refused("reward_kl/closed_form", "betas=[0.0]", &["betas", "positive"]);
+    refused("reward_kl/frontier_exact", "dpo_betas=[-1.0]", &["dpo_betas", "positive"]);
+    refused("reward_kl/frontier_exact", "targets=[3.0, 500.0]", &["targets", "500", "below the room"]);
+    refused("reward_kl/best_of_n", "draws=[0, 1, 2, 64, 128]", &["draws"]);
+}

@@ -167,8 +167,8 @@ impl Experiment for BestOfN {
             return Err(Error::parameter("outputs", format!("{:?}", p.outputs), "one or more, each in 8 to 100000"));
         }
         let needed = [1, 2, 64, 128].iter().all(|n| p.draws.contains(n));
-        if !needed || !p.draws.is_sorted_by(|a, b| a < b) {
-            return Err(Error::parameter("draws", format!("{:?}", p.draws), "increasing, with 1, 2, 64 and 128"));
+        if !needed || p.draws[0] != 1 || !p.draws.is_sorted_by(|a, b| a < b) {
+            return Err(Error::parameter("draws", format!("{:?}", p.draws), "increasing from 1, with 2, 64 and 128"));
         }
         Error::check_positive(&[("noise", p.noise)])
     }
