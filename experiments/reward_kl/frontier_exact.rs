@@ -390,11 +390,15 @@ impl Run<'_> {
             Method::Exact { beta } => {
                 let mut writer = self.reference.clone();
                 let mut optimizer = writer.adam(rate)?;
-                for _ in 0..p.exact_steps {
+                let mut checkpoints = Vec::new();
+                for step in 1..=p.exact_steps {
                     let gradient = tuning.gradient(&writer, self.reference, beta);
                     writer.climb(&mut optimizer, &gradient);
+                    if step % p.exact_steps.div_ceil(10) == 0 || step == p.exact_steps {
+                        checkpoints.push(Checkpoint { step, samples: 0, writer: writer.clone() });
+                    }
                 }
-                Ok((vec![Checkpoint { step: p.exact_steps, samples: 0, writer }], None))
+                Ok((checkpoints, None))
             }
         }
     }

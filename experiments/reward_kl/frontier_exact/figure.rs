@@ -9,14 +9,14 @@ use rewardlab::stats::mean_interval;
 
 const MATCHED: [(&str, &str); 6] = [
     ("dpo", "DPO"),
-    ("ppo", "PPO, learned reward"),
-    ("ppo_true_tuned", "PPO, true reward, tuned"),
-    ("ppo_true_off_the_shelf", "PPO, true reward, off the shelf"),
+    ("ppo", "PPO"),
+    ("ppo_true_tuned", "PPO-GT, tuned"),
+    ("ppo_true_off_the_shelf", "PPO-GT"),
     ("unlikelihood", "unlikelihood"),
     ("preferred", "Preferred-FT"),
 ];
 const UNLIMITED: [(&str, &str); 3] =
-    [("dpo_unlimited", "DPO"), ("ppo_true_unlimited", "PPO, true reward, tuned"), ("exact_gradient", "exact gradient")];
+    [("dpo_unlimited", "DPO"), ("ppo_true_unlimited", "PPO-GT, tuned"), ("exact_gradient", "exact gradient")];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let first = rows.first().map_or(0, |r| r.seed);
@@ -29,7 +29,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Reward against KL: DPO, PPO and the exact front".into(),
         subtitle: format!(
             "Exact values on held-out prompts; every checkpoint of every run (first seed). Above left: {} completions a method; above right: \
-             {} (the exact gradient takes none). Below: means with 95% t intervals over seeds.",
+             {} (the exact gradient takes none). GT: the true reward. Below: means with 95% t intervals over seeds.",
             samples(&MATCHED),
             samples(&UNLIMITED)
         ),
@@ -62,14 +62,15 @@ fn cloud(rows: &[&Record<Row>], title: &str, methods: &[(&str, &str)]) -> Panel 
 }
 
 fn bars(rows: &[Record<Row>], title: &str, methods: &[(&str, &str)]) -> Panel {
-    let bar = |(i, (method, series)): (usize, &(&str, &str))| {
+    let bar = |(i, (method, _)): (usize, &(&str, &str))| {
         let e = mean_interval(&by_seed(rows, |g| volume(g, method)));
-        Layer::Bars { series: (*series).into(), bars: vec![(i, e.value, e.low, e.high)] }
+        (i, e.value, e.low, e.high)
     };
+    let bars = methods.iter().enumerate().map(bar).collect();
     Panel {
         title: title.into(),
         x: Axis { label: "method".into(), categories: methods.iter().map(|m| m.1.into()).collect(), ..Axis::default() },
         y: Axis { label: "hypervolume over the front's".into(), range: Some((0.0, 1.0)), ..Axis::default() },
-        layers: methods.iter().enumerate().map(bar).collect(),
+        layers: vec![Layer::Bars { series: "hypervolume up to the largest KL target".into(), bars }],
     }
 }
