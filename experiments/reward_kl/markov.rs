@@ -64,6 +64,11 @@ impl Markov {
         cells
     }
 
+    /// log π of every cell, row by row.
+    pub(crate) fn log_probs(&self) -> &[f64] {
+        &self.log_probs
+    }
+
     /// log π of a cell's word.
     pub(crate) fn log_prob(&self, cell: usize) -> f64 {
         self.log_probs[cell]

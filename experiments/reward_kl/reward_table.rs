@@ -15,6 +15,11 @@ pub(crate) struct RewardModel {
 }
 
 impl RewardModel {
+    /// The score of every cell.
+    pub(crate) fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+
     pub(crate) fn score(&self, cells: &[usize]) -> f64 {
         cells.iter().map(|c| self.scores[*c]).sum()
     }
