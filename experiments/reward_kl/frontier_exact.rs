@@ -25,7 +25,8 @@ mod figure;
 mod judge;
 
 use super::front::{Tangent, hypervolume};
-use super::markov::{Markov, Oracle};
+use super::markov::Markov;
+use super::mixture::Mixture;
 use super::pair_training::{Checkpoint, PairBudget, on_pairs};
 use super::reviews::ReviewSetup;
 use super::reward_table::RewardModel;
@@ -174,7 +175,7 @@ impl Experiment for FrontierExact {
                 corpus: 4000,
                 prompts: if smoke { 200 } else { 2000 },
                 completions: 4,
-                held_out: if smoke { 2 } else { 8 },
+                held_out: if smoke { 4 } else { 64 },
             },
             // from nearly the best text to nearly the reference
             front_betas: (0..front).map(|i| 10_f64.powf(-4.5 + 4.5 * f64::from(i) / f64::from(front - 1))).collect(),
@@ -270,32 +271,34 @@ impl Experiment for FrontierExact {
         let reference = setup.reference(&mut ctx.shared_stream("corpus"));
         let oracle = |name: &str| {
             let prompts = ReviewSetup::prefixes(setup.held_out, &mut ctx.shared_stream(name));
-            Oracle::new(&sentiment, &prompts, setup.length, setup.order)
+            Mixture::new(&sentiment, &prompts, setup.length, &reference)
         };
         let test = oracle("test prompts")?;
         let method = match *cell {
             Cell::Front => {
-                let points = test.front(&reference, &p.front_betas);
-                let row = |(beta, (kl, reward)): (&f64, (f64, f64))| Row {
+                let row = |t: Tangent| Row {
                     method: "front".into(),
-                    setting: *beta,
-                    kl,
-                    reward,
+                    setting: t.beta,
+                    kl: t.kl,
+                    reward: t.reward,
                     ..Row::default()
                 };
-                return Ok(p.front_betas.iter().zip(points).map(row).collect());
+                return Ok(test.front(&reference, &p.front_betas).into_iter().map(row).collect());
             }
             Cell::Run(method) => method,
         };
         let tuning = oracle("tuning prompts")?;
-        let start = test.point(&reference, &reference).1;
+        let point = |world: &Mixture, writer: &Markov| {
+            let values = world.values(writer, &reference);
+            (values.kl, values.reward)
+        };
         let most_kl = p.targets.iter().copied().fold(0.0, f64::max);
         let mut best: Option<(f64, f64, Vec<Checkpoint>, Option<f64>)> = None;
         for &rate in rates(p, method) {
             let (checkpoints, accuracy) =
                 Run { p, sentiment: &sentiment, reference: &reference, ctx }.of(method, rate, &tuning)?;
-            let points: Vec<(f64, f64)> = checkpoints.iter().map(|c| tuning.point(&c.writer, &reference)).collect();
-            let volume = hypervolume(&points, tuning.point(&reference, &reference).1, most_kl);
+            let points: Vec<(f64, f64)> = checkpoints.iter().map(|c| point(&tuning, &c.writer)).collect();
+            let volume = hypervolume(&points, point(&tuning, &reference).1, most_kl);
             if best.as_ref().is_none_or(|b| volume > b.0) {
                 best = Some((volume, rate, checkpoints, accuracy));
             }
@@ -305,12 +308,12 @@ impl Experiment for FrontierExact {
             method: method.name().into(),
             setting: method.setting(),
             learning_rate: Some(rate),
-            reward: start,
+            reward: point(&test, &reference).1,
             accuracy,
             ..Row::default()
         };
         let row = |c: &Checkpoint| {
-            let (kl, reward) = test.point(&c.writer, &reference);
+            let (kl, reward) = point(&test, &c.writer);
             Row { step: c.step, samples: c.samples, kl, reward, ..base.clone() }
         };
         let rows: Vec<Row> = checkpoints.iter().map(row).collect();
@@ -344,7 +347,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// A method's checkpoints at a learning rate; the accuracy of the reward model, if it has one.
-    fn of(&self, method: Method, rate: f64, tuning: &Oracle) -> Result<(Vec<Checkpoint>, Option<f64>)> {
+    fn of(&self, method: Method, rate: f64, tuning: &Mixture) -> Result<(Vec<Checkpoint>, Option<f64>)> {
         let p = self.p;
         let on_pairs = |loss: PreferenceLoss, bradley_terry: bool, times: usize| {
             let labeller = if bradley_terry {

@@ -8,7 +8,7 @@ use super::front::Tangent;
 use super::markov::Markov;
 use rewardlab::env::{Sentiment, TokenWorld};
 use rewardlab::error::Result;
-use rewardlab::num::{exp_into, log_sum_exp};
+use rewardlab::num::{exp_into, log_sum_exp, softmax_pullback_rows};
 use std::collections::HashMap;
 
 /// A writer of words, by a table of log π(word | last words) for each number of words already written.
@@ -142,6 +142,49 @@ impl Mixture {
         Values { kl, reward, reward_std: (moment(2) - reward * reward).max(0.0).sqrt(), visits }
     }
 
+    /// The exact gradient of mean reward − β KL by the logits of a writer's table.
+    ///
+    /// A cell weighs (how often it is met) · (reward to come − β Σ (log π − log `π_ref`) to come); what log π itself would
+    /// add has no expectation.
+    pub(crate) fn gradient(&self, writer: &Markov, reference: &Markov, beta: f64) -> Vec<f64> {
+        let (vocab, length) = (self.vocab(), self.world.length());
+        let (log_probs, base) = (writer.log_probs(), reference.log_probs());
+        let mut probs = vec![0.0; base.len()];
+        exp_into(log_probs, &mut probs);
+        let costs: Vec<f64> = log_probs.iter().zip(base).map(|(p, b)| beta * (p - b)).collect();
+        // backwards: what may still be had from each node that t words reach
+        let mut worth = vec![(0..self.nodes.len()).map(|n| self.final_reward(n)).collect::<Vec<f64>>()];
+        for written in (1..length).rev() {
+            let later = &worth[worth.len() - 1];
+            let of_node = |n: usize| -> f64 {
+                let cells = self.nodes[n].1 * vocab..(self.nodes[n].1 + 1) * vocab;
+                let next = &self.successors[n * vocab..][..vocab];
+                cells.zip(next).map(|(cell, next)| probs[cell] * (later[*next] - costs[cell])).sum()
+            };
+            let earlier = (0..self.within[written]).map(of_node).collect();
+            worth.push(earlier);
+        }
+        // forwards: how often each node is met
+        let share = 1.0 / self.starts.len() as f64;
+        let mut mass = vec![0.0; self.nodes.len()];
+        self.starts.iter().for_each(|n| mass[*n] += share);
+        let mut weights = vec![0.0; base.len()];
+        for (written, later) in (0..length).zip(worth.iter().rev()) {
+            let mut further = vec![0.0; self.nodes.len()];
+            for n in (0..self.within[written]).filter(|n| mass[*n] > 0.0) {
+                let first = self.nodes[n].1 * vocab;
+                for (word, next) in self.successors[n * vocab..][..vocab].iter().enumerate() {
+                    let met = mass[n] * probs[first + word];
+                    weights[first + word] += met * (later[*next] - costs[first + word]);
+                    further[*next] += met;
+                }
+            }
+            mass = further;
+        }
+        softmax_pullback_rows(&mut weights, log_probs, vocab);
+        weights
+    }
+
     /// The exact front: the optimum of mean reward − β mean KL over all writers, for each β.
     pub(crate) fn front(&self, reference: &Markov, betas: &[f64]) -> Vec<Tangent> {
         betas.iter().map(|beta| self.tangent(reference, *beta)).collect()
@@ -220,7 +263,7 @@ mod tests {
         (0..81_u32).map(|code| (0..LENGTH as u32).map(|d| code / 3_u32.pow(d) % 3).collect()).collect()
     }
 
-    /// Another engine, which takes prompt by prompt: values and front.
+    /// Another engine, which takes prompt by prompt: values, gradient and front.
     #[test]
     fn agrees_with_the_oracle() {
         let (sentiment, prompts, writer, reference) = world();
@@ -228,6 +271,10 @@ mod tests {
         let mixture = Mixture::new(&sentiment, &prompts, LENGTH, &reference).expect("legal");
         let (exact, found) = (oracle.point(&writer, &reference), mixture.values(&writer, &reference));
         assert!((exact.0 - found.kl).abs() < 1e-12 && (exact.1 - found.reward).abs() < 1e-12);
+        let slow = oracle.gradient(&writer, &reference, 0.3);
+        for (exact, found) in slow.iter().zip(mixture.gradient(&writer, &reference, 0.3)) {
+            assert!((exact - found).abs() < 1e-12);
+        }
         let betas = [0.003, 0.1, 2.0];
         for (exact, found) in oracle.front(&reference, &betas).iter().zip(mixture.front(&reference, &betas)) {
             assert!((exact.0 - found.kl).abs() < 1e-10 && (exact.1 - found.reward).abs() < 1e-12, "{}", found.beta);

@@ -8,8 +8,6 @@ pub(crate) mod closed_form;
 pub(crate) mod displacement;
 pub(crate) mod frontier_exact;
 pub(crate) mod gradient_weight;
-pub(crate) mod overoptimisation;
-pub(crate) mod variants;
 
 // shared set-up
 mod features;

@@ -1,6 +1,6 @@
 //! Figure 2 (left) with the exact front, and hypervolumes.
 
-use super::judge::volume;
+use super::judge::{most_kl, volume};
 use super::{Row, tangents};
 use crate::statistics::by_seed;
 use rewardlab::experiment::Record;
@@ -53,6 +53,7 @@ fn cloud(rows: &[&Record<Row>], title: &str, methods: &[(&str, &str)]) -> Panel 
     let mut layers =
         vec![Layer::Line { series: "exact front".into(), points: front, stroke: Stroke::Solid, markers: false }];
     layers.extend(methods.iter().map(own));
+    layers.push(Layer::Vertical { label: "largest KL target".into(), x: most_kl(rows) });
     Panel {
         title: title.into(),
         x: Axis { label: "KL(π‖reference) (nats)".into(), range: Some((0.0, 20.0)), ..Axis::default() },

@@ -7,7 +7,7 @@ use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
 
 /// Up to which KL volumes are taken: the largest of PPO's targets.
-fn most_kl(rows: &[&Record<Row>]) -> f64 {
+pub(super) fn most_kl(rows: &[&Record<Row>]) -> f64 {
     rows.iter().filter(|r| r.method == "ppo").map(|r| r.setting).fold(0.0, f64::max)
 }
 
@@ -94,6 +94,15 @@ fn theory_and_controls(rows: &[Record<Row>]) -> Vec<Check> {
             "hypervolume of the exact gradient less that of DPO with sixteen times the pairs",
             more(rows, ["exact_gradient", "dpo_unlimited"]),
             Criterion::AtLeast(-0.05),
+        ),
+        Check::new(
+            Kind::Theory,
+            "meet",
+            "with sixteen times the data DPO and PPO with the true reward meet",
+            "derived: both objectives have the same optimum",
+            "hypervolume of PPO with the true reward less that of DPO, both unlimited",
+            more(rows, ["ppo_true_unlimited", "dpo_unlimited"]),
+            Criterion::Within(-0.05, 0.05),
         ),
         Check::new(
             Kind::Theory,
