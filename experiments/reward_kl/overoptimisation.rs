@@ -15,7 +15,8 @@
 //! from the reference's, in units of their std over its completions of one prompt.
 //!
 //! Ours: the world and its sizes; the slope of the true reward is small enough for the exact front to rise beyond 10
-//! nats; a data set for a "model size".
+//! nats; labels at a temperature at which the reward itself would rank six pairs of ten as labelled; reward models at the mode of
+//! their posterior, with a weak prior.
 //!
 //! **Controls**: with the true reward for a proxy nothing falls; a random proxy does not raise the gold reward; nothing is
 //! above the exact front; in a world of four words best-of-N is exact by enumeration.
@@ -50,10 +51,10 @@ pub(crate) struct Params {
     sizes: Vec<usize>,
     /// Temperature of Bradley–Terry labels, in units of the reward; positive.
     label_temperature: f64,
-    /// The reward models' learning rate; positive.
-    reward_learning_rate: f64,
-    /// Steps of 64 pairs that a reward model is trained for, in whole epochs, three or more; at least 1.
-    reward_steps: usize,
+    /// STD of a score of the reward models before any data; positive.
+    prior_std: f64,
+    /// Pairs on which the reward models' accuracy is measured; at least 1.
+    accuracy_pairs: usize,
     /// N of best-of-N; increasing, from 1, the largest at most a quarter of `draws`.
     best_of: Vec<u32>,
     /// Draws of best-of-N per held-out prompt; at least 4.
@@ -130,7 +131,8 @@ impl Experiment for Overoptimisation {
     type Row = Row;
     const ID: &'static str = "reward_kl/overoptimisation";
     const PAPER: &'static str = "Gao et al., Scaling Laws for Reward Model Overoptimization, arXiv:2210.10760";
-    const CLAIM: &'static str = "pushing a learned reward raises the true one, then lowers it; more data puts the peak farther out";
+    const CLAIM: &'static str =
+        "pushing a learned reward raises the true one, then lowers it; more data puts the peak farther out";
     const SECONDS: (f64, f64) = (3.0, 240.0);
 
     fn params(profile: Profile) -> Params {
@@ -146,18 +148,21 @@ impl Experiment for Overoptimisation {
                 corpus: 4000,
                 prompts: if smoke { 200 } else { 2000 },
                 completions: 2,
-                held_out: if smoke { 4 } else { 16 },
+                held_out: if smoke { 4 } else { 8 },
             },
             sizes: if smoke { vec![100, 1000] } else { vec![100, 300, 1000, 3000, 10_000, 30_000] },
-            label_temperature: 0.1,
-            reward_learning_rate: 0.02,
-            reward_steps: if smoke { 60 } else { 600 },
+            label_temperature: 0.3,
+            prior_std: 1.0,
+            accuracy_pairs: if smoke { 100 } else { 2000 },
             best_of: if smoke {
                 vec![1, 2, 4, 8, 16, 32, 64, 128]
             } else {
-                vec![1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
+                let doubled = |n: u32| (0..=13).map(move |i| n << i);
+                let mut all: Vec<u32> = doubled(1).chain(doubled(3).take(12)).collect();
+                all.sort_unstable();
+                all
             },
-            draws: if smoke { 512 } else { 8192 },
+            draws: if smoke { 512 } else { 32_768 },
             betas: if smoke { geometric(5.0, 0.02, 12) } else { geometric(5.0, 0.02, 40) },
             front_betas: if smoke { geometric(1.0, 0.0005, 16) } else { geometric(3.0, 0.0005, 48) },
             ppo: PpoSettings {
@@ -202,7 +207,7 @@ impl Experiment for Overoptimisation {
             return Err(Error::parameter("ppo.kl_gain", p.ppo.kl_gain, "in [0, 5)"));
         }
         Error::check_counts(&[
-            ("reward_steps", p.reward_steps, 1, 100_000_000),
+            ("accuracy_pairs", p.accuracy_pairs, 1, 10_000_000),
             ("draws", p.draws, 4, 10_000_000),
             ("ppo.batch", p.ppo.batch, 1, 1_000_000),
             ("ppo.epochs", p.ppo.epochs, 1, 1000),
@@ -214,7 +219,7 @@ impl Experiment for Overoptimisation {
         ])?;
         Error::check_positive(&[
             ("label_temperature", p.label_temperature),
-            ("reward_learning_rate", p.reward_learning_rate),
+            ("prior_std", p.prior_std),
             ("learning_rate", p.learning_rate),
             ("no_penalty", p.no_penalty),
             ("ppo.clip", p.ppo.clip),
@@ -256,18 +261,19 @@ impl Experiment for Overoptimisation {
 /// The reward model of a data set's first `pairs` pairs.
 fn reward_model(bench: &Bench, pairs: usize) -> Result<RewardModel> {
     let p = bench.p;
-    let most = p.sizes.iter().copied().max().unwrap_or(pairs);
     let labeller = Labeller::BradleyTerry { temperature: p.label_temperature };
-    let mut drawn = bench.ctx.shared_stream("pairs");
-    // two equal completions make no pair: ask for a few more prompts
-    let mut data: Vec<TextPair> = Vec::with_capacity(most);
-    while data.len() < most {
-        data.extend(p.reviews.pairs(&bench.sentiment, &bench.reference, (p.reviews.prompts, labeller), &mut drawn));
-    }
-    data.truncate(pairs);
-    let epochs = (p.reward_steps * 64).div_ceil(pairs).max(3);
-    let mut rng = bench.ctx.shared_stream(&format!("reward model of {pairs}"));
-    RewardModel::learn(&bench.reference, &data, p.reward_learning_rate, epochs, &mut rng)
+    let draw = |count: usize, name: &str| {
+        let mut rng = bench.ctx.shared_stream(name);
+        let mut data: Vec<TextPair> = Vec::with_capacity(count);
+        // two equal completions make no pair: until there are enough
+        while data.len() < count {
+            data.extend(p.reviews.pairs(&bench.sentiment, &bench.reference, (p.reviews.prompts, labeller), &mut rng));
+        }
+        data.truncate(count);
+        data
+    };
+    let (data, others) = (draw(pairs, "pairs"), draw(p.accuracy_pairs, "pairs held out"));
+    RewardModel::fit(&bench.reference, &data, &others, p.prior_std)
 }
 
 /// The prompts on which everything is reported.

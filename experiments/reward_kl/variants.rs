@@ -192,13 +192,13 @@ impl Experiment for Variants {
             simpo_margin: 0.5,
             alphas: of([0.05, 0.1, 0.5, 1.0]),
             learning_rates: if smoke { vec![0.05] } else { vec![0.003, 0.01, 0.03] },
-            steps: if smoke { 40 } else { 600 },
+            steps: if smoke { 40 } else { 2400 },
             batch: 64,
-            every: if smoke { 20 } else { 100 },
+            every: if smoke { 20 } else { 300 },
             most_kl: if smoke { 5.0 } else { 10.0 },
             // from nearly the best text to nearly the reference
             front_betas: (0..front).map(|i| 10_f64.powf(-3.5 + 3.5 * f64::from(i) / f64::from(front - 1))).collect(),
-            long_steps: if smoke { 80 } else { 6000 },
+            long_steps: if smoke { 80 } else { 30_000 },
             long_learning_rate: 0.01,
             samples: if smoke { 200 } else { 2000 },
         }

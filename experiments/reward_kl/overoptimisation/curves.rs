@@ -42,8 +42,11 @@ impl Curve {
     /// Of one seed's rows.
     pub(super) fn of(rows: &[&Record<Row>], proxy: &str, pairs: usize, method: &str) -> Self {
         let own = rows.iter().filter(|r| r.proxy == proxy && r.pairs == pairs && r.method == method);
-        let point =
-            |r: &&Record<Row>| Point { d: r.kl.max(0.0).sqrt(), gold: r.gold, proxy: r.proxy_reward.unwrap_or(f64::NAN) };
+        let point = |r: &&Record<Row>| Point {
+            d: r.kl.max(0.0).sqrt(),
+            gold: r.gold,
+            proxy: r.proxy_reward.unwrap_or(f64::NAN),
+        };
         let mut points: Vec<Point> = own.map(point).chain([Point::default()]).collect();
         points.sort_by(|a, b| a.d.total_cmp(&b.d));
         points.dedup_by(|a, b| a.d == b.d);

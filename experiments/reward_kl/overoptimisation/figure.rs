@@ -9,20 +9,25 @@ use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::{mean, mean_interval};
 
 /// √KL that the panels show.
-const REACH: f64 = 4.0;
+const REACH: f64 = 5.0;
 const METHODS: [(&str, &str); 3] = [("best_of_n", "best-of-N"), ("ppo", "PPO, no penalty"), ("exact", "exact optimum")];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let sizes = sizes(rows);
     // at most four data sizes: more are hard to tell apart
-    let shown: Vec<usize> =
-        sizes.iter().copied().enumerate().filter(|(i, _)| sizes.len() <= 4 || i % 2 == 0 || i + 1 == sizes.len()).map(|s| s.1).collect();
+    let shown: Vec<usize> = sizes
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(i, _)| sizes.len() <= 4 || i % 2 == 0 || i + 1 == sizes.len())
+        .map(|s| s.1)
+        .collect();
     let mut panels: Vec<Panel> = METHODS.iter().map(|m| both(rows, &shown, m)).collect();
     panels.push(fitted(rows, &shown, METHODS[0], (Form::BestOfN, "d (α − β d)")));
     panels.push(fitted(rows, &shown, METHODS[1], (Form::Rl, "d (α − β log d)")));
     panels.push(peaks(rows, &sizes));
     Chart {
-        title: "Over-optimisation: the true (gold) reward where a learned proxy is pushed up".into(),
+        title: "Over-optimisation: gold reward where a proxy is pushed up".into(),
         subtitle: format!(
             "Means over {} seeds. Above: gold solid, proxy dashed, by pairs of the proxy's data; below: gold (solid) with the fitted form \
              (dotted), and gold's peaks with 95% t intervals.",

@@ -53,13 +53,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
     [rise_and_fall(rows), data(rows), forms(rows), methods(rows), theory(rows), controls(rows)].concat()
 }
 
-fn claim(
-    id: &str,
-    statement: impl Into<String>,
-    statistic: &str,
-    estimate: Estimate,
-    criterion: Criterion,
-) -> Check {
+fn claim(id: &str, statement: impl Into<String>, statistic: &str, estimate: Estimate, criterion: Criterion) -> Check {
     Check::new(Kind::Claim, id, statement, SOURCE, statistic, estimate, criterion)
 }
 

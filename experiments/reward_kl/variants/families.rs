@@ -46,7 +46,7 @@ impl Family {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Dpo => "DPO",
-            Self::Conservative => "conservative DPO",
+            Self::Conservative => "cDPO",
             Self::Ipo => "IPO",
             Self::Kto => "KTO",
             Self::Orpo => "ORPO",

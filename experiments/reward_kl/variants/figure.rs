@@ -1,12 +1,12 @@
 //! Two clouds with the front, the bars, and the long runs.
 
 use super::families::Family;
-use super::judge::{most_kl, volume};
+use super::judge::{cost, most_kl, volume};
 use super::{Row, tangents};
 use crate::statistics::{by_seed, log_axis, means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
-use rewardlab::stats::mean_interval;
+use rewardlab::stats::{Estimate, mean_interval};
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let first = rows.first().map_or(0, |r| r.seed);
@@ -16,15 +16,16 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Losses of preferences on one reward–KL frontier".into(),
         subtitle: format!(
-            "Exact values on held-out prompts. Above: every checkpoint of every strength (first seed), {steps} steps on the same pairs. Below: \
-             hypervolumes with 95% t intervals over {} seeds; means of the KL after {long} steps on clean labels (solid) and after half of them \
-             (dashed).",
+            "Exact values on held-out prompts. Clouds: every checkpoint of every strength (first seed), {steps} steps on the same pairs. Intervals: \
+             95% t over {} seeds. Long runs: mean KL after {long} steps (solid) and after half of them (dashed). cDPO: conservative DPO.",
             seeds(rows).len()
         ),
         panels: vec![
             cloud(&one, "clean labels", "clean"),
             cloud(&one, "a fifth of the labels flipped", "flipped"),
-            bars(rows),
+            volumes(rows, "clean"),
+            volumes(rows, "flipped"),
+            costs(rows),
             drift(rows),
         ],
         columns: 2,
@@ -46,31 +47,41 @@ fn cloud(rows: &[&Record<Row>], title: &str, labels: &str) -> Panel {
     layers.push(Layer::Reference { label: "exact front".into(), points: front });
     Panel {
         title: title.into(),
-        x: Axis { label: "KL(π‖reference) (nats)".into(), range: Some((0.0, 1.5 * most_kl(rows))), ..Axis::default() },
+        x: Axis { label: "KL(π‖reference) (nats)".into(), range: Some((0.0, most_kl(rows))), ..Axis::default() },
         y: Axis { label: "expected true reward".into(), ..Axis::default() },
         layers,
     }
 }
 
-fn bars(rows: &[Record<Row>]) -> Panel {
-    let of = |(labels, series): (&str, &str)| {
-        let bar = |(i, family): (usize, Family)| {
-            let e = mean_interval(&by_seed(rows, |g| volume(g, labels, family)));
-            (i, e.value, e.low, e.high)
-        };
-        Layer::Bars { series: series.into(), bars: Family::ALL.into_iter().enumerate().map(bar).collect() }
+/// An interval per family.
+fn intervals(title: String, y: Axis, of: impl Fn(Family) -> Estimate) -> Panel {
+    let interval = |(i, family): (usize, Family)| {
+        let e = of(family);
+        Layer::ErrorBars { series: family.title().into(), points: vec![(i as f64, e.value, e.low, e.high)] }
     };
-    let most = most_kl(&rows.iter().collect::<Vec<_>>());
     Panel {
-        title: format!("hypervolume up to {most} nats"),
+        title,
         x: Axis {
             label: "loss".into(),
             categories: Family::ALL.iter().map(|f| f.title().into()).collect(),
             ..Axis::default()
         },
-        y: Axis { label: "hypervolume over the front's".into(), range: Some((0.0, 1.0)), ..Axis::default() },
-        layers: [("clean", "clean labels"), ("flipped", "flipped labels")].map(of).into(),
+        y,
+        layers: Family::ALL.into_iter().enumerate().map(interval).collect(),
     }
+}
+
+fn volumes(rows: &[Record<Row>], labels: &str) -> Panel {
+    let most = most_kl(&rows.iter().collect::<Vec<_>>());
+    let y = Axis { label: "hypervolume over the front's".into(), range: Some((0.0, 1.0)), ..Axis::default() };
+    intervals(format!("hypervolume up to {most} nats, {labels} labels"), y, |family| {
+        mean_interval(&by_seed(rows, |g| volume(g, labels, family)))
+    })
+}
+
+fn costs(rows: &[Record<Row>]) -> Panel {
+    let y = Axis { label: "hypervolume, clean less flipped".into(), ..Axis::default() };
+    intervals("what flipped labels cost".into(), y, |family| mean_interval(&by_seed(rows, |g| cost(g, family))))
 }
 
 fn drift(rows: &[Record<Row>]) -> Panel {
