@@ -11,8 +11,9 @@
 //! programming. Eight families: DPO, conservative DPO, IPO, KTO, ORPO, SimPO, unlikelihood, Preferred-FT. Each has as many
 //! strengths (β, τ, λ, α; Preferred-FT as many repeats), each strength chooses among as many learning rates by hypervolume on prompts of
 //! its own, all see the same pairs in the same order for as many steps. Labels: `clean` (the better wins), `flipped`
-//! (turned round with probability 0.2), `coin` (0.5). Hypervolumes (area under the best reward so far over the KL, up to
-//! `most_kl`) are of a family's checkpoints together, over the front's. DPO without its weight is unlikelihood with α = 1.
+//! (turned round with probability 0.2), `coin` (0.5). Hypervolumes (area under the concave hull of reward over KL, up to
+//! `most_kl`; a coin between two policies is a policy on the line between them or above) are of a family's checkpoints together,
+//! over the front's. DPO without its weight is unlikelihood with α = 1.
 //!
 //! `long`: DPO, conservative DPO and IPO on clean labels, KL at half of the time and at the end.
 //!
@@ -25,7 +26,7 @@ mod families;
 mod figure;
 mod judge;
 
-use super::front::{Tangent, hypervolume};
+use super::front::{Tangent, hull_volume};
 use super::markov::Markov;
 use super::mixture::{Mixture, Values};
 use super::pair_training::{Checkpoint, PairBudget, on_pairs};
@@ -338,7 +339,7 @@ impl<'a> Bench<'a> {
                     let found = tuning.values(&c.writer, &self.reference);
                     (found.kl, found.reward)
                 };
-                let volume = hypervolume(&checkpoints.iter().map(of).collect::<Vec<_>>(), base, p.most_kl);
+                let volume = hull_volume(&checkpoints.iter().map(of).collect::<Vec<_>>(), base, p.most_kl);
                 if best.as_ref().is_none_or(|b| volume > b.0) {
                     best = Some((volume, rate, checkpoints));
                 }

@@ -1,6 +1,6 @@
 //! The claims on the losses, from hypervolumes per seed.
 
-use super::super::front::{front_volume, hypervolume, most_reward};
+use super::super::front::{front_volume, hull, hull_volume, most_reward};
 use super::families::Family;
 use super::{Row, tangents};
 use crate::statistics::{by_seed, largest};
@@ -32,7 +32,7 @@ pub(super) fn volume(rows: &[&Record<Row>], labels: &str, family: Family) -> f64
         return f64::NAN;
     }
     let most = most_kl(rows);
-    hypervolume(&points, start, most) / front_volume(&tangents(rows), start, most)
+    hull_volume(&points, start, most) / front_volume(&tangents(rows), start, most)
 }
 
 /// The least gap to the front, over the front's rise, of a family's points at a KL of a quarter to three quarters of the largest.
@@ -50,19 +50,12 @@ fn gap(rows: &[&Record<Row>], labels: &str, family: Family) -> f64 {
 fn kl_of_half(rows: &[&Record<Row>], family: Family) -> f64 {
     let start = start(rows);
     let half = f64::midpoint(start, most_reward(&tangents(rows), most_kl(rows)));
-    let mut points = points(rows, "clean", family);
-    points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // along the best so far, linearly between
-    let mut before = (0.0, start);
-    for point in points {
-        if point.1 >= half {
-            return before.0 + (half - before.1) / (point.1 - before.1) * (point.0 - before.0);
-        }
-        if point.1 > before.1 {
-            before = point;
-        }
-    }
-    f64::NAN
+    let corners = hull(&points(rows, "clean", family), start);
+    let crossed = corners.windows(2).find(|pair| pair[1].1 >= half);
+    crossed.map_or(f64::NAN, |pair| {
+        let [(from, low), (to, high)] = [pair[0], pair[1]];
+        from + (half - low) / (high - low) * (to - from)
+    })
 }
 
 /// KL at the end over that at half of the time, mean over the strengths from `least` on.
