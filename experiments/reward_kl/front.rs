@@ -28,6 +28,45 @@ pub(crate) fn hypervolume(points: &[(f64, f64)], base: f64, most_kl: f64) -> f64
     area + (best - base) * (most_kl - from)
 }
 
+/// What one can do with these policies, a coin deciding between two of them: the upper concave hull of the points and the start
+/// (0, `base`), corners in order of KL, up to the best reward. A mixture's reward lies between theirs, its KL at or below.
+pub(crate) fn hull(points: &[(f64, f64)], base: f64) -> Vec<(f64, f64)> {
+    let mut points: Vec<(f64, f64)> = points.iter().map(|p| (p.0.max(0.0), p.1)).collect();
+    points.push((0.0, base));
+    points.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    let mut corners: Vec<(f64, f64)> = Vec::new();
+    for point in points {
+        if corners.last().is_some_and(|last| point.1 <= last.1) {
+            continue;
+        }
+        while let [.., a, b] = corners[..] {
+            // b is below the line from a to the point
+            if (b.1 - a.1) * (point.0 - a.0) > (point.1 - a.1) * (b.0 - a.0) {
+                break;
+            }
+            corners.pop();
+        }
+        corners.push(point);
+    }
+    corners
+}
+
+/// The area between `base` and the hull, from 0 to `most_kl`.
+pub(crate) fn hull_volume(points: &[(f64, f64)], base: f64, most_kl: f64) -> f64 {
+    let corners = hull(points, base);
+    let mut area = 0.0;
+    for pair in corners.windows(2) {
+        let [(from, low), (to, high)] = [pair[0], pair[1]];
+        if from < most_kl {
+            let end = to.min(most_kl);
+            let at_end = low + (high - low) * (end - from) / (to - from);
+            area += (f64::midpoint(low, at_end) - base) * (end - from);
+        }
+    }
+    let (kl, best) = corners.last().copied().unwrap_or((0.0, base));
+    area + (best - base) * (most_kl - kl).max(0.0)
+}
+
 /// The same of the front itself: the trapezoids between its tangents' points.
 pub(crate) fn front_volume(front: &[Tangent], base: f64, most_kl: f64) -> f64 {
     const SLICES: usize = 2_000;
@@ -45,6 +84,18 @@ mod tests {
         // 0 until 1, 0.1 until 2, 0.2 until 4
         assert!((hypervolume(&points, 0.5, 4.0) - (0.1 + 0.4)).abs() < 1e-12);
         assert_eq!(hypervolume(&[], 0.5, 4.0), 0.0);
+    }
+
+    /// Concave corners only, linear between them, cut at the largest KL.
+    #[test]
+    fn a_hull() {
+        let points = [(1.0, 0.65), (2.0, 0.7), (4.0, 0.9), (5.0, 0.8), (8.0, 1.0)];
+        assert_eq!(hull(&points, 0.5), [(0.0, 0.5), (1.0, 0.65), (4.0, 0.9), (8.0, 1.0)]);
+        // a triangle until 1, trapezoids until 4 and until 6 or 8, what is left at the best
+        assert!((hull_volume(&points, 0.5, 6.0) - (0.075 + 0.825 + 0.85)).abs() < 1e-12);
+        assert!((hull_volume(&points, 0.5, 10.0) - (0.075 + 0.825 + 1.8 + 1.0)).abs() < 1e-12);
+        assert_eq!(hull_volume(&[], 0.5, 4.0), 0.0);
+        assert_eq!(hull(&[(0.0, 0.7), (3.0, 0.6)], 0.5), [(0.0, 0.7)]);
     }
 
     /// Of the concave front reward = √KL, whose tangents have β = 1/(2√KL).

@@ -42,8 +42,6 @@ pub(crate) struct Values {
     pub(crate) kl: f64,
     /// Expected true reward.
     pub(crate) reward: f64,
-    /// STD of the true reward over prompts and completions.
-    pub(crate) reward_std: f64,
     /// How often each cell of the table is expected in a completion: the mean of a sum over cells is linear in it.
     pub(crate) visits: Vec<f64>,
 }
@@ -135,11 +133,9 @@ impl Mixture {
             }
             mass = further;
         }
-        let moment = |power: i32| -> f64 {
-            mass.iter().enumerate().filter(|m| *m.1 > 0.0).map(|(n, m)| m * self.final_reward(n).powi(power)).sum()
-        };
-        let reward = moment(1);
-        Values { kl, reward, reward_std: (moment(2) - reward * reward).max(0.0).sqrt(), visits }
+        let reached = mass.iter().enumerate().filter(|m| *m.1 > 0.0);
+        let reward = reached.map(|(n, m)| m * self.final_reward(n)).sum();
+        Values { kl, reward, visits }
     }
 
     /// The exact gradient of mean reward − β KL by the logits of a writer's table.
@@ -281,7 +277,7 @@ mod tests {
         }
     }
 
-    /// The optimum of an additive reward is the tilt over whole completions, its KL, true reward, std and expected score
+    /// The optimum of an additive reward is the tilt over whole completions, its KL, true reward and expected score
     /// those of the enumeration.
     #[test]
     fn the_additive_optimum_is_the_tilt() {
@@ -292,7 +288,7 @@ mod tests {
         let beta = 0.6;
         let writer = additive_optimum(&reference, &scores, beta, LENGTH);
         let found = mixture.values(&writer, &reference);
-        let (mut kl, mut score, mut rewards) = (0.0, 0.0, [0.0; 2]);
+        let (mut kl, mut score, mut reward) = (0.0, 0.0, 0.0);
         for prompt in &prompts {
             let cells: Vec<Vec<usize>> = all().iter().map(|c| reference.cells(prompt, c)).collect();
             let base: Vec<f64> = cells.iter().map(|c| reference.log_prob_of(c)).collect();
@@ -302,17 +298,13 @@ mod tests {
             score += optimum.reward / 3.0;
             for ((completion, base), sum) in all().iter().zip(&base).zip(&sums) {
                 let p = (base + sum / beta - optimum.log_partition).exp() / 3.0;
-                let reward = sentiment.reward(&[&prompt[..], completion].concat());
-                rewards[0] += p * reward;
-                rewards[1] += p * reward * reward;
+                reward += p * sentiment.reward(&[&prompt[..], completion].concat());
             }
         }
         let found_score: f64 = found.visits.iter().zip(&scores).map(|(v, s)| v * s).sum();
-        let std = (rewards[1] - rewards[0] * rewards[0]).sqrt();
         for (what, exact, found) in [
             ("kl", kl, found.kl),
-            ("reward", rewards[0], found.reward),
-            ("std", std, found.reward_std),
+            ("reward", reward, found.reward),
             ("score", score, found_score),
             ("words", LENGTH as f64, found.visits.iter().sum()),
         ] {
