@@ -34,6 +34,8 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<reward_kl::gradient_weight::GradientWeight>(),
         entry::<reward_kl::best_of_n::BestOfN>(),
         entry::<reward_kl::displacement::Displacement>(),
+        entry::<reward_kl::variants::Variants>(),
+        entry::<reward_kl::overoptimisation::Overoptimisation>(),
     ]
 }
 

@@ -1,8 +1,8 @@
 //! Exact values over many prompts at once, also of writers whose table changes from word to word.
 //!
 //! Prompts differ in the score and in the last words that they leave; behind them all share one product of score and
-//! last words. One pass over it serves as many prompts as one likes, where [`Oracle`](super::markov::Oracle) makes a
-//! pass for each.
+//! last words. One pass over it serves as many prompts as one likes, where the library's engine makes a pass for
+//! each (the tests' oracle).
 
 use super::front::Tangent;
 use super::markov::Markov;
@@ -234,7 +234,7 @@ pub(crate) fn additive_optimum(reference: &Markov, scores: &[f64], beta: f64, le
 
 #[cfg(test)]
 mod tests {
-    use super::super::markov::Oracle;
+    use super::super::oracle::Oracle;
     use super::*;
     use rewardlab::env::Word;
     use rewardlab::exact::tilted;

@@ -8,12 +8,16 @@ pub(crate) mod closed_form;
 pub(crate) mod displacement;
 pub(crate) mod frontier_exact;
 pub(crate) mod gradient_weight;
+pub(crate) mod overoptimisation;
+pub(crate) mod variants;
 
 // shared set-up
 mod features;
 mod front;
 mod markov;
 mod mixture;
+#[cfg(test)]
+mod oracle;
 mod pair_training;
 mod pairs;
 mod reviews;
