@@ -2,7 +2,7 @@
 //!
 //! **Claims** (arXiv:2305.18290). Rewards that differ by a function of the prompt prefer alike (Lemma 1) and have the
 //! same KL-regularised optimum (Lemma 2); each class has one representative of the form β log(π/`π_ref`) (Theorem 1,
-//! Proposition 1), r − β log Z; the gradient of the loss weighs a pair by σ(r̂_l − r̂_w); with Bradley–Terry labels the
+//! Proposition 1), r − β log Z; the gradient of the loss weighs a pair by `σ(r̂_l` − `r̂_w`); with Bradley–Terry labels the
 //! loss (Eq. 7) is least where the policy is the optimum (Eq. 4).
 //!
 //! **Measured**: random rewards and references, f64. `identities`: a few prompts with 8 outputs. `population`: the loss
@@ -312,7 +312,7 @@ fn identities(p: &Params, beta: f64, rng: &mut Stream) -> Vec<Row> {
     worst.map(row).into()
 }
 
-/// The loss's gradient by the parameters of a log-linear policy: Eq. 7's formula, β σ(r̂_l − r̂_w)(∇log π(y_w) − ∇log π(y_l)),
+/// The loss's gradient by the parameters of a log-linear policy: Eq. 7's formula, β `σ(r̂_l` − `r̂_w)(∇log` `π(y_w)` − ∇log `π(y_l)`),
 /// against central differences of the loss.
 fn gradient_error(world: &World, beta: f64, rng: &mut Stream) -> f64 {
     const FEATURES: usize = 5;

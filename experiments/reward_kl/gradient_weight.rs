@@ -1,6 +1,6 @@
 //! Why DPO weighs its pairs: without the weight it is unlikelihood training, which has no optimum and leaks.
 //!
-//! **Claims** (Section 4 and Table 3 of arXiv:2305.18290): a method without the weight σ(r̂_l − r̂_w), unlikelihood
+//! **Claims** (Section 4 and Table 3 of arXiv:2305.18290): a method without the weight `σ(r̂_l` − `r̂_w`), unlikelihood
 //! training, makes the language model degenerate (its samples on TL;DR repeat one word).
 //!
 //! **Measured**. `growth`: one prompt, one logit per output, deterministic labels, gradient flow; the log-odds of best

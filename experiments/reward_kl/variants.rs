@@ -4,11 +4,11 @@
 //! original code of arXiv:2305.18290) suffers less from wrong labels than DPO. IPO (arXiv:2310.12036): where labels are
 //! deterministic, DPO's minimiser is infinitely far from the reference whatever β is, IPO's is at h = 1/(2τ). KTO (arXiv:2402.01306),
 //! reported second-hand: as good as DPO, and better than it under noise. ORPO (arXiv:2403.07691), reported second-hand: better than
-//! supervised finetuning on the chosen. SimPO (arXiv:2405.14734), reported second-hand: better than DPO without a reference.
-//! From their formulas: nothing in ORPO and SimPO holds to the reference.
+//! supervised finetuning on the chosen. `SimPO` (arXiv:2405.14734), reported second-hand: better than DPO without a reference.
+//! From their formulas: nothing in ORPO and `SimPO` holds to the reference.
 //!
 //! **Measured**: the language of reviews of `reviews`, a writer who sees two words; everything exact by dynamic
-//! programming. Eight families: DPO, conservative DPO, IPO, KTO, ORPO, SimPO, unlikelihood, Preferred-FT. Each has as many
+//! programming. Eight families: DPO, conservative DPO, IPO, KTO, ORPO, `SimPO`, unlikelihood, Preferred-FT. Each has as many
 //! strengths (β, τ, λ, α; Preferred-FT as many repeats), each strength chooses among as many learning rates by hypervolume on prompts of
 //! its own, all see the same pairs in the same order for as many steps. Labels: `clean` (the better wins), `flipped`
 //! (turned round with probability 0.2), `coin` (0.5). Hypervolumes (area under the concave hull of reward over KL, up to
@@ -63,9 +63,9 @@ pub(crate) struct Params {
     taus: Vec<f64>,
     /// λ of ORPO; each at least 0.
     lambdas: Vec<f64>,
-    /// β of SimPO; each positive.
+    /// β of `SimPO`; each positive.
     simpo_betas: Vec<f64>,
-    /// γ of SimPO; at least 0.
+    /// γ of `SimPO`; at least 0.
     simpo_margin: f64,
     /// α of unlikelihood; each at least 0.
     alphas: Vec<f64>,

@@ -93,7 +93,7 @@ fn object(bytes: &[u8], first: bool) -> Result<Option<Map<String, Value>>, Strin
     }
 }
 
-/// serde_json's message without its own line number, which counts within our line.
+/// `serde_json`'s message without its own line number, which counts within our line.
 fn reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
     message.split(" at line ").next().unwrap_or_default().to_owned()
@@ -188,7 +188,7 @@ mod tests {
     fn what_is_written_is_read() {
         let said =
             |role: &str, content: &str| Text::Messages(vec![Message { role: role.into(), content: content.into() }]);
-        let pairs = vec![
+        let pairs = [
             pair("the film was", " good", " bad\nor \"worse\""),
             pair("", "ü", "\u{1f600}"),
             Pair { prompt: said("user", "hi"), chosen: said("assistant", "hello"), rejected: said("assistant", "") },

@@ -74,7 +74,7 @@ mod tests {
         assert_relative_eq!(dpo_loss(&REFERENCE, &REFERENCE, 0.1, 1.0, &mut [0.0; 4]), std::f64::consts::LN_2);
     }
 
-    /// The paper's gradient: β σ(r̂_l − r̂_w), by the implicit rewards.
+    /// The paper's gradient: β `σ(r̂_l` − `r̂_w`), by the implicit rewards.
     #[test]
     fn a_pair_weighs_as_it_is_wrong() {
         let (beta, n) = (0.7, 2.0);
