@@ -178,7 +178,7 @@ impl Experiment for Overoptimisation {
             no_penalty: 1e-6,
             learning_rate: 0.02,
             rounds: if smoke { 40 } else { 300 },
-            every: if smoke { 10 } else { 6 },
+            every: if smoke { 10 } else { 12 },
             random: if smoke { 2 } else { 16 },
             enumerated_length: if smoke { 3 } else { 4 },
         }
