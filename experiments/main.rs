@@ -34,6 +34,10 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<reward_kl::gradient_weight::GradientWeight>(),
         entry::<reward_kl::best_of_n::BestOfN>(),
         entry::<reward_kl::displacement::Displacement>(),
+        entry::<reward_kl::temperature::Temperature>(),
+        entry::<reward_kl::dialogue::Dialogue>(),
+        entry::<reward_kl::shift::Shift>(),
+        entry::<reward_kl::judges::Judges>(),
     ]
 }
 

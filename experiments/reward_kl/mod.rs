@@ -5,9 +5,13 @@
 // figures
 pub(crate) mod best_of_n;
 pub(crate) mod closed_form;
+pub(crate) mod dialogue;
 pub(crate) mod displacement;
 pub(crate) mod frontier_exact;
 pub(crate) mod gradient_weight;
+pub(crate) mod judges;
+pub(crate) mod shift;
+pub(crate) mod temperature;
 
 // shared set-up
 mod features;
@@ -17,4 +21,7 @@ mod pair_training;
 mod pairs;
 mod reviews;
 mod reward_table;
+mod summaries;
+mod trained;
 mod word_ppo;
+mod writing;

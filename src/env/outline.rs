@@ -164,10 +164,7 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let message = |r: Result<TokenWorld>| r.expect_err("a mistake").to_string();
-        assert_eq!(
-            message(OUTLINE.world(&[8], 3)),
-            "parameter article = 8: must be below 8: a bit for each point"
-        );
+        assert_eq!(message(OUTLINE.world(&[8], 3)), "parameter article = 8: must be below 8: a bit for each point");
         assert!(message(Outline { points: 9, ..OUTLINE }.world(&[0], 3)).starts_with("parameter points = 9"));
         assert!(OUTLINE.world(&[], 3).is_err() && OUTLINE.world(&[1], 0).is_err());
     }

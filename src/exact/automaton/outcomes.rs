@@ -181,14 +181,21 @@ impl Outcomes {
 
     /// The distribution of the differences to another policy's outputs: own less theirs.
     pub fn differences(&self, other: &Self) -> Differences {
-        let mut sums = std::collections::BTreeMap::new();
-        let theirs: Vec<_> = other.cells().collect();
-        for (score, length, p) in self.cells() {
-            for (s, l, q) in &theirs {
-                *sums.entry((score - s, length as i64 - *l as i64)).or_insert(0.0) += p * q;
+        let (rows, theirs) = (|o: &Self| o.probs.len() / o.scores, other.probs.chunks_exact(other.scores));
+        let (columns, longest) = (self.scores + other.scores - 1, rows(other) - 1);
+        let mut sums = vec![0.0; columns * (rows(self) + longest)];
+        for (length, row) in theirs.enumerate() {
+            for (column, q) in row.iter().enumerate().filter(|(_, q)| **q > 0.0) {
+                for (own, of_length) in self.probs.chunks_exact(self.scores).enumerate() {
+                    let at = (own + longest - length) * columns + other.scores - 1 - column;
+                    sums[at..at + self.scores].iter_mut().zip(of_length).for_each(|(s, p)| *s += p * q);
+                }
             }
         }
-        Differences { cells: sums.into_iter().map(|((s, l), p)| (s, l, p)).collect() }
+        let least = self.lowest - (other.lowest + other.scores as i64 - 1);
+        let place =
+            |(at, p): (usize, &f64)| (least + (at % columns) as i64, (at / columns) as i64 - longest as i64, *p);
+        Differences { cells: sums.iter().enumerate().map(place).filter(|c| c.2 > 0.0).collect() }
     }
 }
 
