@@ -17,7 +17,7 @@ mod figure;
 mod judge;
 
 use super::markov::Markov;
-use super::pair_training::on_pairs;
+use super::pair_training::{PairBudget, on_pairs};
 use super::reviews::ReviewSetup;
 use super::temperature::temperatures;
 use super::trained::{Method, PPO, Training, Workshop};
@@ -54,6 +54,8 @@ pub(crate) struct Params {
     unlimited: usize,
     /// Over training: sampling temperatures; each at least 0; 1 among them.
     watched: Vec<f64>,
+    /// Over training: steps, beyond those of the tuned runs to see what comes later; at least 2.
+    watched_steps: usize,
     /// Over training: steps between looks; 1 to the steps.
     every: usize,
     /// Over training: share of wrong labels; in (0, 0.5].
@@ -160,7 +162,7 @@ impl fmt::Display for Cell {
 /// A policy at a temperature; over training, at a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `sft`, `preferred`, `preferred_population`, `dpo`, `best_of_n`, `best_of_n_true`, `chosen`, or `watched`.
+    /// `sft`, `preferred`, `preferred_population`, `dpo`, `ppo`, `best_of_n`, `best_of_n_true`, `chosen`, or `watched`.
     method: String,
     /// Over training: `finite`, `mislabelled` or `many`.
     data: Option<String>,
@@ -203,8 +205,9 @@ impl Experiment for Dialogue {
                 completions: 2,
                 // σ(±1/0.05) is a label without noise; a tie is a coin's
                 labeller: Labeller::BradleyTerry { temperature: 0.05 },
-                learning_rates: if smoke { vec![0.05] } else { vec![0.01, 0.03, 0.1] },
+                learning_rates: if smoke { vec![0.02, 0.1] } else { vec![0.01, 0.03, 0.1] },
                 betas: if smoke { vec![0.1] } else { vec![0.03, 0.1, 0.3] },
+                tried: if smoke { vec![0.0] } else { vec![0.0, 0.25, 0.5, 0.75, 1.0] },
                 targets: if smoke { vec![3.0] } else { vec![3.0, 6.0, 9.0] },
                 steps: if smoke { 50 } else { 600 },
                 batch: 64,
@@ -217,14 +220,15 @@ impl Experiment for Dialogue {
             drafts: if smoke { 100 } else { 2048 },
             unlimited: if smoke { 2000 } else { 100_000 },
             watched: if smoke { vec![1.0] } else { vec![0.25, 0.7, 1.0] },
-            every: if smoke { 10 } else { 50 },
+            watched_steps: if smoke { 50 } else { 2400 },
+            every: if smoke { 10 } else { 100 },
             wrong: 0.2,
             many: if smoke { 2 } else { 16 },
         }
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
-        if profile == Profile::Smoke { 0..2 } else { 0..10 }
+        if profile == Profile::Smoke { 0..2 } else { 0..20 }
     }
 
     fn validate(p: &Params) -> Result<()> {
@@ -239,13 +243,14 @@ impl Experiment for Dialogue {
             ("best_of", p.best_of as usize, 1, 1_000_000),
             ("drafts", p.drafts, p.best_of as usize, 10_000_000),
             ("unlimited", p.unlimited, 1000, 100_000_000),
-            ("every", p.every, 1, p.training.steps),
+            ("watched_steps", p.watched_steps, 2, 100_000_000),
+            ("every", p.every, 1, p.watched_steps),
             ("many", p.many, 2, 10_000),
         ])
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
-        let policies = [Method::Sft, Method::Preferred, Method::Dpo].map(Cell::Policy);
+        let policies = Method::ALL.map(Cell::Policy);
         let watched = Data::ALL.map(Cell::Watched);
         policies.into_iter().chain([Cell::BestOfN, Cell::Population]).chain(watched).collect()
     }
@@ -337,7 +342,7 @@ fn watched(p: &Params, data: Data, shop: &Workshop<Language>, ctx: &Context, at:
         Data::Many => Training { prompts: p.many * p.training.prompts, ..p.training.clone() },
     };
     let labelled = Workshop::new(&p.language, &training, ctx)?.labelled()?;
-    let budget = training.budget(p.every);
+    let budget = PairBudget { steps: p.watched_steps, ..training.budget(p.every) };
     let mut rng = ctx.stream("steps");
     let looks = on_pairs(&shop.reference, &labelled.pairs, PreferenceLoss::Dpo { beta }, (rate, budget), &mut rng)?;
     let base = Row {
@@ -347,7 +352,7 @@ fn watched(p: &Params, data: Data, shop: &Workshop<Language>, ctx: &Context, at:
         learning_rate: Some(rate),
         samples: training.samples(),
         step: Some(0),
-        steps: Some(training.steps),
+        steps: Some(p.watched_steps),
         ..Row::default()
     };
     let mut rows = at(&base, &shop.reference, &p.watched)?;

@@ -156,7 +156,7 @@ impl Experiment for Judges {
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
-        if profile == Profile::Smoke { 0..2 } else { 0..10 }
+        if profile == Profile::Smoke { 0..2 } else { 0..20 }
     }
 
     fn validate(p: &Params) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Summaries: articles with three of five points, people who summarise them, and the writer who learns from people.
 //!
-//! The writer sees two words, so after the article's headline he works from memory of the last two words that he wrote; people know
-//! the article and what they have said. Points of an article go together: in the `Near` family three neighbours (of a circle
+//! The writer sees two or three words: the end of the article with its headline, soon only what he wrote last. People know the
+//! article and what they have said. Points of an article go together: in the `Near` family three neighbours (of a circle
 //! of five), in the `Far` family two neighbours and the one across. Both families have all points and headlines; doubling
 //! a point's number maps one family on the other.
 
@@ -29,6 +29,8 @@ pub(crate) enum Family {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SummarySetup {
+    /// Words that the writer sees; 2 or 3.
+    pub(crate) order: usize,
     /// Most words of a summary, its end among them; 4 to 30.
     pub(crate) length: usize,
     /// Summaries by people from which the reference learns; at least 10.
@@ -44,7 +46,11 @@ pub(crate) struct Summaries {
 
 impl SummarySetup {
     pub(crate) fn validate(&self) -> Result<()> {
-        Error::check_counts(&[("length", self.length, 4, 30), ("corpus", self.corpus, 10, 10_000_000)])
+        Error::check_counts(&[
+            ("order", self.order, 2, 3),
+            ("length", self.length, 4, 30),
+            ("corpus", self.corpus, 10, 10_000_000),
+        ])
     }
 }
 
@@ -97,7 +103,7 @@ fn author(article: u32, told: u32, probs: &mut [f64]) {
 
 impl Writing for Summaries {
     fn sizes(&self) -> (usize, usize) {
-        (2, self.setup.length)
+        (self.setup.order, self.setup.length)
     }
 
     fn reference(&self, rng: &mut Stream) -> Markov {
@@ -114,12 +120,13 @@ impl Writing for Summaries {
                 }
             }
             // what the writer sees of an article is its end
-            text.split_off(2)
+            text.split_off(4 - self.setup.order)
         };
         let articles = self.family.articles();
         let texts: Vec<Vec<u32>> =
             (0..self.setup.corpus).map(|i| text_of(articles[i % articles.len()].clone())).collect();
-        Markov::of_corpus((OUTLINE.vocab(), 2), texts.iter().map(Vec::as_slice), 0.5).ending(Some(Outline::END))
+        Markov::of_corpus((OUTLINE.vocab(), self.setup.order), texts.iter().map(Vec::as_slice), 0.5)
+            .ending(Some(Outline::END))
     }
 
     fn prompts(&self, count: usize, rng: &mut Stream) -> Vec<Vec<u32>> {
@@ -177,7 +184,7 @@ mod tests {
     /// Sampled scores of people and of the reference against the exact ones: 4000 texts, |z| < 4.
     #[test]
     fn exact_scores_are_those_of_samples() {
-        let summaries = Summaries { setup: SummarySetup { length: 10, corpus: 500 }, family: Family::Near };
+        let summaries = Summaries { setup: SummarySetup { order: 2, length: 10, corpus: 500 }, family: Family::Near };
         let mut rng = Stream::named(&["tests", "summaries"]);
         let reference = summaries.reference(&mut rng).at_temperature(0.7);
         let prompts = vec![summaries.prompts(1, &mut rng).remove(0)];

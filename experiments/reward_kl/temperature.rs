@@ -106,8 +106,9 @@ pub(super) fn training(profile: Profile) -> Training {
         prompts: if smoke { 100 } else { 1000 },
         completions: 4,
         labeller: Labeller::BradleyTerry { temperature: 2.0 },
-        learning_rates: if smoke { vec![0.05] } else { vec![0.01, 0.03, 0.1] },
-        betas: if smoke { vec![0.5] } else { vec![0.1, 0.5, 2.0] },
+        learning_rates: if smoke { vec![0.02, 0.1] } else { vec![0.01, 0.03, 0.1] },
+        betas: if smoke { vec![0.5] } else { vec![0.05, 0.1, 0.5] },
+        tried: if smoke { vec![0.0] } else { vec![0.0, 0.25, 0.5, 0.75, 1.0] },
         targets: if smoke { vec![3.0] } else { vec![2.0, 4.0, 8.0] },
         steps: if smoke { 50 } else { 600 },
         batch: 64,
@@ -118,7 +119,8 @@ pub(super) fn training(profile: Profile) -> Training {
 }
 
 pub(super) fn setup(profile: Profile) -> SummarySetup {
-    SummarySetup { length: if profile == Profile::Smoke { 8 } else { 20 }, corpus: 4000 }
+    let smoke = profile == Profile::Smoke;
+    SummarySetup { order: if smoke { 2 } else { 3 }, length: if smoke { 8 } else { 16 }, corpus: 4000 }
 }
 
 impl Experiment for Temperature {
@@ -143,7 +145,7 @@ impl Experiment for Temperature {
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
-        if profile == Profile::Smoke { 0..2 } else { 0..10 }
+        if profile == Profile::Smoke { 0..2 } else { 0..20 }
     }
 
     fn validate(p: &Params) -> Result<()> {
@@ -335,9 +337,9 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
 pub(super) const SERIES: [(&str, &str); 5] = [
     ("dpo", "DPO"),
     ("ppo", "PPO, learned reward"),
-    ("best_of_n", "best-of-N"),
     ("preferred", "Preferred-FT"),
     ("sft", "SFT"),
+    ("best_of_n", "best-of-N"),
 ];
 
 /// A line with its 95% band.

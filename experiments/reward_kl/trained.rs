@@ -1,8 +1,8 @@
 //! The policies that are compared by win rate, trained and tuned once per seed: stages that cells and experiments share.
 //!
 //! Each tuned method has as many runs: learning rates times settings (DPO's β, PPO's KL target, Preferred-FT's share of the
-//! steps). Kept is the run of the highest win rate against the baseline, at its best sampling temperature, on prompts held out
-//! for tuning.
+//! steps). Kept is the run of the highest win rate against the baseline, a mean over some sampling temperatures, on prompts held
+//! out for tuning.
 
 use super::markov::Markov;
 use super::pair_training::{PairBudget, on_pairs};
@@ -16,11 +16,9 @@ use rewardlab::exact::Outcomes;
 use rewardlab::experiment::Context;
 use rewardlab::preference::{Labeller, pairs_of_group};
 use rewardlab::rng::Stream;
+use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// Sampling temperatures at which runs are tried.
-const TRIED: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// Data and budgets of training.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +34,8 @@ pub(crate) struct Training {
     pub(crate) learning_rates: Vec<f64>,
     /// β that DPO tries; each positive.
     pub(crate) betas: Vec<f64>,
+    /// Sampling temperatures over which a run's win rate is averaged when it is judged; each at least 0.
+    pub(crate) tried: Vec<f64>,
     /// KL targets that PPO tries, nats; as many as β, each positive.
     pub(crate) targets: Vec<f64>,
     /// Steps on pairs; at least 2.
@@ -106,6 +106,9 @@ impl Training {
             if list.is_empty() || list.iter().any(|v| !(*v > 0.0 && v.is_finite())) {
                 return Err(Error::parameter(name, format!("{list:?}"), "one or more, each positive"));
             }
+        }
+        if self.tried.is_empty() || self.tried.iter().any(|t| !(*t >= 0.0 && t.is_finite())) {
+            return Err(Error::parameter("tried", format!("{:?}", self.tried), "one or more, each at least 0"));
         }
         if self.betas.len() != self.targets.len() {
             return Err(Error::parameter("targets", self.targets.len(), "as many as betas: equal tuning budgets"));
@@ -238,7 +241,7 @@ impl<'a, W: Writing> Workshop<'a, W> {
         let mut best: Option<(f64, Kept)> = None;
         for &rate in &self.training.learning_rates {
             for (setting, writer) in self.runs(method, labelled, rate, rng)? {
-                let won = best_win(&referee, &writer, &baseline)?;
+                let won = self.tried_win(&referee, &writer, &baseline)?;
                 if best.as_ref().is_none_or(|b| won > b.0) {
                     let logits = writer.logits().to_vec();
                     best = Some((won, Kept { setting: Some(setting), learning_rate: Some(rate), logits }));
@@ -290,11 +293,10 @@ impl<'a, W: Writing> Workshop<'a, W> {
         let mut rng = self.ctx.stream(&format!("drafts at {temperature}"));
         Ok(Drafts::draw(self.writing, (&writer, &labelled.model), self.test(), count, &mut rng))
     }
-}
 
-/// The win rate at the temperature that suits best.
-fn best_win(referee: &Referee, writer: &Markov, baseline: &[Outcomes]) -> Result<f64> {
-    let at = |t: &f64| Ok(win_rate(&referee.outcomes(&writer.at_temperature(*t))?, baseline));
-    let wins = TRIED.iter().map(at).collect::<Result<Vec<f64>>>()?;
-    Ok(wins.into_iter().fold(f64::NEG_INFINITY, f64::max))
+    /// The win rate, a mean over the temperatures that are tried.
+    fn tried_win(&self, referee: &Referee, writer: &Markov, baseline: &[Outcomes]) -> Result<f64> {
+        let at = |t: &f64| Ok(win_rate(&referee.outcomes(&writer.at_temperature(*t))?, baseline));
+        Ok(mean(&self.training.tried.iter().map(at).collect::<Result<Vec<f64>>>()?))
+    }
 }

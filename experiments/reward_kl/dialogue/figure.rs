@@ -4,16 +4,19 @@ use super::super::temperature::{curve, grouped};
 use super::{Data, Row};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::stats::mean;
 use std::collections::BTreeSet;
 
-const SERIES: [(&str, &str, Stroke); 6] = [
+const SERIES: [(&str, &str, Stroke); 5] = [
     ("dpo", "DPO", Stroke::Solid),
-    ("best_of_n", "best-of-N, learned reward", Stroke::Dashed),
-    ("best_of_n_true", "best-of-N, true score", Stroke::Dotted),
+    ("ppo", "PPO, learned reward", Stroke::Solid),
     ("preferred", "Preferred-FT", Stroke::Solid),
-    ("preferred_population", "Preferred-FT, unlimited data", Stroke::Dotted),
     ("sft", "SFT (base)", Stroke::Solid),
+    ("best_of_n", "best-of-N, learned reward", Stroke::Dashed),
 ];
+/// What is known without training: grey.
+const LIMITS: [(&str, &str); 2] =
+    [("best_of_n_true", "best-of-N by the true score"), ("preferred_population", "Preferred-FT, unlimited data")];
 
 fn axis() -> Axis {
     Axis { label: "win rate against the chosen".into(), range: Some((0.0, 1.0)), ..Axis::default() }
@@ -30,6 +33,10 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             curve(series, *stroke, &grouped(rows, |r| r.method == *method, |r| (r.temperature, r.win)))
         })
         .collect();
+    layers.extend(LIMITS.iter().map(|(method, label)| {
+        let points = grouped(rows, |r| r.method == *method, |r| (r.temperature, r.win));
+        Layer::Reference { label: (*label).into(), points: points.iter().map(|(t, wins)| (*t, mean(wins))).collect() }
+    }));
     layers.push(chosen());
     let mut panels = vec![Panel {
         title: "by sampling temperature".into(),

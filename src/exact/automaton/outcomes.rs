@@ -63,13 +63,12 @@ impl AutomatonEngine {
         let width = (steps * most(&gains).max(0) + most(&finals).max(0) - lowest) as usize + 1;
         let mut done = Outcomes { lowest, scores: width, probs: vec![0.0; (length + 1) * width] };
         // the mass on each (node, score), and in which columns of a node it lies
-        let mut mass = vec![0.0; nodes.len() * width];
+        let (mut mass, mut further) = (vec![0.0; nodes.len() * width], vec![0.0; nodes.len() * width]);
         let mut reach: Vec<Option<(usize, usize)>> = vec![None; nodes.len()];
         let zero = (-lowest) as usize;
         mass[zero] = 1.0;
         reach[0] = Some((zero, zero + 1));
         for written in 1..=length {
-            let mut further = vec![0.0; mass.len()];
             let mut next_reach = vec![None; nodes.len()];
             for (n, columns) in reach.iter().enumerate() {
                 let Some((from, to)) = *columns else { continue };
@@ -90,7 +89,14 @@ impl AutomatonEngine {
                     }
                 }
             }
-            (mass, reach) = (further, next_reach);
+            // what has been passed on is wiped, and the empty table filled next
+            for (n, columns) in reach.iter().enumerate() {
+                if let Some((from, to)) = *columns {
+                    mass[n * width + from..n * width + to].fill(0.0);
+                }
+            }
+            std::mem::swap(&mut mass, &mut further);
+            reach = next_reach;
         }
         Ok(done.trimmed())
     }
