@@ -12,6 +12,11 @@
 //! Criteria: the facts'.
 //!
 //! **Controls**: with lengths hidden the two judges are one; a rater who does not look agrees with everybody half of the time.
+//!
+//! **Findings** (20 seeds). Both claims hold. The unbiased judge agrees with raters a little more often than they with each other (it has none of
+//! their own biases), and the judge who likes length is further from their win rates. But his agreement gives him away
+//! no more than the unbiased judge's does: both are within a point of the agreement among people. In this world agreement near people's own
+//! is no sign that win rates are unbiased.
 
 use super::summaries::{Family, Summaries, SummarySetup};
 use super::temperature::{setup, training};
