@@ -12,6 +12,12 @@
 //!
 //! **Controls**: best-of-2 wins 1/2; Preferred-FT of unlimited data is best-of-2, but for what a writer of two words cannot say; with many
 //! clean pairs nothing drops late.
+//!
+//! **Findings** (20 seeds). All claims hold. DPO is .04 above best-of-128 by the learned reward and level with best-of-128 by the true
+//! score: this world is easier than people's dialogues, DPO's .99 says so, and PPO (not in the paper's figure but for a public
+//! model) is as good. Preferred-FT wins .51, on unlimited data .504: what is above 1/2 is the writer of two words, whose chances of
+//! good words do not depend on what was written before. The late drop has its cause in wrong labels: with one label in five wrong DPO loses .06
+//! in 2400 steps (80 passes over the pairs), with the same number of clean pairs and with many less than .001.
 
 mod figure;
 mod judge;
