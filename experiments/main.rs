@@ -36,6 +36,10 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<reward_kl::displacement::Displacement>(),
         entry::<reward_kl::variants::Variants>(),
         entry::<reward_kl::overoptimisation::Overoptimisation>(),
+        entry::<reward_kl::temperature::Temperature>(),
+        entry::<reward_kl::dialogue::Dialogue>(),
+        entry::<reward_kl::shift::Shift>(),
+        entry::<reward_kl::judges::Judges>(),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! A writer who sees the last few words: one table of logits for all prompts. Its samples and its steps.
 
 use rewardlab::algorithm::{Adam, Optimizer};
+use rewardlab::env::Ngrams;
 use rewardlab::error::Result;
 use rewardlab::num::{log_softmax_rows, softmax_pullback_rows};
 use rewardlab::rng::Stream;
@@ -14,6 +15,8 @@ pub(crate) struct Markov {
     logits: Vec<f64>,
     /// The log-probabilities of these logits.
     log_probs: Vec<f64>,
+    /// The word behind which a text ends.
+    end: Option<u32>,
 }
 
 impl Markov {
@@ -22,7 +25,32 @@ impl Markov {
         assert_eq!(logits.len(), vocab.pow(order as u32 + 1), "a row of logits per context");
         let mut log_probs = logits.clone();
         log_softmax_rows(&mut log_probs, vocab);
-        Self { vocab, order, logits, log_probs }
+        Self { vocab, order, logits, log_probs, end: None }
+    }
+
+    /// One whose texts end behind a word.
+    pub(crate) fn ending(self, end: Option<u32>) -> Self {
+        Self { end, ..self }
+    }
+
+    /// The logits.
+    pub(crate) fn logits(&self) -> &[f64] {
+        &self.logits
+    }
+
+    /// The writer at a sampling temperature: logits over it; at 0 always the likeliest word, the first of equal ones. To be sampled and
+    /// evaluated, not trained.
+    pub(crate) fn at_temperature(&self, temperature: f64) -> Self {
+        if temperature > 0.0 {
+            let logits = self.logits.iter().map(|l| l / temperature).collect();
+            return Self::new(self.vocab, self.order, logits).ending(self.end);
+        }
+        let greedy = |row: &[f64]| {
+            let best = (0..row.len()).reduce(|a, b| if row[b] > row[a] { b } else { a });
+            (0..row.len()).map(|w| if Some(w) == best { 0.0 } else { f64::NEG_INFINITY }).collect::<Vec<_>>()
+        };
+        let log_probs = self.logits.chunks_exact(self.vocab).flat_map(greedy).collect();
+        Self { log_probs, ..self.clone() }
     }
 
     /// What a corpus teaches: log relative frequencies, `smoothing` added to every count.
@@ -32,7 +60,7 @@ impl Markov {
         smoothing: f64,
     ) -> Self {
         let mut counts = vec![smoothing; vocab.pow(order as u32 + 1)];
-        let blank = Self { vocab, order, logits: Vec::new(), log_probs: Vec::new() };
+        let blank = Self { vocab, order, logits: Vec::new(), log_probs: Vec::new(), end: None };
         for text in texts {
             for at in order..text.len() {
                 counts[blank.cell(&text[..at], text[at])] += 1.0;
@@ -76,13 +104,17 @@ impl Markov {
         cells.iter().map(|c| self.log_probs[*c]).sum()
     }
 
-    /// A completion of `length` words.
+    /// A completion of `length` words, or up to the word that ends it.
     pub(crate) fn sample(&self, prompt: &[u32], length: usize, rng: &mut Stream) -> Vec<u32> {
         let mut text = prompt.to_vec();
         for _ in 0..length {
             let row = self.cell(&text, 0);
             let probs: Vec<f64> = self.log_probs[row..row + self.vocab].iter().map(|lp| lp.exp()).collect();
-            text.push(rng.categorical(&probs) as u32);
+            let word = rng.categorical(&probs) as u32;
+            text.push(word);
+            if Some(word) == self.end {
+                break;
+            }
         }
         text.split_off(prompt.len())
     }
@@ -100,6 +132,11 @@ impl Markov {
         log_softmax_rows(&mut self.log_probs, self.vocab);
     }
 
+    /// The log-probabilities of these rows.
+    pub(crate) fn table(&self, rows: &[usize]) -> Vec<f64> {
+        rows.iter().flat_map(|row| &self.log_probs[row * self.vocab..][..self.vocab]).copied().collect()
+    }
+
     /// A weight of zero for every cell.
     pub(crate) fn no_weights(&self) -> Vec<f64> {
         vec![0.0; self.logits.len()]
@@ -111,8 +148,22 @@ impl Markov {
     }
 }
 
+/// Where a table has each of an engine's contexts behind a prompt.
+pub(crate) fn rows_of(ngrams: Ngrams, prompt: &[u32]) -> Vec<usize> {
+    let mut rows = vec![0; ngrams.per_prompt()];
+    let mut texts = vec![Vec::new()];
+    while let Some(written) = texts.pop() {
+        let text: Vec<u32> = prompt.iter().chain(&written).copied().collect();
+        rows[ngrams.context(0, &written)] = row(ngrams.vocab, ngrams.order, &text);
+        if written.len() < ngrams.order {
+            texts.extend((0..ngrams.vocab as u32).map(|w| [&written[..], &[w]].concat()));
+        }
+    }
+    rows
+}
+
 /// The last `order` words as a number.
-pub(crate) fn row(vocab: usize, order: usize, text: &[u32]) -> usize {
+fn row(vocab: usize, order: usize, text: &[u32]) -> usize {
     text[text.len() - order..].iter().fold(0, |row, w| row * vocab + *w as usize)
 }
 
@@ -131,6 +182,19 @@ mod tests {
         let p = writer.log_prob(writer.cell(&prompt, 0)).exp();
         let z = (zeros - f64::from(n) * p) / (f64::from(n) * p * (1.0 - p)).sqrt();
         assert!(z.abs() < 4.0, "{z}");
+    }
+
+    /// One is the writer itself, zero the limit, and of equal words zero takes the first.
+    #[test]
+    fn temperatures() {
+        let writer = Markov::new(3, 0, vec![0.5, 1.0, 1.0]);
+        let probs = |t: f64| [0, 1, 2].map(|w| writer.at_temperature(t).log_prob(w).exp());
+        assert_eq!(probs(0.0), [0.0, 1.0, 0.0]);
+        let (warm, half) = (probs(1.0), probs(0.5));
+        assert!((warm[1] / warm[0] - 0.5_f64.exp()).abs() < 1e-12 && (half[1] / half[0] - 1.0_f64.exp()).abs() < 1e-12);
+        assert!(probs(1e-3)[0] < 1e-200 && (probs(1e-3)[2] - 0.5).abs() < 1e-12);
+        let ending = writer.clone().ending(Some(1)).at_temperature(0.0);
+        assert_eq!(ending.sample(&[0], 5, &mut Stream::named(&["tests", "temperatures"])), [1]);
     }
 
     #[test]

@@ -5,11 +5,15 @@
 // figures
 pub(crate) mod best_of_n;
 pub(crate) mod closed_form;
+pub(crate) mod dialogue;
 pub(crate) mod displacement;
 pub(crate) mod frontier_exact;
 pub(crate) mod gradient_weight;
 pub(crate) mod overoptimisation;
 pub(crate) mod variants;
+pub(crate) mod judges;
+pub(crate) mod shift;
+pub(crate) mod temperature;
 
 // shared set-up
 mod features;
@@ -22,4 +26,7 @@ mod pair_training;
 mod pairs;
 mod reviews;
 mod reward_table;
+mod summaries;
+mod trained;
 mod word_ppo;
+mod writing;

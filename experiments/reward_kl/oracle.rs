@@ -1,6 +1,6 @@
 //! Another engine for the exact values of [`super::mixture`], prompt by prompt with the library's: what the tests hold it against.
 
-use super::markov::{Markov, row};
+use super::markov::{Markov, rows_of};
 use rewardlab::env::{Automaton, Sentiment, TokenWorld};
 use rewardlab::error::Result;
 use rewardlab::exact::AutomatonEngine;
@@ -21,29 +21,13 @@ impl Oracle {
         let blind = TokenWorld::new(unpaid, vec![0; prompts.len()], length, None)?;
         let engine = AutomatonEngine::new(sentiment.world(prompts, length)?, order);
         let ngrams = engine.ngrams();
-        let rows_of = |prompt: &Vec<u32>| {
-            let mut rows = vec![0; ngrams.per_prompt()];
-            let mut texts = vec![Vec::new()];
-            while let Some(written) = texts.pop() {
-                let text: Vec<u32> = prompt.iter().chain(&written).copied().collect();
-                rows[ngrams.context(0, &written)] = row(vocab, order, &text);
-                if written.len() < order {
-                    texts.extend((0..vocab as u32).map(|w| [&written[..], &[w]].concat()));
-                }
-            }
-            rows
-        };
-        let rows = prompts.iter().map(rows_of).collect();
+        let rows = prompts.iter().map(|prompt| rows_of(ngrams, prompt)).collect();
         Ok(Self { engine, blind: AutomatonEngine::new(blind, order), rows })
     }
 
     /// The writer's log-probabilities in the engine's contexts of a prompt.
     fn table(&self, writer: &Markov, prompt: usize) -> Vec<f64> {
-        self.rows[prompt]
-            .iter()
-            .flat_map(|row| &writer.log_probs()[row * writer.vocab()..][..writer.vocab()])
-            .copied()
-            .collect()
+        writer.table(&self.rows[prompt])
     }
 
     /// Means over prompts of KL(π‖reference), nats, and of the true reward.

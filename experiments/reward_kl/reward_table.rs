@@ -7,8 +7,10 @@ use rewardlab::error::{Error, Result};
 use rewardlab::num::{norm, sigmoid};
 use rewardlab::objective::bradley_terry_loss;
 use rewardlab::rng::Stream;
+use serde::{Deserialize, Serialize};
 
 /// A reward that was learned from pairs: a sum of the writer's table of cells.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RewardModel {
     scores: Vec<f64>,
     /// Share of pairs, held out, that it ranks as labelled.

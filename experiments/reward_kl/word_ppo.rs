@@ -30,7 +30,7 @@ pub(crate) struct PpoSettings {
     pub(crate) kl_gain: f64,
 }
 
-/// PPO on rewards of whole completions, to a KL target. `normalise` divides rewards by their running std and centres them.
+/// PPO on rewards of whole completions of up to `length` words, to a KL target. `normalise` divides rewards by their running std and centres them.
 pub(crate) fn ppo(
     reference: &Markov,
     prompts: &[Vec<u32>],
@@ -52,12 +52,16 @@ pub(crate) fn ppo(
     let mut checkpoints = Vec::new();
     for round in 1..=rounds {
         let mut cells = Vec::with_capacity(s.batch * length);
+        // words written before each word, and each completion's words
+        let (mut written, mut spans) = (Vec::new(), Vec::new());
         let mut paid = Vec::with_capacity(s.batch);
         for _ in 0..s.batch {
             let prompt = &prompts[rng.below(prompts.len())];
             let completion = writer.sample(prompt, length, rng);
             let own = writer.cells(prompt, &completion);
             paid.push(reward(prompt, &completion, &own));
+            written.extend(0..own.len());
+            spans.push(cells.len()..cells.len() + own.len());
             cells.extend(own);
         }
         if normalise {
@@ -67,22 +71,22 @@ pub(crate) fn ppo(
         }
         let old: Vec<f64> = cells.iter().map(|c| writer.log_prob(*c)).collect();
         let base: Vec<f64> = cells.iter().map(|c| reference.log_prob(*c)).collect();
-        let lengths = vec![length; s.batch];
+        let lengths: Vec<usize> = spans.iter().map(ExactSizeIterator::len).collect();
         let mut rewards = vec![0.0; cells.len()];
         kl_penalised_token_rewards(&old, &base, &lengths, &paid, control.beta(), k1, &mut rewards);
         let row = |at: usize| cells[at] / writer.vocab() * writer.vocab();
-        let values: Vec<f64> = (0..cells.len()).map(|at| critic[at % length][row(at)]).collect();
+        let values: Vec<f64> = (0..cells.len()).map(|at| critic[written[at]][row(at)]).collect();
         let mut advantages = vec![0.0; cells.len()];
         gae_advantages(&lengths, &rewards, &values, 1.0, s.lambda, &mut advantages);
         for at in 0..cells.len() {
-            let value = &mut critic[at % length][row(at)];
+            let value = &mut critic[written[at]][row(at)];
             *value += s.critic_rate * (advantages[at] + values[at] - *value);
         }
         whiten(&mut advantages);
         let kl: f64 = old.iter().zip(&base).map(|(o, b)| o - b).sum::<f64>() / s.batch as f64;
         for _ in 0..s.epochs {
             for part in rng.permutation(s.batch).chunks(s.minibatch) {
-                let places: Vec<usize> = part.iter().flat_map(|i| i * length..(i + 1) * length).collect();
+                let places: Vec<usize> = part.iter().flat_map(|i| spans[*i].clone()).collect();
                 let of = |values: &[f64]| -> Vec<f64> { places.iter().map(|p| values[*p]).collect() };
                 let now: Vec<f64> = places.iter().map(|p| writer.log_prob(cells[*p])).collect();
                 let mut slopes = vec![0.0; places.len()];
@@ -99,4 +103,38 @@ pub(crate) fn ppo(
         }
     }
     Ok(checkpoints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts that end early and late: a reward of one per word teaches to go on, its opposite to end.
+    #[test]
+    fn texts_of_unequal_lengths() {
+        let settings = PpoSettings {
+            batch: 64,
+            epochs: 2,
+            minibatch: 16,
+            clip: 0.2,
+            lambda: 0.95,
+            critic_rate: 0.1,
+            kl_coefficient: 0.01,
+            kl_gain: 0.1,
+        };
+        let reference = Markov::new(3, 1, vec![0.0; 9]).ending(Some(0));
+        for sign in [1.0, -1.0] {
+            let paid = |_: &[u32], _: &[u32], cells: &[usize]| sign * cells.len() as f64;
+            let mut rng = Stream::named(&["tests", "ppo of unequal lengths"]);
+            let last = ppo(&reference, &[vec![1]], 6, &paid, (settings, 0.05, 20.0, true), (20, 20), &mut rng)
+                .expect("legal")
+                .remove(0);
+            let length = |writer: &Markov| {
+                let mut rng = Stream::named(&["tests", "lengths"]);
+                (0..500).map(|_| writer.sample(&[1], 6, &mut rng).len()).sum::<usize>() as f64 / 500.0
+            };
+            let (before, after) = (length(&reference), length(&last.writer));
+            assert!(sign * (after - before) > 0.8, "{sign}: {before} to {after}");
+        }
+    }
 }

@@ -3,11 +3,13 @@
 
 mod automaton;
 mod idx;
+mod outline;
 mod sentiment;
 pub mod text;
 mod world;
 
 pub use automaton::{Automaton, Ngrams, TokenWorld};
 pub use idx::{Images, Split};
+pub use outline::Outline;
 pub use sentiment::{Sentiment, Word};
 pub use world::{Tree, World};

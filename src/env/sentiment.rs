@@ -67,6 +67,32 @@ impl Sentiment {
         sigmoid(self.slope * self.score(text) as f64)
     }
 
+    /// The number of words, where all of the prompts are among them.
+    fn vocab_of(&self, prompts: &[Vec<u32>]) -> Result<usize> {
+        let vocab = self.words.len();
+        match prompts.iter().flatten().find(|t| **t as usize >= vocab) {
+            Some(token) => Err(Error::parameter("prompt's token", token, format!("below {vocab}"))),
+            None => Ok(vocab),
+        }
+    }
+
+    /// The world of completions of `length` words to these prompts, paid word by word: its reward is the score that the completion adds, a
+    /// whole number. The states are those of the modifiers.
+    ///
+    /// # Errors
+    /// As [`Sentiment::world`].
+    pub fn score_world(&self, prompts: &[Vec<u32>], length: usize) -> Result<TokenWorld> {
+        let vocab = self.vocab_of(prompts)?;
+        let read = |number: usize, word: &Word| Modifiers::numbered(number).read(*word);
+        let cells = || (0..Modifiers::STATES).flat_map(|number| self.words.iter().map(move |word| read(number, word)));
+        let next = cells().map(|(_, after)| after.number()).collect();
+        let gains = cells().map(|(gained, _)| gained as f64).collect();
+        let automaton = Automaton::new(vocab, next, gains, vec![0.0; Modifiers::STATES])?;
+        let after = |m: Modifiers, t: &u32| m.read(self.words[*t as usize]).1;
+        let starts = prompts.iter().map(|p| p.iter().fold(Modifiers::default(), after).number()).collect();
+        TokenWorld::new(automaton, starts, length, None)
+    }
+
     /// The world of completions of `length` words to these prompts; the reward is that of prompt and completion together.
     ///
     /// The automaton's states are the scores that can occur, with each state of the modifiers.
@@ -74,10 +100,7 @@ impl Sentiment {
     /// # Errors
     /// As [`TokenWorld::new`]; a token of a prompt outside the vocabulary.
     pub fn world(&self, prompts: &[Vec<u32>], length: usize) -> Result<TokenWorld> {
-        let vocab = self.words.len();
-        if let Some(token) = prompts.iter().flatten().find(|t| **t as usize >= vocab) {
-            return Err(Error::parameter("prompt's token", token, format!("below {vocab}")));
-        }
+        let vocab = self.vocab_of(prompts)?;
         let of_word = |w: &Word| if let Word::Sentiment(s) = w { 2 * s.abs() } else { 0 };
         let largest = self.words.iter().map(of_word).max().unwrap_or(0);
         let starts: Vec<i64> = prompts.iter().map(|p| self.score(p)).collect();
@@ -174,11 +197,14 @@ mod tests {
         let mut rng = Stream::named(&["tests", "sentiment"]);
         let prompts = vec![vec![], vec![3], vec![2, 4], vec![1, 1, 1, 3, 4]];
         let world = sentiment().world(&prompts, 6).expect("legal");
+        let scores = sentiment().score_world(&prompts, 6).expect("legal");
         for (x, prompt) in prompts.iter().enumerate() {
             for _ in 0..300 {
                 let output: Vec<u32> = (0..6).map(|_| rng.below(5) as u32).collect();
                 let whole: Vec<u32> = prompt.iter().chain(&output).copied().collect();
                 assert_eq!(world.reward(x, &output).expect("legal"), sentiment().reward(&whole), "{whole:?}");
+                let added = sentiment().score(&whole) - sentiment().score(prompt);
+                assert_eq!(scores.reward(x, &output).expect("legal"), added as f64, "{whole:?}");
             }
         }
     }

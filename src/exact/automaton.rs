@@ -8,6 +8,10 @@ use crate::env::{Ngrams, TokenWorld};
 use crate::num::{exp_into, log_sum_exp};
 use crate::policy::Policy;
 
+mod outcomes;
+
+pub use outcomes::{Differences, Outcomes};
+
 /// What is known exactly about one prompt under one policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SequenceStats {

@@ -13,7 +13,7 @@ mod rows;
 mod tilted;
 mod tree;
 
-pub use automaton::{AutomatonEngine, SequenceOptimum, SequenceStats};
+pub use automaton::{AutomatonEngine, Differences, Outcomes, SequenceOptimum, SequenceStats};
 pub use best_of_n::{best_of_n, best_of_n_kl_bound, best_of_n_point};
 pub use bounds::{Surrogate, sharp_bound, sharp_tabular_bound, theorem1_bound};
 pub use flow::{Crossing, Flow};
