@@ -16,12 +16,17 @@ const GROUP: f64 = 0.8;
 /// The bars of one series, beside those of the panel's other series.
 pub(super) fn bars(pen: &mut Pen<'_>, series: &str, bars: &[(usize, f64, f64, f64)]) {
     let mut group: Vec<&str> = Vec::new();
+    let mut places = Vec::new();
     for layer in &pen.panel.layers {
-        if let Layer::Bars { series, .. } = layer
-            && !group.contains(&series.as_str())
-        {
-            group.push(series);
+        if let Layer::Bars { series, bars } = layer {
+            places.extend(bars.iter().map(|b| (b.0, series.as_str())));
+            if !group.contains(&series.as_str()) {
+                group.push(series);
+            }
         }
+    }
+    if !points::anywhere_side_by_side(&mut places) {
+        group.clear();
     }
     let slot = GROUP / group.len().max(1) as f64;
     let rank = group.iter().position(|name| *name == series).unwrap_or(0) as f64;

@@ -70,9 +70,11 @@ pub(super) fn error_bars(pen: &mut Pen<'_>, series: &str, data: &[(f64, f64, f64
 /// series' shift, in categories. None if lines or bars are to be met, or if the author placed the points.
 fn side_step(pen: &Pen<'_>, series: &str) -> f64 {
     let mut group: Vec<&str> = Vec::new();
+    let mut places = Vec::new();
     for layer in &pen.panel.layers {
         match layer {
             Layer::ErrorBars { series, points } => {
+                places.extend(points.iter().map(|p| (p.0 as usize, series.as_str())));
                 if points.iter().any(|p| p.0.fract() != 0.0) {
                     return 0.0;
                 }
@@ -84,12 +86,19 @@ fn side_step(pen: &Pen<'_>, series: &str) -> f64 {
             _ => {}
         }
     }
-    if pen.frame.axes.x_names.is_empty() {
+    if pen.frame.axes.x_names.is_empty() || !anywhere_side_by_side(&mut places) {
         return 0.0;
     }
     let rank = group.iter().position(|name| *name == series).unwrap_or(0) as f64;
     let slot = (0.6 / group.len().max(1) as f64).min(0.16);
     (rank - (group.len().max(1) - 1) as f64 / 2.0) * slot
+}
+
+/// Whether two series have something at the same category.
+pub(super) fn anywhere_side_by_side(places: &mut Vec<(usize, &str)>) -> bool {
+    places.sort_unstable();
+    places.dedup();
+    places.windows(2).any(|pair| pair[0].0 == pair[1].0)
 }
 
 /// A vertical interval with caps of this half width; caps only where the end is in view.
