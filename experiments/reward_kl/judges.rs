@@ -146,7 +146,7 @@ impl Experiment for Judges {
     const PAPER: &'static str = "Rafailov et al., arXiv:2305.18290, Table 2 and Section 6.4 (a simulation)";
     const CLAIM: &'static str =
         "an unbiased judge agrees with people as people do; one who likes length errs (simulated)";
-    const SECONDS: (f64, f64) = (3.0, 120.0);
+    const SECONDS: (f64, f64) = (1.0, 20.0);
 
     fn params(profile: Profile) -> Params {
         Params {

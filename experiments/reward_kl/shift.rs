@@ -85,7 +85,7 @@ impl Experiment for Shift {
     const ID: &'static str = "reward_kl/shift";
     const PAPER: &'static str = "Rafailov et al., arXiv:2305.18290, Table 1 and Section 6.3";
     const CLAIM: &'static str = "DPO keeps its lead over PPO on prompts of another kind";
-    const SECONDS: (f64, f64) = (3.0, 120.0);
+    const SECONDS: (f64, f64) = (1.0, 60.0);
 
     fn params(profile: Profile) -> Params {
         let temperatures = match profile {
