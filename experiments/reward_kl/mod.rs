@@ -9,11 +9,11 @@ pub(crate) mod dialogue;
 pub(crate) mod displacement;
 pub(crate) mod frontier_exact;
 pub(crate) mod gradient_weight;
-pub(crate) mod overoptimisation;
-pub(crate) mod variants;
 pub(crate) mod judges;
+pub(crate) mod overoptimisation;
 pub(crate) mod shift;
 pub(crate) mod temperature;
+pub(crate) mod variants;
 
 // shared set-up
 mod features;
