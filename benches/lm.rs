@@ -3,9 +3,11 @@
 #![allow(missing_docs)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rewardlab::algorithm::{Example, Trainee};
+use rewardlab::algorithm::{Example, PreferenceLoss, PreferenceTuning, TokenPair, Trainee};
 use rewardlab::lm::cpu::Engine;
-use rewardlab::lm::{AdamW, Batch, Choices, Config, Keep, Sampling, Signal, Size, Transformer, candle, init};
+use rewardlab::lm::{
+    AdamW, Batch, Choices, Config, Decay, Keep, Sampling, Schedule, Signal, Size, Transformer, candle, init,
+};
 use rewardlab::rng::Stream;
 use std::hint::black_box;
 
@@ -73,5 +75,27 @@ fn engine(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, engine);
+/// All 6^6 completions of a prompt, and a DPO step on 64 pairs, of the transformer of `reward_kl/frontier`.
+fn preferences(c: &mut Criterion) {
+    let config = Config::llama(Size { vocab: 6, width: 32, layers: 2, heads: 2, context: 14 });
+    let mut rng = Stream::named(&["bench", "preferences"]);
+    let params = init(&config, 0.3, &mut rng).expect("legal");
+    let mut words = |n: usize| (0..n).map(|_| rng.below(6) as u32).collect::<Vec<_>>();
+    let mut group = c.benchmark_group("lm_w32_l2_v6");
+    group.sample_size(20);
+    let (mut engine, prompt) = (Engine::new(&config).expect("legal"), words(5));
+    group.bench_function("every_completion", |b| {
+        b.iter(|| black_box(engine.completion_log_probs(&params, &prompt, 6).expect("legal")));
+    });
+    let pairs: Vec<TokenPair> =
+        (0..64).map(|_| TokenPair { prompt: words(5), chosen: words(6), rejected: words(6) }).collect();
+    let mut trainee = Trainee::new(&config, params.clone(), 1.0).expect("legal").in_parts();
+    let schedule = Schedule { peak: 1e-3, warm_up: 0, steps: 1, decay: Decay::Constant };
+    let (loss, rng) = (PreferenceLoss::Dpo { beta: 0.1 }, Stream::named(&["bench", "order"]));
+    let mut run = PreferenceTuning::new(&mut trainee, &pairs, loss, &schedule, 64, rng).expect("legal");
+    group.bench_function("dpo_step", |b| b.iter(|| run.step(&mut trainee, &pairs).expect("finite")));
+    group.finish();
+}
+
+criterion_group!(benches, engine, preferences);
 criterion_main!(benches);

@@ -30,6 +30,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::estimators::Estimators>(),
         entry::<vanishing_gradients::kl_estimators::KlEstimators>(),
         entry::<reward_kl::closed_form::ClosedForm>(),
+        entry::<reward_kl::frontier::Frontier>(),
         entry::<reward_kl::frontier_exact::FrontierExact>(),
         entry::<reward_kl::gradient_weight::GradientWeight>(),
         entry::<reward_kl::best_of_n::BestOfN>(),

@@ -4,7 +4,7 @@
 
 use rewardlab::algorithm::{
     Advantage, Example, ExpertIteration, ExpertIterationParams, PolicyGradient, PolicyGradientParams, Ppo, PpoParams,
-    Resume, Sft, Trainee,
+    PreferenceLoss, PreferenceTuning, Resume, RewardModelParams, RewardModelling, Sft, TokenPair, Trainee,
 };
 use rewardlab::lm::cpu::Sampling;
 use rewardlab::lm::{Config, Decay, Schedule, ScoreHead, Size, init};
@@ -102,6 +102,38 @@ fn policy_gradients_go_on() {
 fn ppo_goes_on() {
     let settings = PpoParams { samples: 16, epochs: 2, minibatch: 8, kl_target: 0.05, ..PpoParams::default() };
     survives(|t| Ppo::new(t, &settings, rng()).expect("legal"), |run, trainee| on_rewards!(run, trainee));
+    let steered = |t: &mut Trainee| Ppo::new(t, &settings, rng())?.with_kl_gain(0.5).map(Ppo::with_normalised_rewards);
+    survives(|t| steered(t).expect("legal"), |run, trainee| on_rewards!(run, trainee));
+}
+
+/// Completions of different lengths; after prompt (0, a) what begins with a is better.
+fn pairs() -> Vec<TokenPair> {
+    let pair = |a: u32, b: u32| TokenPair { prompt: vec![0, a], chosen: vec![a, b], rejected: vec![b, 5, 5] };
+    (1..5).flat_map(|a| (1..5).map(move |b| pair(a, b))).collect()
+}
+
+#[test]
+fn preference_tuning_goes_on() {
+    let schedule = Schedule { peak: 1e-2, warm_up: 3, steps: 12, decay: Decay::Linear };
+    for loss in [PreferenceLoss::Dpo { beta: 0.3 }, PreferenceLoss::Kto { beta: 0.3 }, PreferenceLoss::Preferred] {
+        survives(
+            |t| PreferenceTuning::new(t, &pairs(), loss, &schedule, 5, rng()).expect("legal"),
+            |run, trainee| format!("{:?}", run.step(trainee, &pairs()).expect("finite")),
+        );
+    }
+}
+
+/// Saved in the third epoch of six: the best checkpoint so far is in the file.
+#[test]
+fn reward_modelling_goes_on() {
+    let settings = RewardModelParams { epochs: 6, batch: 8, learning_rate: 1e-2 };
+    survives(
+        |t| RewardModelling::new(t, &pairs(), &settings, rng()).expect("legal"),
+        |run, trainee| {
+            let loss = run.step(trainee, &pairs()).expect("finite");
+            format!("{loss:?} {:?} {:?}", run.accuracy(), run.kept_epoch())
+        },
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod best_of_n;
 pub(crate) mod closed_form;
 pub(crate) mod dialogue;
 pub(crate) mod displacement;
+pub(crate) mod frontier;
 pub(crate) mod frontier_exact;
 pub(crate) mod gradient_weight;
 pub(crate) mod judges;

@@ -21,7 +21,10 @@ pub use policy_gradient::{
     Advantage, Kl, KlEstimate, KlPlace, PolicyGradient, PolicyGradientParams, Surrogate, policy_gradient,
 };
 pub use ppo::{Ppo, PpoParams, ppo};
-pub use preference::{PairBatch, PreferenceLoss};
+pub use preference::{
+    PairBatch, PairStep, PreferenceLoss, PreferenceTuning, RewardModelParams, RewardModelling, TokenPair,
+    preference_tuning, reward_modelling,
+};
 pub use resume::Resume;
 pub use rollout::Round;
 pub use sft::{Sft, sft};

@@ -117,9 +117,34 @@ pub struct Ppo {
     settings: PpoParams,
     rounds: usize,
     control: AdaptiveKl,
+    /// Of all rewards so far, if they are normalised.
+    scale: Option<Running>,
     rng: Stream,
     #[serde(skip)]
     reference: Vec<f32>,
+}
+
+/// Count, mean and sum of squared deviations of a growing sample (Welford).
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Running {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Running {
+    fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let from = value - self.mean;
+        self.mean += from / self.count;
+        self.squares += from * (value - self.mean);
+    }
+
+    /// Shifted by the mean, over the standard deviation, which is at least 1e-6.
+    fn normalised(&self, value: f64) -> f64 {
+        let variance = self.squares / (self.count - 1.0).max(1.0);
+        (value - self.mean) / variance.sqrt().max(1e-6)
+    }
 }
 
 impl Resume for Ppo {
@@ -151,7 +176,27 @@ impl Ppo {
         trainee.clear_score_head()?;
         let control = AdaptiveKl::new(settings.kl_coefficient, settings.kl_target, 0.1)
             .ok_or_else(|| Error::parameter("kl_coefficient", settings.kl_coefficient, "positive"))?;
-        Ok(Self { settings: settings.clone(), rounds: 0, control, rng, reference: trainee.params.clone() })
+        let reference = trainee.params.clone();
+        Ok(Self { settings: settings.clone(), rounds: 0, control, scale: None, rng, reference })
+    }
+
+    /// Sets the gain of the KL's controller before the first round, in [0, 5), in the place of 0.1: a round multiplies the weight by
+    /// at most 1 + `gain` / 5. TRL's is the samples of a round over a horizon of 10 000.
+    ///
+    /// # Errors
+    /// A gain outside its range.
+    pub fn with_kl_gain(mut self, gain: f64) -> Result<Self> {
+        let control = AdaptiveKl::new(self.settings.kl_coefficient, self.settings.kl_target, gain);
+        self.control = control.ok_or_else(|| Error::parameter("kl_gain", gain, "in [0, 5)"))?;
+        Ok(self)
+    }
+
+    /// Shifts rewards by the mean and divides them by the standard deviation of all that were paid so far, those of the round
+    /// included, before the KL is taken off. What a [`Round`] reports stays in the rewards' own units.
+    #[must_use]
+    pub fn with_normalised_rewards(mut self) -> Self {
+        self.scale = Some(Running::default());
+        self
     }
 
     /// Whether all rounds are over.
@@ -175,7 +220,8 @@ impl Ppo {
         // k1 is the KL's estimate under the policy's own samples; tempered ones need the distributions
         let tempered = self.settings.temperature.to_bits() != 1.0_f64.to_bits();
         let rollout = Rollout::new(trainee, &self.reference, samples, tempered)?;
-        let targets = self.targets(trainee, &rollout)?;
+        let paid = self.paid(&rollout.samples.rewards);
+        let targets = self.targets(trainee, &rollout, &paid)?;
         let round = rollout.round(1, self.control.beta());
         self.control.update(round.kl_exact.unwrap_or(round.kl_k1));
         let mut steps = Steps::default();
@@ -188,14 +234,21 @@ impl Ppo {
         Ok(steps.into_round(round))
     }
 
+    /// What is learned from: the rewards, normalised where that was asked for.
+    fn paid(&mut self, rewards: &[f64]) -> Vec<f64> {
+        let Some(scale) = &mut self.scale else { return rewards.to_vec() };
+        rewards.iter().for_each(|r| scale.add(*r));
+        rewards.iter().map(|r| scale.normalised(*r)).collect()
+    }
+
     /// Values, advantages and returns of fresh samples, whose forward pass the engine still holds.
-    fn targets(&self, trainee: &Trainee, rollout: &Rollout) -> Result<Targets> {
+    fn targets(&self, trainee: &Trainee, rollout: &Rollout, paid: &[f64]) -> Result<Targets> {
         let Rollout { samples, choices, log_probs, reference, .. } = rollout;
         let (settings, lengths) = (&self.settings, &samples.lengths);
         let old_values = trainee.engine.scores(&trainee.params, 0, &choices.rows)?;
         let (mut token_rewards, mut advantages) = (vec![0.0; log_probs.len()], vec![0.0; log_probs.len()]);
         let beta = self.control.beta();
-        kl_penalised_token_rewards(log_probs, reference, lengths, &samples.rewards, beta, k1, &mut token_rewards);
+        kl_penalised_token_rewards(log_probs, reference, lengths, paid, beta, k1, &mut token_rewards);
         gae_advantages(lengths, &token_rewards, &old_values, settings.gamma, settings.lambda, &mut advantages);
         let returns = advantages.iter().zip(&old_values).map(|(a, v)| a + v).collect();
         Error::check_finite("advantage", &advantages)?;
@@ -320,6 +373,39 @@ mod tests {
         let (after, rounds) = train(|_, _| 0.0).expect("finite");
         assert!(after.params == start.params);
         assert!(rounds.iter().all(|r| r.kl_k1 == 0.0 && r.clip_fraction == 0.0));
+    }
+
+    /// Rewards of 1000 ± 0.01 are as good as those of 0 and 1 where they are normalised, and the controller's gain is the caller's.
+    #[test]
+    fn normalised_rewards_have_no_scale_and_the_gain_steers() {
+        let train = |scale: f64, shift: f64, gain: f64| {
+            let (mut trainee, prompts) = (trainee(), [vec![0, 1], vec![0, 2]]);
+            let settings = PpoParams { kl_target: 0.01, kl_coefficient: 0.1, ..settings() };
+            let run = Ppo::new(&mut trainee, &settings, Stream::named(&["rollouts"])).expect("legal");
+            let mut run = run.with_kl_gain(gain).expect("legal").with_normalised_rewards();
+            let reward = |i: usize, o: &[u32]| shift + scale * f64::from(u8::from(o.first() == Some(&(i as u32 + 1))));
+            let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+            let rounds: Result<Vec<Round>> =
+                (0..25).map(|_| run.round(&mut trainee, &prompts, &sampling, reward)).collect();
+            rounds.expect("finite")
+        };
+        let (plain, scaled) = (train(1.0, 0.0, 0.0), train(0.01, 1000.0, 0.0));
+        assert!((plain[24].reward - (scaled[24].reward - 1000.0) / 0.01).abs() < 0.1, "{plain:?} {scaled:?}");
+        assert!(plain[24].reward > 0.8 && plain[24].kl_coefficient == 0.1);
+        // far above the target every round turns the weight up by a fifth of the gain
+        let steered = train(1.0, 0.0, 1.0);
+        assert!((steered[24].kl_coefficient / steered[23].kl_coefficient - 1.2).abs() < 1e-12);
+        let settings = settings();
+        let run = Ppo::new(&mut trainee(), &settings, Stream::named(&["x"])).expect("legal");
+        assert!(run.with_kl_gain(5.0).is_err());
+    }
+
+    #[test]
+    fn the_running_scale_is_that_of_all_values() {
+        let (mut scale, values) = (Running::default(), [3.0, -1.0, 4.0, 1.5]);
+        values.iter().for_each(|v| scale.add(*v));
+        let (mean, variance) = (1.875, values.iter().map(|v| (v - 1.875_f64).powi(2)).sum::<f64>() / 3.0);
+        assert!((scale.normalised(2.5) - (2.5 - mean) / variance.sqrt()).abs() < 1e-14);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(super) struct Part<'a> {
     pub(super) sequences: Range<usize>,
     /// The tokens of their completions.
     pub(super) choices: Choices,
+    /// Each sequence's last row.
+    ends: Vec<usize>,
     /// log π of these.
     pub(super) log_probs: Vec<f64>,
     /// Their share of the step's tokens: what a mean over a part's tokens weighs in the step's.
@@ -50,6 +52,16 @@ impl Part<'_> {
     /// What score head 0 says of each token's context.
     pub(super) fn values(&self) -> Result<Vec<f64>> {
         self.trainee.engine.scores(&self.trainee.params, 0, &self.choices.rows)
+    }
+
+    /// What score head 0 says of each whole sequence, at its last token.
+    pub(super) fn finals(&self) -> Result<Vec<f64>> {
+        self.trainee.engine.scores(&self.trainee.params, 0, &self.ends)
+    }
+
+    /// log π of each sequence's completion; `lengths` are their tokens.
+    pub(super) fn sums(&self, lengths: &[usize]) -> Vec<f64> {
+        sums(&self.log_probs, lengths)
     }
 
     /// The log-probabilities of the whole vocabulary at each token's context, tokens × vocabulary.
@@ -69,8 +81,10 @@ pub(super) struct Weights {
     pub(super) entropies: Vec<f64>,
     /// On all log-probabilities of the distributions.
     pub(super) distributions: Vec<f32>,
-    /// On what score head 0 says.
+    /// On what score head 0 says at each token's context.
     pub(super) values: Vec<f64>,
+    /// On what it says at each sequence's last token.
+    pub(super) finals: Vec<f64>,
 }
 
 impl Weights {
@@ -126,7 +140,8 @@ impl Trainee {
     /// A model without a score head.
     pub(super) fn clear_score_head(&mut self) -> Result<()> {
         let head = self.engine.layout().scores.first();
-        let head = head.ok_or_else(|| Error::Usage("PPO needs a model with a score head as its critic".into()))?;
+        let head =
+            head.ok_or_else(|| Error::Usage("PPO's critic and a reward model need a model with a score head".into()))?;
         let [weight, bias] = [head.weight.clone(), head.bias.clone()];
         self.params[weight].fill(0.0);
         self.params[bias].fill(0.0);
@@ -163,32 +178,55 @@ impl Trainee {
         sequences: &[&[u32]],
         prompts: &[usize],
         learning_rate: f64,
+        weigh: impl FnMut(&Part) -> Result<(f64, Weights)>,
+    ) -> Result<Descent> {
+        self.learn_in_groups(1, sequences, prompts, learning_rate, weigh)
+    }
+
+    /// The same with `group` consecutive sequences always in one part: what a loss takes together.
+    ///
+    /// # Errors
+    /// As [`Trainee::learn`]; sequences that do not make whole groups.
+    pub(super) fn learn_in_groups(
+        &mut self,
+        group: usize,
+        sequences: &[&[u32]],
+        prompts: &[usize],
+        learning_rate: f64,
         mut weigh: impl FnMut(&Part) -> Result<(f64, Weights)>,
     ) -> Result<Descent> {
+        Error::check_shape("sequences in whole groups", sequences.len().next_multiple_of(group), sequences.len())?;
         Error::check_shape("prompt lengths", sequences.len(), prompts.len())?;
         let tokens: usize = sequences.iter().zip(prompts).map(|(s, p)| s.len().saturating_sub(*p)).sum();
         let share = |of: usize, all: usize| if of == all { 1.0 } else { of as f64 / all as f64 };
         self.grad.fill(0.0);
         let mut loss = 0.0;
-        for range in parts(sequences.iter().map(|s| s.len()), self.part) {
+        let of_group = |g: &[&[u32]]| g.iter().map(|s| s.len()).sum();
+        for groups in parts(sequences.chunks(group).map(of_group), self.part) {
+            let range = group * groups.start..group * groups.end;
             let batch = Batch::new(&sequences[range.clone()]);
             let choices = batch.completions(&prompts[range.clone()])?;
             self.engine.forward(&self.params, &batch, Keep::All)?;
             let log_probs = self.engine.log_probs(&self.params, &choices)?.to_vec();
             let (of_tokens, of_sequences) = (share(choices.len(), tokens), share(range.len(), sequences.len()));
-            let part = Part { sequences: range, choices, log_probs, of_tokens, of_sequences, trainee: self };
+            let ends = batch.all_rows().map(|r| r.end - 1).collect();
+            let part = Part { sequences: range, choices, ends, log_probs, of_tokens, of_sequences, trainee: self };
             let (value, weights) = weigh(&part)?;
             loss += value;
             if !loss.is_finite() {
                 return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
             }
-            let rows = part.choices.rows;
-            let scores = [Scores { head: 0, rows: &rows, weights: &weights.values }];
+            let (rows, ends) = (part.choices.rows, part.ends);
+            let scores: Vec<Scores> = [(&rows, &weights.values), (&ends, &weights.finals)]
+                .into_iter()
+                .filter(|(_, weights)| !weights.is_empty())
+                .map(|(rows, weights)| Scores { head: 0, rows, weights })
+                .collect();
             let signal = Signal {
                 log_probs: &weights.log_probs,
                 entropies: &weights.entropies,
                 distributions: &weights.distributions,
-                scores: if weights.values.is_empty() { &[] } else { &scores },
+                scores: &scores,
                 ..Signal::default()
             };
             self.engine.backward(&self.params, &signal, &mut self.grad)?;
@@ -245,6 +283,38 @@ impl Trainee {
         Ok(step.loss)
     }
 
+    /// log π of the completions of some sequences under the present weights, nats.
+    ///
+    /// # Errors
+    /// A sequence that does not fit the model; a log-probability that is not finite.
+    pub(super) fn completion_log_probs<S: AsRef<[u32]>>(
+        &mut self,
+        sequences: &[S],
+        prompts: &[usize],
+    ) -> Result<Vec<f64>> {
+        let batch = Batch::new(sequences);
+        let choices = batch.completions(prompts)?;
+        self.engine.forward(&self.params, &batch, Keep::Final)?;
+        let log_probs = self.engine.log_probs(&self.params, &choices)?;
+        Error::check_finite("log-probability of a completion", log_probs)?;
+        let lengths: Vec<usize> = sequences.iter().zip(prompts).map(|(s, p)| s.as_ref().len() - p).collect();
+        Ok(sums(log_probs, &lengths))
+    }
+
+    /// What score head 0 says of whole sequences, at their last tokens: a reward model's scores.
+    ///
+    /// # Errors
+    /// A model without a score head; an empty sequence, or one that does not fit the model.
+    pub fn scores<S: AsRef<[u32]>>(&mut self, sequences: &[S]) -> Result<Vec<f64>> {
+        if let Some(i) = sequences.iter().position(|s| s.as_ref().is_empty()) {
+            return Err(Error::parameter(format!("sequences[{i}]"), "(empty)", "at least one token long"));
+        }
+        let batch = Batch::new(sequences);
+        self.engine.forward(&self.params, &batch, Keep::Final)?;
+        let ends: Vec<usize> = batch.all_rows().map(|r| r.end - 1).collect();
+        self.engine.scores(&self.params, 0, &ends)
+    }
+
     /// The log-probabilities of `choices` under other weights of the same model, in nats.
     ///
     /// # Errors
@@ -253,6 +323,17 @@ impl Trainee {
         self.engine.forward(params, batch, Keep::Final)?;
         Ok(self.engine.log_probs(params, choices)?.to_vec())
     }
+}
+
+/// Sums over consecutive runs of these lengths.
+fn sums(values: &[f64], lengths: &[usize]) -> Vec<f64> {
+    let mut rest = values;
+    let mut sum = |length: &usize| {
+        let (own, after) = rest.split_at(*length);
+        rest = after;
+        own.iter().sum()
+    };
+    lengths.iter().map(&mut sum).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod packed;
 mod rotary;
 mod sample;
 mod tile;
+mod tree;
 
 #[cfg(test)]
 mod tests;
