@@ -30,17 +30,17 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<vanishing_gradients::estimators::Estimators>(),
         entry::<vanishing_gradients::kl_estimators::KlEstimators>(),
         entry::<reward_kl::closed_form::ClosedForm>(),
-        entry::<reward_kl::frontier::Frontier>(),
         entry::<reward_kl::frontier_exact::FrontierExact>(),
+        entry::<reward_kl::frontier::Frontier>(),
         entry::<reward_kl::gradient_weight::GradientWeight>(),
-        entry::<reward_kl::best_of_n::BestOfN>(),
-        entry::<reward_kl::displacement::Displacement>(),
-        entry::<reward_kl::variants::Variants>(),
-        entry::<reward_kl::overoptimisation::Overoptimisation>(),
         entry::<reward_kl::temperature::Temperature>(),
         entry::<reward_kl::dialogue::Dialogue>(),
         entry::<reward_kl::shift::Shift>(),
         entry::<reward_kl::judges::Judges>(),
+        entry::<reward_kl::best_of_n::BestOfN>(),
+        entry::<reward_kl::variants::Variants>(),
+        entry::<reward_kl::displacement::Displacement>(),
+        entry::<reward_kl::overoptimisation::Overoptimisation>(),
     ]
 }
 

@@ -19,11 +19,12 @@
 //! **Control**: a tabular softmax (W the unit vectors, only h trained): there d log π(y⁺)/dt is positive, whatever the
 //! pair.
 //!
-//! **Found**: where unembeddings stay, displacement is common (three pairs of ten that are unrelated, seven of ten that
-//! are alike), and the mass goes where the theory says, always. Where W is trained too, with entries as large as those
-//! of h, the term ‖h‖² (1 − π(y⁺) + π(y⁻)), which is never negative, mostly outweighs the others: displacement is rare,
-//! and rarer for several tokens. The correlations have the sign that the theory gives them but are weak (0.17 to 0.26):
-//! alignment and CHES are one term of the rate, the others vary as much between random pairs.
+//! **Found**: where unembeddings stay, displacement is common (a third of the pairs that are unrelated, two thirds of
+//! those that are alike), and the mass goes where the theory says, always. Where W is trained too, with entries as
+//! large as those of h, the term ‖h‖² (1 − π(y⁺) + π(y⁻)), which is never negative, mostly outweighs the others:
+//! displacement is rare (a pair in thirty), for several tokens rarer still. The correlations have the sign that the
+//! theory gives them but are weak (0.06 to 0.21): alignment and CHES are one term of the rate, the others vary as much
+//! between random pairs.
 
 mod figure;
 mod judge;
