@@ -265,7 +265,7 @@ impl Experiment for Overoptimisation {
             Cell::Random => Ok(bench.random()),
             Cell::Enumerated => {
                 let pairs = p.sizes[p.sizes.len() / 2];
-                bench.enumerated(&reward_model(&bench, pairs)?, pairs)
+                Ok(bench.enumerated(&reward_model(&bench, pairs)?, pairs))
             }
         }
     }

@@ -4,11 +4,11 @@
 //! original code of arXiv:2305.18290) suffers less from wrong labels than DPO. IPO (arXiv:2310.12036): where labels are
 //! deterministic, DPO's minimiser is infinitely far from the reference whatever β is, IPO's is at h = 1/(2τ). KTO (arXiv:2402.01306),
 //! reported second-hand: as good as DPO, and better than it under noise. ORPO (arXiv:2403.07691), reported second-hand: better than
-//! supervised finetuning on the chosen. SimPO (arXiv:2405.14734), reported second-hand: better than DPO without a reference.
-//! From their formulas: nothing in ORPO and SimPO holds to the reference.
+//! supervised finetuning on the chosen. `SimPO` (arXiv:2405.14734), reported second-hand: better than DPO without a reference.
+//! From their formulas: nothing in ORPO and `SimPO` holds to the reference.
 //!
 //! **Measured**: the language of reviews of `reviews`, a writer who sees two words; everything exact by dynamic
-//! programming. Eight families: DPO, conservative DPO, IPO, KTO, ORPO, SimPO, unlikelihood, Preferred-FT. Each has as many
+//! programming. Eight families: DPO, conservative DPO, IPO, KTO, ORPO, `SimPO`, unlikelihood, Preferred-FT. Each has as many
 //! strengths (β, τ, λ, α; Preferred-FT as many repeats), each strength chooses among as many learning rates by hypervolume on prompts of
 //! its own, all see the same pairs in the same order for as many steps. Labels: `clean` (the better wins), `flipped`
 //! (turned round with probability 0.2), `coin` (0.5). Hypervolumes (area under the concave hull of reward over KL, up to
@@ -19,12 +19,12 @@
 //!
 //! Ours: the world, sizes, strengths, the criteria.
 //!
-//! **Found** (10 seeds). Clean labels: DPO comes nearest the front (0.92 of its hypervolume), then conservative DPO, IPO, SimPO, ORPO;
+//! **Found** (10 seeds). Clean labels: DPO comes nearest the front (0.92 of its hypervolume), then conservative DPO, IPO, `SimPO`, ORPO;
 //! far behind are KTO and unlikelihood (0.71), and Preferred-FT (0.28), whose optimum is best-of-2. A fifth of the labels flipped takes
 //! most from DPO, so that conservative DPO is ahead of it by 0.01; unlikelihood at α = 1 hardly loses, as flips only scale its
 //! mean gradient, and Adam does not see the scale. DPO on flipped labels is *not* as good as conservative DPO on clean ones, although
 //! their gradients agree in the mean: it is 0.08 below. The difference must be the labels' noise and what training makes of it.
-//! KTO is not as good as DPO at this budget; our reading, not tested: its value function lets go of pairs that are very wrong. SimPO is close to DPO, and below it.
+//! KTO is not as good as DPO at this budget; our reading, not tested: its value function lets go of pairs that are very wrong. `SimPO` is close to DPO, and below it.
 //! DPO's KL goes on growing at every β, fastest at β = 1, where it ends beyond 25 nats: β does not hold it. IPO's KL comes to
 //! rest where its target of 1/(2τ) nats is within reach (τ ≥ 0.1: 0.09 nats or less in the second half of the time; our
 //! criterion, a ratio, refutes this too, for a drift of a few per cent of a small KL under a constant learning rate). At τ = 0.03 the target is
@@ -79,9 +79,9 @@ pub(crate) struct Params {
     taus: Vec<f64>,
     /// λ of ORPO; each at least 0.
     lambdas: Vec<f64>,
-    /// β of SimPO; each positive.
+    /// β of `SimPO`; each positive.
     simpo_betas: Vec<f64>,
-    /// γ of SimPO; at least 0.
+    /// γ of `SimPO`; at least 0.
     simpo_margin: f64,
     /// α of unlikelihood; each at least 0.
     alphas: Vec<f64>,
