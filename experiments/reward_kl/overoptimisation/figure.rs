@@ -24,14 +24,17 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         .collect();
     let mut panels: Vec<Panel> = METHODS.iter().map(|m| both(rows, &shown, m)).collect();
     panels.push(fitted(rows, &shown, METHODS[0], (Form::BestOfN, "d (α − β d)")));
-    panels.push(fitted(rows, &shown, METHODS[1], (Form::Rl, "d (α − β log d)")));
+    panels.push(fitted(rows, &shown, (METHODS[1].0, "PPO"), (Form::Rl, "d (α − β log d)")));
     panels.push(peaks(rows, &sizes));
+    let most = |method: &str| rows.iter().filter(|r| r.method == method).map(|r| r.setting).fold(0.0, f64::max);
     Chart {
         title: "Over-optimisation: gold reward where a proxy is pushed up".into(),
         subtitle: format!(
-            "Means over {} seeds. Above: gold solid, proxy dashed, by pairs of the proxy's data; below: gold (solid) with the fitted form \
-             (dotted), and gold's peaks with 95% t intervals.",
-            seeds(rows).len()
+            "Means over {} seeds; best-of-N up to N = {}, PPO for {} rounds. Above: gold solid, proxy dashed, by pairs of the proxy's data; \
+             below: gold (solid) with the fitted form (dotted), and gold's peaks with 95% t intervals.",
+            seeds(rows).len(),
+            most("best_of_n"),
+            most("ppo")
         ),
         panels,
         columns: 3,
@@ -97,7 +100,7 @@ fn fitted(rows: &[Record<Row>], shown: &[usize], (method, title): (&str, &str), 
         let of_form = points.iter().filter(|p| p.d > 0.0).map(|p| (p.d, fit.value(form, p.d)));
         layers.push(line(name(pairs), of_form.collect(), Stroke::Dotted));
     }
-    Panel { title: format!("{title}: gold and {words}"), x: distance(), y: reward(), layers }
+    Panel { title: format!("{title}: {words}"), x: distance(), y: reward(), layers }
 }
 
 fn peaks(rows: &[Record<Row>], sizes: &[usize]) -> Panel {
