@@ -16,6 +16,7 @@ const SCORED: usize = 512;
 /// computed once, at the start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PreferenceTuning {
+    #[serde(with = "as_json")]
     loss: PreferenceLoss,
     schedule: Schedule,
     /// Pairs per step.
@@ -185,6 +186,20 @@ impl PreferenceTuning {
             kl,
             grad_norm: step.grad_norm,
         })
+    }
+}
+
+/// The loss names its kind in the data, which the checkpoint's own format cannot read back; JSON keeps every bit of an f64.
+mod as_json {
+    use super::PreferenceLoss;
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    pub(super) fn serialize<S: Serializer>(loss: &PreferenceLoss, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&serde_json::to_string(loss).map_err(ser::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PreferenceLoss, D::Error> {
+        serde_json::from_str(&String::deserialize(from)?).map_err(de::Error::custom)
     }
 }
 
