@@ -3,8 +3,8 @@
 #![allow(missing_docs)]
 #![allow(clippy::print_stdout, reason = "the lines are what the script reads")]
 
-use rewardlab::algorithm::{Example, Trainee};
-use rewardlab::lm::{Activation, Batch, Choices, Config, Keep, Norm, Sampling, Size, init};
+use rewardlab::algorithm::{Example, PreferenceLoss, PreferenceTuning, TokenPair, Trainee};
+use rewardlab::lm::{Activation, Batch, Choices, Config, Decay, Keep, Norm, Sampling, Schedule, Size, init};
 use rewardlab::num::{Matrix, matmul};
 use rewardlab::rng::Stream;
 use std::hint::black_box;
@@ -92,6 +92,54 @@ impl Trainer {
 
     fn step(&mut self) {
         self.trainee.nll_step(&self.examples, 1e-3).expect("finite");
+    }
+}
+
+/// Sequences of `batch` / 2 pairs, prompts a quarter of the length: DPO steps, and log π of whole completions.
+struct PairTrainer {
+    trainee: Trainee,
+    pairs: Vec<TokenPair>,
+    sequences: Vec<Vec<u32>>,
+    prompts: Vec<usize>,
+    run: PreferenceTuning,
+}
+
+/// Pairs of a transformer as small as that of `reward_kl/frontier`, and of the small one above.
+const PAIRS: [Work; 2] = [
+    Work { name: "tiny", width: 32, layers: 2, heads: 2, length: 12, batch: 128 },
+    Work { name: "small", width: 64, layers: 2, heads: 4, length: 32, batch: 64 },
+];
+
+impl PairTrainer {
+    fn new(work: &Work, stream: &str) -> Self {
+        let mut rng = Stream::named(&["peers", "pairs", stream]);
+        let config = work.config();
+        let params = init(&config, 0.02, &mut rng).expect("legal");
+        let prompt = work.length / 4;
+        let mut words = |n: usize| (0..n).map(|_| rng.below(VOCAB) as u32).collect::<Vec<_>>();
+        let pairs: Vec<TokenPair> = (0..work.batch / 2)
+            .map(|_| TokenPair {
+                prompt: words(prompt),
+                chosen: words(work.length - prompt),
+                rejected: words(work.length - prompt),
+            })
+            .collect();
+        let mut trainee = Trainee::new(&config, params, 1.0).expect("legal").in_parts();
+        let schedule = Schedule { peak: 1e-3, warm_up: 0, steps: 1, decay: Decay::Constant };
+        let loss = PreferenceLoss::Dpo { beta: 0.1 };
+        let run = PreferenceTuning::new(&mut trainee, &pairs, loss, &schedule, pairs.len(), rng).expect("legal");
+        let whole = |p: &TokenPair| [[&p.prompt[..], &p.chosen].concat(), [&p.prompt[..], &p.rejected].concat()];
+        let sequences: Vec<Vec<u32>> = pairs.iter().flat_map(whole).collect();
+        let prompts = vec![prompt; sequences.len()];
+        Self { trainee, pairs, sequences, prompts, run }
+    }
+
+    fn log_prob(&mut self) {
+        black_box(self.trainee.completion_log_probs(&self.sequences, &self.prompts).expect("legal"));
+    }
+
+    fn dpo_step(&mut self) {
+        black_box(self.run.step(&mut self.trainee, &self.pairs).expect("finite"));
     }
 }
 
@@ -199,6 +247,20 @@ fn main() {
             let both = format!("{} {name} side by side", work.name);
             if wanted(&both) {
                 let seconds = side_by_side(repeats, &mut trainers, call);
+                report(&both, seconds, flops / seconds / 1e9);
+            }
+        }
+    }
+    for work in &PAIRS {
+        let mut trainers: Vec<PairTrainer> = (0..THREADS).map(|i| PairTrainer::new(work, &i.to_string())).collect();
+        let pieces: [(&str, f64, &(dyn Fn(&mut PairTrainer) + Sync)); 2] = [
+            ("log_prob", work.flops() / 3.0, &PairTrainer::log_prob),
+            ("dpo_step", work.flops(), &PairTrainer::dpo_step),
+        ];
+        for (name, flops, call) in pieces {
+            let both = format!("{} {name} side by side", work.name);
+            if wanted(&both) {
+                let seconds = side_by_side(100, &mut trainers, call);
                 report(&both, seconds, flops / seconds / 1e9);
             }
         }

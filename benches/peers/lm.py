@@ -16,6 +16,11 @@ WORK = {
     "small": {"width": 64, "layers": 2, "heads": 4, "length": 32, "batch": 64, "repeats": 60},
     "big": {"width": 256, "layers": 4, "heads": 8, "length": 64, "batch": 16, "repeats": 15},
 }
+# pairs: prompts a quarter of the length, half of the sequences chosen, half rejected
+PAIRS = {
+    "tiny": {"width": 32, "layers": 2, "heads": 2, "length": 12, "batch": 128, "repeats": 100},
+    "small": {"width": 64, "layers": 2, "heads": 4, "length": 32, "batch": 64, "repeats": 60},
+}
 VOCAB = 64
 
 
@@ -89,12 +94,44 @@ def calls(torch, spec, compiled):
     return {"step": step, "score": score} | ({} if compiled else {"sample": sample})
 
 
-def worker(name, compiled, threads, barrier, results):
+def calls_on_pairs(torch, spec, compiled):
+    functional = torch.nn.functional
+    width, heads, length, batch = (spec[k] for k in ("width", "heads", "length", "batch"))
+    torch.manual_seed(0)
+    model = build(torch, width, spec["layers"], heads, length)
+    run = torch.compile(model) if compiled else model
+    adam = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    tokens = torch.randint(0, VOCAB, (batch, length))
+    x, y, prompt = tokens[:, :-1], tokens[:, 1:], length // 4
+
+    def sums():
+        picked = run(x).log_softmax(-1).gather(2, y.unsqueeze(2)).squeeze(2)
+        return picked[:, prompt - 1 :].sum(1)
+
+    with torch.no_grad():
+        reference = sums().clone()
+
+    def dpo_step():
+        adam.zero_grad()
+        ratios = sums() - reference
+        chosen, rejected = ratios.chunk(2)
+        (-functional.logsigmoid(0.1 * (chosen - rejected))).mean().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+
+    @torch.inference_mode()
+    def log_prob():
+        return sums()
+
+    return {"dpo_step": dpo_step, "log_prob": log_prob}
+
+
+def worker(name, pairs, compiled, threads, barrier, results):
     import torch
 
     torch.set_num_threads(threads)
-    spec = WORK[name]
-    for what, call in calls(torch, spec, compiled).items():
+    spec = (PAIRS if pairs else WORK)[name]
+    for what, call in (calls_on_pairs if pairs else calls)(torch, spec, compiled).items():
         for _ in range(3):
             call()
         barrier.wait()
@@ -106,11 +143,11 @@ def worker(name, compiled, threads, barrier, results):
         results.put((what, statistics.median(seconds)))
 
 
-def total(name, compiled, processes):
+def total(name, pairs, compiled, processes):
     """Seconds per call over all processes."""
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(processes), context.Queue()
-    arguments = (name, compiled, CORES // processes, barrier, results)
+    arguments = (name, pairs, compiled, CORES // processes, barrier, results)
     workers = [context.Process(target=worker, args=arguments) for _ in range(processes)]
     for w in workers:
         w.start()
@@ -128,20 +165,21 @@ def main():
     ours = {line["work"]: line for line in lines}
     print("| work | rewardlab, both cores | GFLOP/s | of the product's rate | PyTorch's best | its time | ratio |")
     print("|---|---|---|---|---|---|---|")
-    for name in WORK:
+    for name, pairs in [(n, False) for n in WORK] + [(n, True) for n in PAIRS]:
         peers = {}
         for compiled in (False, True):
             for processes in (1, CORES):
                 how = f"{'compiled' if compiled else 'eager'}, {processes} process{'es' if processes > 1 else ''}"
-                for what, seconds in total(name, compiled, processes).items():
+                for what, seconds in total(name, pairs, compiled, processes).items():
                     peers.setdefault(what, {})[how] = seconds
         rates = [line["gflops"] for line in lines if line["work"].startswith(f"product {name}")]
-        rate = CORES * sum(rates) / len(rates)
-        for what in ("step", "score", "sample"):
+        rate = CORES * sum(rates) / len(rates) if rates else None
+        for what in ("dpo_step", "log_prob") if pairs else ("step", "score", "sample"):
             line = ours[f"{name} {what} side by side"]
             how, seconds = min(peers[what].items(), key=lambda item: item[1])
-            share = f"{line['gflops']:.0f} | {line['gflops'] / rate:.0%}" if line["gflops"] else "— | —"
-            both = f"{line['seconds'] * 1e3:.2f} ms | {share}"
+            flops = f"{line['gflops']:.0f}" if line["gflops"] else "—"
+            share = f"{line['gflops'] / rate:.0%}" if line["gflops"] and rate else "—"
+            both = f"{line['seconds'] * 1e3:.2f} ms | {flops} | {share}"
             print(f"| {name} {what} | {both} | {how} | {seconds * 1e3:.2f} ms | {seconds / line['seconds']:.2f} |")
             print(" ", what, {k: f"{v * 1e3:.2f} ms" for k, v in peers[what].items()}, file=sys.stderr)
 

@@ -287,11 +287,7 @@ impl Trainee {
     ///
     /// # Errors
     /// A sequence that does not fit the model; a log-probability that is not finite.
-    pub(super) fn completion_log_probs<S: AsRef<[u32]>>(
-        &mut self,
-        sequences: &[S],
-        prompts: &[usize],
-    ) -> Result<Vec<f64>> {
+    pub fn completion_log_probs<S: AsRef<[u32]>>(&mut self, sequences: &[S], prompts: &[usize]) -> Result<Vec<f64>> {
         let batch = Batch::new(sequences);
         let choices = batch.completions(prompts)?;
         self.engine.forward(&self.params, &batch, Keep::Final)?;

@@ -86,7 +86,7 @@ fn object(bytes: &[u8], first: bool) -> Result<Option<Map<String, Value>>, Strin
     if text.trim().is_empty() {
         return Ok(None);
     }
-    match serde_json::from_str(text) {
+    match serde_json::from_str(text.trim_end()) {
         Ok(Value::Object(map)) => Ok(Some(map)),
         Ok(other) => Err(format!("{} is not an object", short(&other))),
         Err(e) => Err(format!("not JSON at column {}: {}", e.column(), reason(&e))),
