@@ -168,7 +168,7 @@ impl Experiment for ClosedForm {
         "Rafailov et al., arXiv:2305.18290, Theorem 1, Lemmas 1 and 2, Proposition 1, Equations 4 and 7";
     const CLAIM: &'static str =
         "the policy is its own reward model: DPO's optimum is that of the KL-regularised reward";
-    const SECONDS: (f64, f64) = (1.0, 10.0);
+    const SECONDS: (f64, f64) = (1.0, 70.0);
 
     fn params(profile: Profile) -> Params {
         let (steps, labels) = match profile {

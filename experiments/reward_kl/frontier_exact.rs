@@ -169,7 +169,7 @@ impl Experiment for FrontierExact {
     const ID: &'static str = "reward_kl/frontier_exact";
     const PAPER: &'static str = "Rafailov et al., arXiv:2305.18290, Figure 2 (left) and Section 6.1";
     const CLAIM: &'static str = "DPO's reward–KL frontier dominates PPO's, even with the true reward";
-    const SECONDS: (f64, f64) = (10.0, 900.0);
+    const SECONDS: (f64, f64) = (3.0, 130.0);
 
     fn params(profile: Profile) -> Params {
         let smoke = profile == Profile::Smoke;

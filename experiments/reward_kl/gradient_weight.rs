@@ -145,7 +145,7 @@ impl Experiment for GradientWeight {
     const ID: &'static str = "reward_kl/gradient_weight";
     const PAPER: &'static str = "Rafailov et al., arXiv:2305.18290, Section 4 (what the update does) and Table 3";
     const CLAIM: &'static str = "without DPO's weight on wrong pairs, training degenerates";
-    const SECONDS: (f64, f64) = (5.0, 60.0);
+    const SECONDS: (f64, f64) = (5.0, 160.0);
 
     fn params(profile: Profile) -> Params {
         let (corpus_steps, steps) = match profile {
