@@ -67,7 +67,7 @@ pub(crate) fn hull_volume(points: &[(f64, f64)], base: f64, most_kl: f64) -> f64
     area + (best - base) * (most_kl - kl).max(0.0)
 }
 
-/// The same of the front itself: the trapezoids between its tangents' points.
+/// The same of the front itself: the area under the lower envelope of its tangents, by the midpoint rule.
 pub(crate) fn front_volume(front: &[Tangent], base: f64, most_kl: f64) -> f64 {
     const SLICES: usize = 2_000;
     let width = most_kl / SLICES as f64;

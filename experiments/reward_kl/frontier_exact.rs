@@ -21,18 +21,24 @@
 //! **Controls**: no policy is above the front; the learned reward ranks held-out pairs well; without data (KL 0) all
 //! start at the reference's reward.
 //!
-//! **Found**: at matched completions DPO's hypervolume is above PPO's, however PPO is paid and tuned, by 0.02 to 0.06
-//! of the front's. That lead is one of more checkpoints where the KL is small: under the checkpoints' hulls, as if
-//! policies could be mixed, none of the three comparisons is decided. DPO comes within 6% of the front, not 5%: a
-//! writer of two words cannot count the score, and the exact gradient of the same writer is the best of all (0.89
-//! against 0.82). Unlimited, PPO with the true reward lies on the front where its targets are, DPO with Bradley–Terry
-//! labels a little below it (0.04). PPO's KL overshoots its targets, since 62 rounds are few for the adaptive
-//! coefficient.
+//! **Found**: at matched completions DPO's hypervolume is above PPO's, however PPO is paid and tuned, by 0.03 to 0.07
+//! of the front's. That is the staircase's lead, which pays for many checkpoints near the reference: under the
+//! checkpoints' hulls, as if policies could be mixed, all four are within 0.01 of each other and none of the
+//! comparisons is decided. At a middle KL DPO comes within 7% of the front, not 5%: a writer of two words cannot count
+//! the score; the exact gradient of the same writer is the best of all. Unlimited, PPO with the true reward is ahead of
+//! DPO with Bradley–Terry labels by 0.05 under the hulls, at the edge of our criterion for meeting. PPO's KL overshoots
+//! its targets, since 62 rounds are few for the adaptive coefficient.
+//!
+//! Learning rates are chosen by the volume under the hull. In a first run they were chosen by the staircase, which took
+//! wandering runs for good ones (DPO at β = 1 and 5 always took the largest rate, PPO unlimited seemed no better than
+//! matched); a referee saw it, and the run was repeated. No criterion was changed; the verdict of
+//! `ppo_gains_with_budget` did. Pairs held out from the reward model share prompts with those it learned from, so its
+//! accuracy is flattered.
 
 mod figure;
 mod judge;
 
-use super::front::{Tangent, hypervolume};
+use super::front::{Tangent, hull_volume};
 use super::markov::Markov;
 use super::mixture::Mixture;
 use super::pair_training::{Checkpoint, PairBudget, on_pairs};
@@ -189,7 +195,8 @@ impl Experiment for FrontierExact {
             front_betas: (0..front).map(|i| 10_f64.powf(-4.5 + 4.5 * f64::from(i) / f64::from(front - 1))).collect(),
             dpo_betas: vec![0.05, 0.1, 1.0, 5.0],
             alphas: vec![0.05, 0.1, 0.5, 1.0],
-            targets: vec![3.0, 6.0, 9.0, 12.0],
+            // five words have less room
+            targets: if smoke { vec![1.0, 2.0, 3.0, 4.0] } else { vec![3.0, 6.0, 9.0, 12.0] },
             label_temperature: 0.1,
             learning_rates: if smoke { vec![0.05] } else { vec![0.01, 0.03, 0.1] },
             default_learning_rate: 0.01,
@@ -219,6 +226,7 @@ impl Experiment for FrontierExact {
 
     fn validate(p: &Params) -> Result<()> {
         p.reviews.validate().map_err(|e| e.within("reviews"))?;
+        p.ppo.validate()?;
         for (name, list) in [
             ("front_betas", &p.front_betas),
             ("dpo_betas", &p.dpo_betas),
@@ -232,28 +240,18 @@ impl Experiment for FrontierExact {
         if p.alphas.iter().any(|a| !(*a >= 0.0 && a.is_finite())) {
             return Err(Error::parameter("alphas", format!("{:?}", p.alphas), "each at least 0"));
         }
-        // what even the best text can be away: a word of the corpus has at least the smoothing's probability
-        let room = p.reviews.length as f64 * (2.0 * p.reviews.corpus as f64 + 9.0).ln();
-        if let Some(target) = p.targets.iter().find(|t| **t >= room) {
-            return Err(Error::parameter("targets", target, format!("below the room, at most {room:.1} nats")));
-        }
         Error::check_counts(&[
             ("steps", p.steps, 1, 100_000_000),
             ("batch", p.batch, 1, 1_000_000),
             ("every", p.every, 6, 100_000_000),
             ("exact_steps", p.exact_steps, 1, 100_000_000),
             ("unlimited", p.unlimited, 1, 10_000),
-            ("ppo.batch", p.ppo.batch, 1, 1_000_000),
-            ("ppo.epochs", p.ppo.epochs, 1, 1000),
-            ("ppo.minibatch", p.ppo.minibatch, 1, p.ppo.batch),
             ("reward_epochs", p.reward_epochs, 1, 10_000),
         ])?;
         Error::check_positive(&[
             ("label_temperature", p.label_temperature),
             ("default_learning_rate", p.default_learning_rate),
             ("reward_learning_rate", p.reward_learning_rate),
-            ("ppo.clip", p.ppo.clip),
-            ("ppo.kl_coefficient", p.ppo.kl_coefficient),
         ])
     }
 
@@ -282,6 +280,11 @@ impl Experiment for FrontierExact {
             Mixture::new(&sentiment, &prompts, setup.length, &reference)
         };
         let test = oracle("test prompts")?;
+        let room = test.front(&reference, &p.front_betas[..1]).iter().map(|t| t.kl).fold(0.0, f64::max);
+        if let Some(target) = p.targets.iter().find(|t| **t >= room) {
+            let legal = format!("below the room, where the front of the first of front_betas ends, {room:.1} nats");
+            return Err(Error::parameter("targets", target, legal));
+        }
         let method = match *cell {
             Cell::Front => {
                 let row = |t: Tangent| Row {
@@ -306,7 +309,7 @@ impl Experiment for FrontierExact {
             let (checkpoints, accuracy) =
                 Run { p, sentiment: &sentiment, reference: &reference, ctx }.of(method, rate, &tuning)?;
             let points: Vec<(f64, f64)> = checkpoints.iter().map(|c| point(&tuning, &c.writer)).collect();
-            let volume = hypervolume(&points, point(&tuning, &reference).1, most_kl);
+            let volume = hull_volume(&points, point(&tuning, &reference).1, most_kl);
             if best.as_ref().is_none_or(|b| volume > b.0) {
                 best = Some((volume, rate, checkpoints, accuracy));
             }

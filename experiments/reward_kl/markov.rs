@@ -137,6 +137,23 @@ impl Markov {
         rows.iter().flat_map(|row| &self.log_probs[row * self.vocab..][..self.vocab]).copied().collect()
     }
 
+    /// The largest −log π of a completion of up to `length` words, nats: no policy is farther from this one than it, for this prompt.
+    pub(crate) fn farthest(&self, prompt: &[u32], length: usize) -> f64 {
+        let rows = self.log_probs.len() / self.vocab;
+        let mut behind = vec![0.0; rows];
+        for _ in 0..length {
+            let of_row = |row: usize| -> f64 {
+                let word = |w: usize| {
+                    let rest = if self.end == Some(w as u32) { 0.0 } else { behind[(row * self.vocab + w) % rows] };
+                    rest - self.log_probs[row * self.vocab + w]
+                };
+                (0..self.vocab).map(word).fold(0.0, f64::max)
+            };
+            behind = (0..rows).map(of_row).collect();
+        }
+        behind[self.cell(prompt, 0) / self.vocab]
+    }
+
     /// A weight of zero for every cell.
     pub(crate) fn no_weights(&self) -> Vec<f64> {
         vec![0.0; self.logits.len()]
@@ -195,6 +212,17 @@ mod tests {
         assert!(probs(1e-3)[0] < 1e-200 && (probs(1e-3)[2] - 0.5).abs() < 1e-12);
         let ending = writer.clone().ending(Some(1)).at_temperature(0.0);
         assert_eq!(ending.sample(&[0], 5, &mut Stream::named(&["tests", "temperatures"])), [1]);
+    }
+
+    /// By enumeration of 3^3 completions.
+    #[test]
+    fn no_completion_is_farther() {
+        let mut logits = vec![0.0; 27];
+        Stream::named(&["tests", "markov", "farthest"]).fill_normal(1.0, &mut logits);
+        let (writer, prompt) = (Markov::new(3, 2, logits), [1, 0]);
+        let all = (0..27_u32).map(|code| [code / 9, code / 3 % 3, code % 3]);
+        let most = all.map(|c| -writer.log_prob_of(&writer.cells(&prompt, &c))).fold(0.0, f64::max);
+        assert!((writer.farthest(&prompt, 3) - most).abs() < 1e-12);
     }
 
     #[test]

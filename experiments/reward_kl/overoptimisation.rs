@@ -6,38 +6,43 @@
 //! KL, RL is slower than best-of-N at optimisation and at over-optimisation, while the relation of proxy and gold
 //! is alike for both; a KL penalty does not better the gold reward at a given KL.
 //!
-//! **Measured**: the language of reviews of `reviews`. Proxies are Bradley–Terry models of the writer's form (a score per
-//! word and two words before it), learned from 100 to 30 000 pairs with Bradley–Terry labels; larger data sets contain the
-//! smaller ones. Each is pushed up by best-of-N (many draws from the reference per held-out prompt, ranked by the proxy;
-//! the draw of rank i of m is picked with probability (i/m)^N − ((i − 1)/m)^N), by PPO without a KL penalty and with one,
-//! and *exactly*: the optimum of E[proxy] − β KL is a writer with a table per place, by a recursion of soft values. The KL of
-//! best-of-N is log N − (N − 1)/N; all others, and the gold reward of PPO and of the optimum, are exact. Rewards count
-//! from the reference's, in units of their std over its completions of one prompt.
+//! **Measured**: the language of reviews of `reviews`. Proxies are Bradley–Terry models of the writer's form (a score
+//! per word and two words before it), learned from 100 to 30 000 pairs with Bradley–Terry labels; larger data sets
+//! contain the smaller ones. Each is pushed up by best-of-N (many draws from the reference per held-out prompt, ranked
+//! by the proxy; the draw of rank i of m is picked with probability (i/m)^N − ((i − 1)/m)^N), by PPO without a KL
+//! penalty and with one, and *exactly*: the optimum of E[proxy] − β KL is a writer with a table per place, by a
+//! recursion of soft values. The KL of best-of-N is log N − (N − 1)/N; all others, and the gold reward of PPO and of
+//! the optimum, are exact. Rewards count from the reference's, in units of their std over its completions of one
+//! prompt.
 //!
 //! Ours: the world and its sizes; the slope of the true reward is small enough for the exact front to rise beyond 10
-//! nats; labels at a temperature at which the reward itself would rank six pairs of ten as labelled; reward models at the mode of
-//! their posterior, with a weak prior.
+//! nats; labels at a temperature at which the reward itself would rank six pairs of ten as labelled; reward models at
+//! the mode of their posterior, with a weak prior.
 //!
-//! **Found** (10 seeds). The gold reward rises and then falls while the proxy goes on; the fall is largest for the exact
-//! optimum (0.7 std), then PPO (0.3), and least for best-of-N (0.07, less than our criterion): N = 8192 reaches 8 nats, and at 300
-//! to 10 000 pairs the peak of the optimum lies beyond. Its peak so often stands at the end of its range that it does
-//! not move with the data. Proxy and gold keep the same relation for best-of-N and PPO, PPO pays more KL for either.
-//! A KL penalty raises the proxy at a given KL and leaves the gold reward, as claimed. That last verdict is not firm: in a first run with
-//! twice as many checkpoints (thinned since, for the size of the rows, after its result was seen) the interval, −0.053 to 0.027, was
-//! a little wider than the criterion; now it is −0.045 to 0.038. No other verdict changed.
+//! **Found** (10 seeds). The gold reward rises and then falls while the proxy goes on; the fall is largest for the
+//! exact optimum (0.7 std), then PPO (0.3), and least for best-of-N (0.07, less than our criterion): N = 8192 reaches 8
+//! nats, and at 300 to 10 000 pairs the peak of the optimum lies beyond. Its peak so often stands at the end of its
+//! range that it does not move with the data. Proxy and gold keep the same relation for best-of-N and PPO, PPO pays
+//! more KL for either. A KL penalty raises the proxy at a given KL. That it leaves the gold reward there is a verdict
+//! on the mean over KLs and data sizes only, and not firm (with twice as many checkpoints, in a first run, its interval
+//! was a little wider than the criterion): opposite differences cancel. With 30 000 pairs the penalised run has 0.1 std
+//! more nearer the reference (√KL below 3.5) and 0.9 less beyond (`penalty_far_out`). The falls of PPO are uneven: a
+//! fall of 0.1 std or more is seen in 22 of 60 runs, their median is 0.04.
 //!
 //! The regime was chosen after looking at seeds 100 to 103: labels at a temperature of 0.1 and reward models stopped at
-//! their best accuracy hardly fell at all within the same KLs. Of two temperatures (0.1, 0.3) and two priors (1, 3) this is the pair in
-//! which PPO fell and more data still helped it; the criteria stand as they were written before.
+//! their best accuracy hardly fell at all within the same KLs. Of two temperatures (0.1, 0.3) and two priors (1, 3)
+//! this is the pair in which PPO fell and more data still helped it; the criteria stand as they were written before.
 //!
-//! The form for best-of-N fits it (R² 0.99) better than the other. That for RL does not: PPO's gold starts in a straight line,
-//! where the form is infinitely steep, and at 100 pairs it is nearly flat, so that little is left to explain.
+//! The form for best-of-N fits it (R² 0.99) better than the other. That for RL does not: PPO's gold starts in a
+//! straight line, where the form is infinitely steep, and at 100 pairs it is nearly flat, so that little is left to
+//! explain.
 //!
-//! More data helps PPO all the way and best-of-N up to 10 000 pairs (30 000 add nothing). It does not help the *exact* optimum: from 10 000 to 30 000 pairs its
-//! peak falls by a third, and a weaker prior (`prior_std` = 3, seeds 100 to 103) makes this worse and brings it to best-of-N. Our
-//! reading, not tested: large data sets hold a few texts with words that the reference hardly ever writes, won or lost by
-//! chance; with a weak prior their scores are the most extreme, and only an optimiser without error finds them (its KLs go beyond 22
-//! nats, those of a text of equally likely words), while PPO samples its way and seldom meets them.
+//! More data helps PPO all the way and best-of-N up to 10 000 pairs (30 000 add nothing). It does not help the *exact*
+//! optimum: from 10 000 to 30 000 pairs its peak falls by a third, and a weaker prior (`prior_std` = 3, seeds 100 to
+//! 103) makes this worse and brings it to best-of-N. Our reading, not tested: large data sets hold a few texts with
+//! words that the reference hardly ever writes, won or lost by chance; with a weak prior their scores are the most
+//! extreme, and only an optimiser without error finds them (its KLs go beyond 22 nats, those of a text of equally
+//! likely words), while PPO samples its way and seldom meets them.
 //!
 //! **Controls**: with the true reward for a proxy nothing falls; a random proxy does not raise the gold reward; nothing is
 //! above the exact front; in a world of four words best-of-N is exact by enumeration.
@@ -224,15 +229,10 @@ impl Experiment for Overoptimisation {
             let range = "increasing, from 1, at most a quarter of `draws`";
             return Err(Error::parameter("best_of", format!("{:?}", p.best_of), range));
         }
-        if !(0.0..5.0).contains(&p.ppo.kl_gain) {
-            return Err(Error::parameter("ppo.kl_gain", p.ppo.kl_gain, "in [0, 5)"));
-        }
+        p.ppo.validate()?;
         Error::check_counts(&[
             ("accuracy_pairs", p.accuracy_pairs, 1, 10_000_000),
             ("draws", p.draws, 4, 10_000_000),
-            ("ppo.batch", p.ppo.batch, 1, 1_000_000),
-            ("ppo.epochs", p.ppo.epochs, 1, 1000),
-            ("ppo.minibatch", p.ppo.minibatch, 1, p.ppo.batch),
             ("rounds", p.rounds, 1, 1_000_000),
             ("every", p.every, 1, 1_000_000),
             ("random", p.random, 1, 10_000),
@@ -243,8 +243,6 @@ impl Experiment for Overoptimisation {
             ("prior_std", p.prior_std),
             ("learning_rate", p.learning_rate),
             ("no_penalty", p.no_penalty),
-            ("ppo.clip", p.ppo.clip),
-            ("ppo.kl_coefficient", p.ppo.kl_coefficient),
         ])
     }
 

@@ -1,21 +1,23 @@
 //! Prompts of another kind than those of training.
 //!
-//! **Claims** (Table 1 of arXiv:2305.18290): trained on TL;DR and tested on news articles, DPO still beats PPO: win rates against
-//! the articles' own summaries .36 to .26 at temperature 0 and .31 to .23 at .25 (reported second-hand).
+//! **Claims** (Table 1 of arXiv:2305.18290): trained on TL;DR and tested on news articles, DPO still beats PPO: win
+//! rates against the articles' own summaries .36 to .26 at temperature 0 and .31 to .23 at .25 (reported second-hand).
 //!
-//! **Measured**: the world of `summaries`. Corpus, pairs, reward model and tuning are of one family of articles; the test is on
-//! all articles of the other family, which have the same points and headlines in other company, against the summaries of
-//! simulated people who know them. What is learned about fluff, repetition and endings carries over; what is learned about points
-//! that go together misleads. Win rates are exact. Ours: world, sizes, rates; the criterion of four seeds in five is the facts'.
+//! **Measured**: the world of `summaries`. Corpus, pairs, reward model and tuning are of one family of articles; the
+//! test is on all articles of the other family, which have the same points and headlines in other company, against the
+//! summaries of simulated people who know them. What is learned about fluff, repetition and endings carries over; what
+//! is learned about points that go together misleads. Win rates are exact. Ours: world, sizes, rates; the criterion of
+//! four seeds in five is the facts'.
 //!
-//! **Controls**: trained on the family of the test, nothing falls: the families are copies of each other, so win rates are then
-//! those of the first family.
+//! **Controls**: trained on the family of the test, nothing falls: the families are copies of each other, so win rates
+//! are then those of the first family.
 //!
-//! **Findings** (30 seeds). The shift costs both methods .27 of their wins, and leaves DPO no lead: they are level abroad (mean leads of
-//! −.002 and .006) as they are at home. Both change the same table of a writer, from the same 4000 completions, and what
-//! misleads abroad, which points go together, they have learned alike; whatever made the paper's PPO worse abroad (it
-//! was worse at home) is not in this world. The controls are at 0 within their intervals, which seeds leave as wide as ±.045 because greedy
-//! win rates are lumpy; SFT, which is hardly random, agrees between the families to .002 at temperatures from .25 on.
+//! **Findings** (30 seeds). The shift lowers both methods' win rates by .27 (half of their wins), and leaves DPO no
+//! lead: they are level abroad (mean leads of −.002 and .006) as they are at home. Our reading, not tested: both change
+//! a table of the same form, and what misleads abroad, which points go together, they learn alike; whatever made the
+//! paper's PPO worse abroad (it was worse at home) is not in this world. The controls are at 0 within their intervals,
+//! which seeds leave as wide as ±.045 because greedy win rates are lumpy; SFT, which is hardly random, agrees between
+//! the families to .002 at temperatures from .25 on.
 
 use super::summaries::{Family, Summaries, SummarySetup};
 use super::temperature::{SERIES, setup, temperatures, training};
@@ -235,7 +237,7 @@ fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Articles of another kind: win rates of what was trained elsewhere".into(),
         subtitle: format!(
-            "Exact win rates; {samples} completions a method in training, tuned on articles of the training's kind. Bars: means with 95% t \
+            "Exact win rates; {samples} completions a run in training (PPO: and as many for its reward), tuned on articles of the training's kind. Bars: means with 95% t \
              intervals over seeds. Simulated people."
         ),
         panels: vec![panel(0.0), panel(0.25)],

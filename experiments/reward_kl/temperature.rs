@@ -1,27 +1,30 @@
 //! Summaries: the win rate against people's, by sampling temperature.
 //!
 //! **Claims** (Figure 2, right, of arXiv:2305.18290): DPO wins more than PPO at temperature 0 (about .61 against .57,
-//! reported second-hand), keeps more of it at higher temperatures, where PPO falls to the base model's level, and its best is above
-//! best-of-N's; Preferred-FT is hardly better than SFT.
+//! reported second-hand), keeps more of it at higher temperatures, where PPO falls to the base model's level, and its
+//! best is above best-of-N's; Preferred-FT is hardly better than SFT.
 //!
 //! **Measured**: the world of `summaries`: articles with three of five points; a point covered earns 2, a wrong
-//! statement costs 2, repetition and fluff 1, no end 2. Judged against a summary by the simulated people who wrote the corpus;
-//! labels are Bradley–Terry draws on the score. Win rates are exact sums over all summaries: by the score, ties halved, and by a
-//! judge as noisy as the labels. Each method takes as many completions in training and is tuned as `trained` says; best-of-N picks
-//! by the reward model that PPO has, from draws of the SFT writer (the only sampled curve).
+//! statement costs 2, repetition and fluff 1, no end 2. Judged against a summary by the simulated people who wrote the
+//! corpus; labels are Bradley–Terry draws on the score. Win rates are exact sums over all summaries: by the score, ties
+//! halved, and by a judge as noisy as the labels. Each method takes as many completions in training and is tuned as
+//! `trained` says; best-of-N picks by the reward model that PPO has, from draws of the SFT writer (the only sampled
+//! curve).
 //!
 //! Ours: world, sizes, rates, the reading of "falls to the base model's level" as within .05 at temperature 1.
 //!
-//! **Controls**: a policy against itself wins 1/2; a judge who does not look gives 1/2 to all; best-of-N by the score, from the same
-//! draws, is where the exact distribution says.
+//! **Controls**: a policy against itself wins 1/2; a judge who does not look gives 1/2 to all; best-of-N by the score,
+//! from the same draws, is where the exact distribution says.
 //!
-//! **Findings** (20 seeds). DPO's best beats people and best-of-128. At temperature 0 DPO and PPO are level: 4000 completions
-//! are enough for either, and greedy decoding asks only for the likeliest word. Two claims do not hold here: PPO is the flatter one (it falls by
-//! .06, DPO by .12), and at temperature 1 it is far above SFT. PPO trains what it samples at temperature 1, so that temperature suits it;
-//! DPO ranks words of fixed data and stays broader. That the paper's PPO falls to the base model's level is no property of the
-//! objective: a PPO with the same objective that is tuned for the whole range of temperatures does not. Preferred-FT is .09 above
-//! SFT, within .1 only just: most of it at temperature 0, where SFT repeats itself to the last word. Settings chosen by the mean win rate
-//! over temperatures; `--set training.tried=[0.0]` chooses at temperature 0, and changes no verdict on DPO against PPO.
+//! **Findings** (20 seeds). DPO's best beats people and best-of-128. At temperature 0 DPO and PPO are level: 4000
+//! completions are enough for either, and greedy decoding asks only for the likeliest word. Two claims do not hold
+//! here: PPO is the flatter one (it falls by .06, DPO by .12), and at temperature 1 it is far above SFT. PPO trains
+//! what it samples at temperature 1, so that temperature suits it; DPO ranks words of fixed data and stays broader.
+//! That the paper's PPO falls to the base model's level is no property of the objective: a PPO with the same objective
+//! that is tuned for the whole range of temperatures does not. Preferred-FT is .09 above SFT, within .1 only just:
+//! nearly half of it at temperature 0, where SFT repeats itself in some seeds and articles. Settings chosen by the mean
+//! win rate over temperatures; `--set training.tried=[0.0]` chooses at temperature 0, and changes no verdict on DPO
+//! against PPO.
 
 use super::summaries::{Family, Summaries, SummarySetup};
 use super::trained::{Method, PPO, Training, Workshop};
@@ -398,7 +401,7 @@ fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Summaries: win rate by sampling temperature".into(),
         subtitle: format!(
-            "Exact win rates on held-out articles (best-of-N, N = {n}: sampled); {samples} completions a method in training. Bands: 95% t \
+            "Exact win rates on held-out articles (best-of-N, N = {n}: sampled); {samples} completions a run in training. Bands: 95% t \
              intervals over seeds. Simulated people."
         ),
         panels: vec![panel("by the score, ties halved", |r| r.win), panel("by a noisy judge", |r| r.win_noisy)],

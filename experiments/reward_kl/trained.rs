@@ -119,25 +119,10 @@ impl Training {
             ("completions", self.completions, 2, 16),
             ("steps", self.steps, 2, 100_000_000),
             ("batch", self.batch, 1, 1_000_000),
-            ("ppo.batch", self.ppo.batch, 1, 1_000_000),
-            ("ppo.epochs", self.ppo.epochs, 1, 1000),
-            ("ppo.minibatch", self.ppo.minibatch, 1, self.ppo.batch),
             ("reward_epochs", self.reward_epochs, 1, 10_000),
         ])?;
-        if !(0.0..=1.0).contains(&self.ppo.lambda) {
-            return Err(Error::parameter("ppo.lambda", self.ppo.lambda, "in [0, 1]"));
-        }
-        if !(self.ppo.critic_rate > 0.0 && self.ppo.critic_rate <= 1.0) {
-            return Err(Error::parameter("ppo.critic_rate", self.ppo.critic_rate, "in (0, 1]"));
-        }
-        if !(0.0..5.0).contains(&self.ppo.kl_gain) {
-            return Err(Error::parameter("ppo.kl_gain", self.ppo.kl_gain, "in [0, 5)"));
-        }
-        Error::check_positive(&[
-            ("ppo.clip", self.ppo.clip),
-            ("ppo.kl_coefficient", self.ppo.kl_coefficient),
-            ("reward_learning_rate", self.reward_learning_rate),
-        ])
+        self.ppo.validate()?;
+        Error::check_positive(&[("reward_learning_rate", self.reward_learning_rate)])
     }
 
     /// Completions that a method takes in training.

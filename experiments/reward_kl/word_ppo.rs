@@ -30,6 +30,28 @@ pub(crate) struct PpoSettings {
     pub(crate) kl_gain: f64,
 }
 
+impl PpoSettings {
+    /// # Errors
+    /// A setting outside its range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        Error::check_counts(&[
+            ("ppo.batch", self.batch, 1, 1_000_000),
+            ("ppo.epochs", self.epochs, 1, 1000),
+            ("ppo.minibatch", self.minibatch, 1, self.batch),
+        ])?;
+        if !(0.0..=1.0).contains(&self.lambda) {
+            return Err(Error::parameter("ppo.lambda", self.lambda, "in [0, 1]"));
+        }
+        if !(self.critic_rate > 0.0 && self.critic_rate <= 1.0) {
+            return Err(Error::parameter("ppo.critic_rate", self.critic_rate, "in (0, 1]"));
+        }
+        if !(0.0..5.0).contains(&self.kl_gain) {
+            return Err(Error::parameter("ppo.kl_gain", self.kl_gain, "in [0, 5)"));
+        }
+        Error::check_positive(&[("ppo.clip", self.clip), ("ppo.kl_coefficient", self.kl_coefficient)])
+    }
+}
+
 /// PPO on rewards of whole completions of up to `length` words, to a KL target. `normalise` divides rewards by their running std and centres them.
 pub(crate) fn ppo(
     reference: &Markov,
@@ -44,6 +66,10 @@ pub(crate) fn ppo(
     let mut control = AdaptiveKl::new(s.kl_coefficient, target, s.kl_gain).ok_or_else(|| {
         Error::parameter("target_kl", target, "positive, with a positive coefficient and a gain in [0, 5)")
     })?;
+    let room = prompts.iter().map(|p| reference.farthest(p, length)).fold(0.0, f64::max);
+    if target >= room {
+        return Err(Error::parameter("targets", target, format!("below the room, {room:.1} nats")));
+    }
     let mut writer = reference.clone();
     let mut optimizer = writer.adam(learning_rate)?;
     // the critic: expected return by words written and row

@@ -183,7 +183,9 @@ fn narrow(low: f64, high: f64, most: usize) -> Vec<Tick> {
             .flat_map(|power| multiples.iter().map(move |m| m * 10_f64.powi(power)))
             .filter(|value| *value > 0.0 && within(*value, low, high))
             .collect();
-        if values.len() >= 3 && values.len() <= most {
+        // on a log axis neighbours are not evenly spaced: 0.9 and 1 may meet where 1, 2 and 3 do not
+        let crowded = values.windows(2).any(|v| (v[1] / v[0]).log10() * (most as f64) < 0.6 * (high - low));
+        if values.len() >= 3 && values.len() <= most && !crowded {
             return values.into_iter().map(|value| Tick { value, label: short(value, 1) }).collect();
         }
     }
@@ -262,6 +264,7 @@ mod tests {
     #[test]
     fn less_than_two_powers_get_labels_between() {
         assert_eq!(labels(&log(-1.4, -0.1, 6)), ["0.05", "0.1", "0.2", "0.5"]);
+        assert!(!labels(&log(0.84_f64.log10(), 3.88_f64.log10(), 5)).contains(&"0.9"), "it would meet 1");
         assert_eq!(labels(&log(0.31_f64.log10(), 0.74_f64.log10(), 6)), ["0.4", "0.5", "0.6", "0.7"]);
         assert_eq!(labels(&log(1234.0_f64.log10(), 1238.0_f64.log10(), 5)), ["1234", "1235", "1236", "1237", "1238"]);
     }

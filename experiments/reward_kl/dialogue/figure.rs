@@ -50,7 +50,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Dialogue: win rate against the chosen completions".into(),
         subtitle: format!(
-            "Exact win rates on held-out prompts (best-of-N by the learned reward, N = {n}: sampled); {samples} completions a method in \
+            "Exact win rates on held-out prompts (best-of-N by the learned reward, N = {n}: sampled); {samples} completions a run in \
              training. Bands: 95% t intervals over seeds."
         ),
         panels,

@@ -70,7 +70,6 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
         ),
         rank("alignment_given", "given", "so it is where unembeddings stay", |r| r.alignment, 0.3),
         rank("ches", "multi", "the higher the CHES score, the further it falls", |r| Some(r.ches), 0.3),
-        rank("ches_normalised", "multi", "so it is with the score by lengths", |r| Some(r.ches_normalised), 0.3),
         destination(rows, "destination", "single", "mass goes to the token whose unembedding lies most along W⁺ − W⁻"),
         destination(rows, "destination_given", "given", "so it does where unembeddings stay"),
         ledger(rows, "ledger", "single", "and it gets more of the probability than all others together"),

@@ -49,6 +49,16 @@ fn ahead(rows: &[Record<Row>], [first, second]: [&str; 2], proxy: bool) -> Estim
     })
 }
 
+/// Gold with a penalty less that without at equal d of at least 3.5, the most pairs, per seed.
+fn far_out(rows: &[Record<Row>]) -> Estimate {
+    let most = rows.iter().filter(|r| r.proxy == "learned").map(|r| r.pairs).max().unwrap_or(0);
+    mean_interval(&by_seed(rows, |g| {
+        let [first, second] = ["ppo_penalty", PPO].map(|m| Curve::of(g, "learned", most, m));
+        let both = first.grid().into_iter().filter(|p| p.d >= 3.5).filter_map(|p| Some(p.gold - second.at(p.d)?.gold));
+        mean(&both.collect::<Vec<_>>())
+    }))
+}
+
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
     [rise_and_fall(rows), data(rows), forms(rows), methods(rows), theory(rows), controls(rows)].concat()
 }
@@ -180,6 +190,13 @@ fn methods(rows: &[Record<Row>]) -> Vec<Check> {
             "but does not better the gold reward",
             "the same difference of gold, std",
             ahead(rows, ["ppo_penalty", PPO], false),
+            Criterion::Within(-0.05, 0.05),
+        ),
+        claim(
+            "penalty_far_out",
+            "nor worse it, far out and with the most data (put beside the check above when a referee saw that it averages opposite differences)",
+            "the same difference of gold where √KL is at least 3.5, most pairs, std",
+            far_out(rows),
             Criterion::Within(-0.05, 0.05),
         ),
     ]
