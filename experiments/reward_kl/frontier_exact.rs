@@ -241,6 +241,12 @@ impl Experiment for FrontierExact {
         if p.alphas.iter().any(|a| !(*a >= 0.0 && a.is_finite())) {
             return Err(Error::parameter("alphas", format!("{:?}", p.alphas), "each at least 0"));
         }
+        // what any completion can be away at most, as every word has at least the smoothing's probability; the front's own end, which is nearer,
+        // is known only to a run
+        let most = p.reviews.length as f64 * (2.0 * p.reviews.corpus as f64 + 9.0).ln();
+        if let Some(target) = p.targets.iter().find(|t| **t >= most) {
+            return Err(Error::parameter("targets", target, format!("below the room, at most {most:.1} nats")));
+        }
         Error::check_counts(&[
             ("steps", p.steps, 1, 100_000_000),
             ("batch", p.batch, 1, 1_000_000),

@@ -152,7 +152,7 @@ mod tests {
         for sign in [1.0, -1.0] {
             let paid = |_: &[u32], _: &[u32], cells: &[usize]| sign * cells.len() as f64;
             let mut rng = Stream::named(&["tests", "ppo of unequal lengths"]);
-            let last = ppo(&reference, &[vec![1]], 6, &paid, (settings, 0.05, 20.0, true), (20, 20), &mut rng)
+            let last = ppo(&reference, &[vec![1]], 6, &paid, (settings, 0.05, 6.0, true), (20, 20), &mut rng)
                 .expect("legal")
                 .remove(0);
             let length = |writer: &Markov| {
