@@ -74,6 +74,29 @@ pub(crate) fn front_volume(front: &[Tangent], base: f64, most_kl: f64) -> f64 {
     (0..SLICES).map(|i| (most_reward(front, (i as f64 + 0.5) * width) - base) * width).sum()
 }
 
+/// The volume of a method's points in units of the front's; NaN without a point.
+pub(crate) fn share_of_front(
+    volume: fn(&[(f64, f64)], f64, f64) -> f64,
+    points: &[(f64, f64)],
+    front: &[Tangent],
+    (base, most_kl): (f64, f64),
+) -> f64 {
+    if points.is_empty() {
+        return f64::NAN;
+    }
+    volume(points, base, most_kl) / front_volume(front, base, most_kl)
+}
+
+/// The least gap to the front, over its rise above `base`, of the points at a KL of a quarter to three quarters of the largest; NaN without one.
+pub(crate) fn least_gap(points: &[(f64, f64)], front: &[Tangent], (base, most_kl): (f64, f64)) -> f64 {
+    let middle = points.iter().filter(|p| (0.25 * most_kl..=0.75 * most_kl).contains(&p.0));
+    let gaps = middle.map(|&(kl, reward)| {
+        let best = most_reward(front, kl);
+        (best - reward) / (best - base)
+    });
+    gaps.fold(f64::NAN, f64::min)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +119,17 @@ mod tests {
         assert!((hull_volume(&points, 0.5, 10.0) - (0.075 + 0.825 + 1.8 + 1.0)).abs() < 1e-12);
         assert_eq!(hull_volume(&[], 0.5, 4.0), 0.0);
         assert_eq!(hull(&[(0.0, 0.7), (3.0, 0.6)], 0.5), [(0.0, 0.7)]);
+    }
+
+    /// Below the front reward = KL by a tenth of it at KL 2, by a half at KL 1; the third is not at a middle KL.
+    #[test]
+    fn gaps_and_shares() {
+        let front = [Tangent { beta: 1.0, kl: 1.0, reward: 1.0 }];
+        let points = [(2.0, 1.8), (1.0, 0.5), (3.9, 3.9)];
+        assert!((least_gap(&points, &front, (0.0, 4.0)) - 0.1).abs() < 1e-12);
+        assert!(least_gap(&points[2..], &front, (0.0, 4.0)).is_nan());
+        assert!((share_of_front(hull_volume, &[(4.0, 2.0)], &front, (0.0, 4.0)) - 0.5).abs() < 1e-12);
+        assert!(share_of_front(hull_volume, &[], &front, (0.0, 4.0)).is_nan());
     }
 
     /// Of the concave front reward = √KL, whose tangents have β = 1/(2√KL).

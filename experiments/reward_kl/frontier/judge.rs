@@ -1,7 +1,7 @@
 //! The claims on the frontier, from hypervolumes per seed.
 
 use super::{Row, tangents};
-use crate::reward_kl::front::{front_volume, hull_volume, hypervolume, most_reward};
+use crate::reward_kl::front::{hull_volume, hypervolume, least_gap, most_reward, share_of_front};
 use crate::statistics::{by_seed, largest, smallest};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
@@ -27,12 +27,11 @@ pub(super) fn volume(rows: &[&Record<Row>], method: &str) -> f64 {
 }
 
 fn volume_by(volume: fn(&[(f64, f64)], f64, f64) -> f64, rows: &[&Record<Row>], method: &str) -> f64 {
-    let points: Vec<(f64, f64)> = rows.iter().filter(|r| r.method == method).map(|r| (r.kl, r.reward)).collect();
-    if points.is_empty() {
-        return f64::NAN;
-    }
-    let (start, most) = (start(rows), most_kl(rows));
-    volume(&points, start, most) / front_volume(&tangents(rows), start, most)
+    share_of_front(volume, &points(rows, method), &tangents(rows), (start(rows), most_kl(rows)))
+}
+
+fn points(rows: &[&Record<Row>], method: &str) -> Vec<(f64, f64)> {
+    rows.iter().filter(|r| r.method == method).map(|r| (r.kl, r.reward)).collect()
 }
 
 fn more(rows: &[Record<Row>], [more, less]: [&str; 2]) -> Estimate {
@@ -48,13 +47,7 @@ fn more_mixed(rows: &[Record<Row>], [more, less]: [&str; 2]) -> Estimate {
 /// The least gap to the front, over its rise above the start, of a method's points between a quarter and three quarters of the
 /// largest target.
 fn gap(rows: &[&Record<Row>], method: &str) -> f64 {
-    let (front, most, start) = (tangents(rows), most_kl(rows), start(rows));
-    let middle = |r: &&&Record<Row>| r.method == method && (0.25 * most..=0.75 * most).contains(&r.kl);
-    let gaps = rows.iter().filter(middle).map(|r| {
-        let best = most_reward(&front, r.kl);
-        (best - r.reward) / (best - start)
-    });
-    gaps.fold(f64::NAN, f64::min)
+    least_gap(&points(rows, method), &tangents(rows), (start(rows), most_kl(rows)))
 }
 
 /// Of a seed's sampled evaluations: (sampled less exact, standard error), of KLs and rewards. Errors so small that rounding in f32

@@ -1,6 +1,6 @@
 //! The claims on the frontier, from hypervolumes per seed.
 
-use super::super::front::{front_volume, hull_volume, hypervolume, most_reward};
+use super::super::front::{hull_volume, hypervolume, least_gap, most_reward, share_of_front};
 use super::{Row, tangents};
 use crate::statistics::{by_seed, largest, smallest};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
@@ -22,14 +22,16 @@ fn mixed_volume(rows: &[&Record<Row>], method: &str) -> f64 {
 }
 
 fn volume_by(volume: fn(&[(f64, f64)], f64, f64) -> f64, rows: &[&Record<Row>], method: &str) -> f64 {
-    let own: Vec<&&Record<Row>> = rows.iter().filter(|r| r.method == method).collect();
-    let Some(start) = rows.iter().find(|r| r.method != "front" && r.step == 0) else { return f64::NAN };
-    if own.is_empty() {
-        return f64::NAN;
-    }
-    let points: Vec<(f64, f64)> = own.iter().map(|r| (r.kl, r.reward)).collect();
-    let most = most_kl(rows);
-    volume(&points, start.reward, most) / front_volume(&tangents(rows), start.reward, most)
+    share_of_front(volume, &points(rows, method), &tangents(rows), (start(rows), most_kl(rows)))
+}
+
+fn points(rows: &[&Record<Row>], method: &str) -> Vec<(f64, f64)> {
+    rows.iter().filter(|r| r.method == method).map(|r| (r.kl, r.reward)).collect()
+}
+
+/// The reference's reward.
+fn start(rows: &[&Record<Row>]) -> f64 {
+    rows.iter().find(|r| r.method != "front" && r.step == 0).map_or(f64::NAN, |r| r.reward)
 }
 
 fn more(rows: &[Record<Row>], [more, less]: [&str; 2]) -> Estimate {
@@ -42,14 +44,7 @@ fn more_mixed(rows: &[Record<Row>], [more, less]: [&str; 2]) -> Estimate {
 
 /// The least gap to the front, over its room above the start, of a method's points between a quarter and three quarters of the largest target.
 fn gap(rows: &[&Record<Row>], method: &str) -> f64 {
-    let (front, most) = (tangents(rows), most_kl(rows));
-    let start = rows.iter().find(|r| r.method != "front" && r.step == 0).map_or(f64::NAN, |r| r.reward);
-    let middle = |r: &&&Record<Row>| r.method == method && (0.25 * most..=0.75 * most).contains(&r.kl);
-    let gaps = rows.iter().filter(middle).map(|r| {
-        let best = most_reward(&front, r.kl);
-        (best - r.reward) / (best - start)
-    });
-    gaps.fold(f64::NAN, f64::min)
+    least_gap(&points(rows, method), &tangents(rows), (start(rows), most_kl(rows)))
 }
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {

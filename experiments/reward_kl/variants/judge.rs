@@ -1,6 +1,6 @@
 //! The claims on the losses, from hypervolumes per seed.
 
-use super::super::front::{front_volume, hull, hull_volume, most_reward};
+use super::super::front::{hull, hull_volume, least_gap, most_reward, share_of_front};
 use super::families::Family;
 use super::{Row, tangents};
 use crate::statistics::{by_seed, largest};
@@ -27,23 +27,12 @@ fn points(rows: &[&Record<Row>], labels: &str, family: Family) -> Vec<(f64, f64)
 
 /// A family's hypervolume over the front's.
 pub(super) fn volume(rows: &[&Record<Row>], labels: &str, family: Family) -> f64 {
-    let (start, points) = (start(rows), points(rows, labels, family));
-    if points.is_empty() {
-        return f64::NAN;
-    }
-    let most = most_kl(rows);
-    hull_volume(&points, start, most) / front_volume(&tangents(rows), start, most)
+    share_of_front(hull_volume, &points(rows, labels, family), &tangents(rows), (start(rows), most_kl(rows)))
 }
 
 /// The least gap to the front, over the front's rise, of a family's points at a KL of a quarter to three quarters of the largest.
 fn gap(rows: &[&Record<Row>], labels: &str, family: Family) -> f64 {
-    let (front, start, most) = (tangents(rows), start(rows), most_kl(rows));
-    let middle = points(rows, labels, family).into_iter().filter(|p| (0.25 * most..=0.75 * most).contains(&p.0));
-    let gaps = middle.map(|(kl, reward)| {
-        let best = most_reward(&front, kl);
-        (best - reward) / (best - start)
-    });
-    gaps.fold(f64::NAN, f64::min)
+    least_gap(&points(rows, labels, family), &tangents(rows), (start(rows), most_kl(rows)))
 }
 
 /// The least KL at which a family has half of the front's rise; NaN where it never has.
