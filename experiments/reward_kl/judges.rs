@@ -328,7 +328,7 @@ fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Simulated judges against a simulated panel (no evidence about GPT-4)".into(),
         subtitle: format!(
-            "Each against PPO at temperature 0, exact over all pairs of summaries; {samples} completions a run in training. Bars: means \
+            "Each against PPO at temperature 0, exact over all pairs of summaries; {samples} completions a run in training (PPO: as many more for its reward). Bars: means \
              with 95% t intervals over seeds."
         ),
         panels: vec![

@@ -401,7 +401,7 @@ fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Summaries: win rate by sampling temperature".into(),
         subtitle: format!(
-            "Exact win rates on held-out articles (best-of-N, N = {n}: sampled); {samples} completions a run in training. Bands: 95% t \
+            "Exact win rates on held-out articles (best-of-N, N = {n}: sampled); {samples} completions a run in training (PPO: as many more for its reward). Bands: 95% t \
              intervals over seeds. Simulated people."
         ),
         panels: vec![panel("by the score, ties halved", |r| r.win), panel("by a noisy judge", |r| r.win_noisy)],

@@ -50,8 +50,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Dialogue: win rate against the chosen completions".into(),
         subtitle: format!(
-            "Exact win rates on held-out prompts (best-of-N by the learned reward, N = {n}: sampled); {samples} completions a run in \
-             training. Bands: 95% t intervals over seeds."
+            "Exact win rates on held-out prompts (best-of-N by the learned reward, N = {n}: sampled); {samples} completions a run in training (PPO: as many more for its reward). Bands: 95% t intervals over seeds."
         ),
         panels,
         columns: 2,

@@ -43,7 +43,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Likelihood displacement: where the chosen mass goes".into(),
         subtitle:
             "One pair, DPO's exact gradient flow until its margin has grown by a fixed amount; each point one pair of a random \
-                   model (first seed). Bars: mean over displaced single-token pairs, 95% t intervals over seeds."
+                   model (first seed). Bars: mean over displaced pairs of one token, unembeddings trained, 95% t intervals over seeds."
                 .into(),
         panels: vec![
             panel(

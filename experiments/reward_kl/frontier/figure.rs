@@ -1,6 +1,6 @@
 //! Figure 2 (left) with the exact front, and hypervolumes.
 
-use super::judge::{room, volume};
+use super::judge::{most_kl, room, volume};
 use super::{Row, tangents};
 use crate::statistics::by_seed;
 use rewardlab::experiment::Record;
@@ -28,7 +28,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Reward against KL of a small transformer, with the exact front".into(),
         subtitle: format!(
             "Exact values on held-out prompts. Left: every checkpoint of every run of the first seed. Right: means with 95% t intervals over \
-             seeds. {samples} completions a method, for PPO's rounds and for the pairs; as many learning rates for each tuned method. Room {:.1} \
+             seeds. {samples} completions a run (PPO by a learned reward: as many more for it); as many learning rates for each tuned method. Room {:.1} \
              nats; the learned reward ranks {:.0}% of held-out pairs right.",
             mean(&rooms),
             100.0 * mean(&accuracy)
@@ -48,9 +48,10 @@ fn cloud(rows: &[&Record<Row>]) -> Panel {
     let mut layers =
         vec![Layer::Line { series: "exact front".into(), points: front, stroke: Stroke::Solid, markers: false }];
     layers.extend(METHODS.iter().map(own));
+    layers.push(Layer::Vertical { label: "largest KL target".into(), x: most_kl(rows) });
     Panel {
         title: "all checkpoints".into(),
-        x: Axis { label: "KL(π‖reference) (nats)".into(), range: Some((0.0, 16.0)), ..Axis::default() },
+        x: Axis { label: "KL(π‖reference) (nats)".into(), ..Axis::default() },
         y: Axis { label: "expected true reward".into(), ..Axis::default() },
         layers,
     }

@@ -7,7 +7,7 @@ use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
 
 /// Up to which KL volumes are taken: the largest of PPO's targets.
-fn most_kl(rows: &[&Record<Row>]) -> f64 {
+pub(super) fn most_kl(rows: &[&Record<Row>]) -> f64 {
     rows.iter().filter(|r| r.method == "ppo").map(|r| r.setting).fold(0.0, f64::max)
 }
 

@@ -28,7 +28,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Reward against KL: DPO, PPO and the exact front".into(),
         subtitle: format!(
-            "Exact values on held-out prompts; every checkpoint of every run (first seed). Above left: {} completions a method; above right: \
+            "Exact values on held-out prompts; every checkpoint of every run (first seed). Above left: {} completions a run (PPO by a learned reward: as many more for it); above right: \
              {} (the exact gradient takes none). GT: the true reward. Below: means with 95% t intervals over seeds.",
             samples(&MATCHED),
             samples(&UNLIMITED)

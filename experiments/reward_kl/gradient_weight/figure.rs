@@ -23,6 +23,16 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let each = |part: &str, y: fn(&Row) -> Option<f64>| -> Vec<Layer> {
         rules.iter().map(|rule| line(&words(rule), part, rule, y)).collect()
     };
+    // one seed of ten may have a hundred times the others' probability
+    let geometric = |rule: &&str| Layer::Line {
+        series: words(rule),
+        points: means(&summary(of(rows, "leak", rule).filter_map(|r| Some((r.at, r.unseen?.ln())))))
+            .into_iter()
+            .map(|(at, log)| (at, log.exp()))
+            .collect(),
+        stroke: Stroke::Solid,
+        markers: false,
+    };
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
     let panel = |title: &str, x: Axis, y: Axis, layers: Vec<Layer>| Panel { title: title.into(), x, y, layers };
     let odds = || axis("log-odds, best against worst (nats)");
@@ -31,13 +41,18 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Without its weight DPO is unlikelihood training".into(),
         subtitle: format!(
             "Above: one logit per output, deterministic labels, gradient flow. Below: a transformer that has learned a corpus, \
-             then its pairs; unseen: strings in no data. Means over {} seeds.",
+             then its pairs (many prompts); unseen: strings in no data. Means over {} seeds, geometric for probabilities.",
             seeds(rows).len()
         ),
         panels: vec![
             panel("With the weight", log_axis("flow time"), odds(), growth("weighted")),
             panel("Without", axis("flow time"), odds(), growth("unweighted")),
-            panel("Unseen strings: transformer", axis("steps"), log_axis("probability"), each("leak", |r| r.unseen)),
+            panel(
+                "Unseen strings: transformer",
+                axis("steps"),
+                log_axis("probability"),
+                rules.iter().map(geometric).collect(),
+            ),
             panel(
                 "Entropy: transformer",
                 axis("steps"),
