@@ -6,6 +6,7 @@ mod idx;
 mod outline;
 mod sentiment;
 pub mod text;
+pub mod translation;
 mod world;
 
 pub use automaton::{Automaton, Ngrams, TokenWorld};

@@ -102,7 +102,7 @@ mod sentiment;
 mod similarity;
 mod vocab;
 
-pub use metrics::{bleu, meteor, rouge_l};
+pub use metrics::{Chrf, bleu, meteor, rouge_l};
 pub use plain::{Document, plain_text};
 pub use sentiment::sentiment;
 pub use similarity::{CLASSES, Pair};

@@ -5,10 +5,12 @@
 //! the reference implementations in Python.
 
 mod bleu;
+mod chrf;
 mod meteor;
 mod rouge;
 
 pub use bleu::bleu;
+pub use chrf::Chrf;
 pub use meteor::meteor;
 pub use rouge::rouge_l;
 
