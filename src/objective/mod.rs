@@ -16,6 +16,7 @@ mod grpo;
 mod kl;
 mod kl_control;
 mod nll;
+mod offline;
 mod policy_gradient;
 mod ppo;
 mod preference;
@@ -35,6 +36,10 @@ pub use kl::{
 };
 pub use kl_control::AdaptiveKl;
 pub use nll::{nll_loss, soft_cross_entropy_loss};
+pub use offline::{
+    GeometricSchedule, VTrace, behaviour_kl_loss, gold_loss, oac_loss, vmpo_policy_loss, vmpo_temperature_loss,
+    vmpo_weights, vtrace, weighted_nll_loss,
+};
 pub use policy_gradient::{policy_gradient_objective, sequence_policy_gradient_objective};
 pub use ppo::{expected_ppo_clip_objective, ppo_clip_objective};
 pub use preference::{
