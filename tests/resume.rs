@@ -3,8 +3,8 @@
 #![allow(missing_docs)]
 
 use rewardlab::algorithm::{
-    Advantage, Example, ExpertIteration, ExpertIterationParams, PolicyGradient, PolicyGradientParams, Ppo, PpoParams,
-    PreferenceLoss, PreferenceTuning, Resume, RewardModelParams, RewardModelling, Sft, TokenPair, Trainee,
+    Advantage, Example, PolicyGradient, PolicyGradientParams, Ppo, PpoParams, PreferenceLoss, PreferenceTuning, Resume,
+    RewardModelParams, RewardModelling, Sft, TokenPair, Trainee,
 };
 use rewardlab::lm::cpu::Sampling;
 use rewardlab::lm::{Config, Decay, Schedule, ScoreHead, Size, init};
@@ -134,12 +134,6 @@ fn reward_modelling_goes_on() {
             format!("{loss:?} {:?} {:?}", run.accuracy(), run.kept_epoch())
         },
     );
-}
-
-#[test]
-fn expert_iteration_goes_on() {
-    let settings = ExpertIterationParams { prompts: 4, ..ExpertIterationParams::default() };
-    survives(|_| ExpertIteration::new(&settings, rng()).expect("legal"), |run, trainee| on_rewards!(run, trainee));
 }
 
 #[test]

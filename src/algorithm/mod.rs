@@ -3,18 +3,19 @@
 //! For transformers each loop is a struct with one step or round, which [`Resume`] saves and loads, and a function that
 //! runs it to its end.
 
-mod expert_iteration;
+mod epochs;
 mod learner;
 mod optimizer;
 mod policy_gradient;
 mod ppo;
 mod preference;
+mod rest;
 mod resume;
 mod rollout;
+mod score_regression;
 mod sft;
 mod trainee;
 
-pub use expert_iteration::{ExpertIteration, ExpertIterationParams, ExpertRound, Selection, expert_iteration};
 pub use learner::{Learner, Step};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use policy_gradient::{
@@ -25,7 +26,11 @@ pub use preference::{
     PairBatch, PairStep, PreferenceLoss, PreferenceTuning, RewardModelParams, RewardModelling, TokenPair,
     preference_tuning, reward_modelling,
 };
+pub use rest::{
+    Critic, Exhausted, Grown, Half, Improved, Keep, OfflineLoss, Report, Rest, RestParams, Scored, Start, Task, rest,
+};
 pub use resume::Resume;
 pub use rollout::Round;
+pub use score_regression::{Place, Rated, ScoreRegression, score_regression};
 pub use sft::{Sft, sft};
 pub use trainee::{Example, Trainee};

@@ -149,7 +149,7 @@ impl Running {
 
 impl Resume for Ppo {
     const LOOP: &'static str = "ppo";
-    const REFERENCE: bool = true;
+    const REFERENCES: usize = 1;
 
     fn reference(&self) -> &[f32] {
         &self.reference

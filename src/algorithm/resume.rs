@@ -15,10 +15,10 @@ pub trait Resume: Serialize + DeserializeOwned {
     /// Names the loop in the file.
     const LOOP: &'static str;
 
-    /// Whether the KL to a reference is part of the loop.
-    const REFERENCE: bool = false;
+    /// How many models beside the trained one the loop holds: references, checkpoints, behaviour policies.
+    const REFERENCES: usize = 0;
 
-    /// The reference's weights; empty for a loop without.
+    /// Their weights, one set after the other.
     fn reference(&self) -> &[f32] {
         &[]
     }
@@ -49,7 +49,7 @@ pub trait Resume: Serialize + DeserializeOwned {
         }
         let state = STANDARD.decode(state).map_err(|e| wrong(e.to_string()))?;
         let mut run: Self = postcard::from_bytes(&state).map_err(|e| wrong(e.to_string()))?;
-        let expected = if Self::REFERENCE { checkpoint.params.len() } else { 0 };
+        let expected = Self::REFERENCES * checkpoint.params.len();
         Error::check_shape("reference weights", expected, checkpoint.reference.len())?;
         run.set_reference(trainee.restore(checkpoint));
         Ok(run)

@@ -1,5 +1,6 @@
 //! Supervised finetuning.
 
+use super::epochs::Epochs;
 use super::resume::Resume;
 use super::trainee::{Example, Trainee};
 use crate::error::{Error, Result};
@@ -14,11 +15,9 @@ pub struct Sft {
     /// Examples per step.
     size: usize,
     step: u64,
-    /// What is left of the epoch; the next is at the end.
-    order: Vec<usize>,
     /// Sum and number of the losses of the last tenth of the steps.
     last: (f64, f64),
-    rng: Stream,
+    epochs: Epochs,
 }
 
 impl Sft {
@@ -31,7 +30,7 @@ impl Sft {
         if size == 0 {
             return Err(Error::parameter("size", size, "at least 1 example per step"));
         }
-        Ok(Self { schedule: *schedule, size, step: 0, order: Vec::new(), last: (0.0, 0.0), rng })
+        Ok(Self { schedule: *schedule, size, step: 0, last: (0.0, 0.0), epochs: Epochs::new(rng) })
     }
 
     /// Whether all steps are made.
@@ -48,15 +47,12 @@ impl Sft {
         if examples.is_empty() {
             return Err(Error::Usage("supervised finetuning needs at least one example".into()));
         }
-        let mut batch = Vec::with_capacity(self.size);
-        while batch.len() < self.size.min(examples.len()) {
-            let next = self.order.pop().unwrap_or_else(|| {
-                self.order = self.rng.permutation(examples.len());
-                self.order.pop().unwrap_or(0)
-            });
-            let example = examples.get(next);
-            batch.push(example.ok_or_else(|| Error::Usage(format!("example {next} of an earlier step is gone")))?);
-        }
+        let example = |i: usize| {
+            let example = examples.get(i);
+            example.ok_or_else(|| Error::Usage(format!("example {i} of an earlier step is gone")))
+        };
+        let batch = self.epochs.batch(self.size, examples.len());
+        let batch: Vec<&Example> = batch.into_iter().map(example).collect::<Result<_>>()?;
         let loss = trainee.nll_step(batch, self.schedule.rate(self.step))?;
         if self.step >= self.schedule.steps.saturating_sub(self.schedule.steps.div_ceil(10)) {
             self.last = (self.last.0 + loss, self.last.1 + 1.0);
@@ -91,8 +87,9 @@ pub fn sft(
     while !run.is_done() {
         run.step(trainee, examples)?;
     }
-    *rng = run.rng;
-    Ok(run.last.0 / run.last.1)
+    let loss = run.loss();
+    *rng = run.epochs.into_rng();
+    Ok(loss)
 }
 
 #[cfg(test)]

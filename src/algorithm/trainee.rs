@@ -148,6 +148,14 @@ impl Trainee {
         Ok(())
     }
 
+    /// Goes on from other weights of the same model, with fresh moments.
+    pub(super) fn restart(&mut self, params: &[f32]) -> Result<()> {
+        Error::check_shape("parameters", self.params.len(), params.len())?;
+        self.params.copy_from_slice(params);
+        self.optimizer = AdamW::new(params.len(), 0.0)?;
+        Ok(())
+    }
+
     /// One step of descent on Σ weight · quantity after a forward pass with [`Keep::All`]; returns the gradient's norm
     /// before clipping.
     ///

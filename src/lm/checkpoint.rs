@@ -15,8 +15,7 @@ const SECOND: &str = "optimizer.second_moment";
 const REFERENCE: &str = "reference";
 const STATE: &str = "training_state";
 
-/// Weights, the optimiser's moments and step counter, the caller's cursor, and the weights of the model that training is
-/// held to, if there is one.
+/// Weights, the optimiser's moments and step counter, the caller's cursor, and the weights of other models that training holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// The weights, flat.
@@ -25,7 +24,7 @@ pub struct Checkpoint {
     pub optimizer: AdamW,
     /// Whatever names the place in the run: the step, the place in the data, the state of random streams.
     pub cursor: String,
-    /// The reference's weights, flat; empty for none.
+    /// The weights of references, flat, one set after the other; empty for none.
     pub reference: Vec<f32>,
 }
 
@@ -94,7 +93,8 @@ impl Checkpoint {
         let flat = |name: &str| {
             let view = tensor(name)?;
             let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            if view.dtype() == Dtype::F32 && values.len() == layout.len() {
+            let fits = values.len() == layout.len() || name == REFERENCE && values.len().is_multiple_of(layout.len());
+            if view.dtype() == Dtype::F32 && fits {
                 Ok(values)
             } else {
                 Err(wrong(name, format!("{:?} × {}, expected F32 × {}", view.dtype(), values.len(), layout.len())))

@@ -31,7 +31,7 @@ pub struct PolicyGradient {
 
 impl Resume for PolicyGradient {
     const LOOP: &'static str = "policy_gradient";
-    const REFERENCE: bool = true;
+    const REFERENCES: usize = 1;
 
     fn reference(&self) -> &[f32] {
         &self.reference

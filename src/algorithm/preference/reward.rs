@@ -51,7 +51,7 @@ pub struct RewardModelling {
 
 impl Resume for RewardModelling {
     const LOOP: &'static str = "reward_modelling";
-    const REFERENCE: bool = true;
+    const REFERENCES: usize = 1;
 
     fn reference(&self) -> &[f32] {
         &self.kept

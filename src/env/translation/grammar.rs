@@ -18,7 +18,7 @@ pub enum Domain {
 
 /// A noun with what agrees with it.
 #[derive(Clone, Copy, Debug)]
-struct Phrase {
+pub(super) struct Phrase {
     definite: bool,
     adjective: Option<usize>,
     noun: usize,

@@ -48,7 +48,8 @@ const ADJECTIVES: &str = "brel shon tupp wex mirk quam";
 const VERBS: &str = "jat lopp meek nurd puv rass tig yold";
 const ARTICLES: &str = "u tha";
 const PREPOSITIONS: &str = "ab im og";
-const TARGET_NOUNS: &str = "barin celd dorim fagal gumer hilap jasun lokir mevat nudol pirem ragub sanil tobek vulat zerim";
+const TARGET_NOUNS: &str =
+    "barin celd dorim fagal gumer hilap jasun lokir mevat nudol pirem ragub sanil tobek vulat zerim";
 const TARGET_ADJECTIVES: &str = "alb crud fost grev lind marn";
 const TARGET_VERBS: &str = "ami bate copu dura lego mova nota pesa";
 const TARGET_ARTICLES: &str = "un l";

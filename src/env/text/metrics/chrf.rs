@@ -81,7 +81,11 @@ mod tests {
         ("lo barino albo la celda copunt", "lo barino albo la celda copunt", 1.0),
         ("lo barino alba la celda copunt", "lo barino albo la celda copunt", 0.837_719_744_024_091_9),
         ("la celda copunt", "lo barino albo la celda copunt", 0.519_274_582_952_243_9),
-        ("lo barino albo la celda copunt lo barino albo la celda copunt", "lo barino albo la celda copunt", 0.817_774_549_821_255_9),
+        (
+            "lo barino albo la celda copunt lo barino albo la celda copunt",
+            "lo barino albo la celda copunt",
+            0.817_774_549_821_255_9,
+        ),
         ("xyz", "lo barino", 0.0),
         ("naïve café", "naive cafe", 0.394_113_756_613_756_64),
         ("ab", "abcdefgh", 0.234_042_553_191_489_37),
