@@ -1,0 +1,510 @@
+//! What the experiments on translation share: a small decoder that reads the source as its prefix, three data sets after the paper's,
+//! supervised models, runs of `ReST` on them, and what a policy is worth on sources that nothing was chosen on.
+
+use rewardlab::algorithm::{
+    Example, Half, Place, Rated, Report, RestParams, Task, Trainee, rest, score_regression, sft,
+};
+use rewardlab::env::Split;
+use rewardlab::env::translation::{Domain, EOS, Judge, Pair, SOURCE_MAX, TARGET_MAX, vocab};
+use rewardlab::error::{Error, Result};
+use rewardlab::experiment::Context;
+use rewardlab::lm::{Config, Decay, Sampling, Schedule, ScoreHead, Size, init};
+use rewardlab::rng::Stream;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The parts of the paper's three data sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum DataSet {
+    /// IWSLT's part: middling in size and in candidates per source.
+    Talks,
+    /// WMT's part: many sources, few candidates of each.
+    News,
+    /// The internal Web Domain's part: few sources, many candidates, another domain; its model is the news model, finetuned.
+    Web,
+}
+
+/// All three.
+pub(crate) const DATA_SETS: [DataSet; 3] = [DataSet::Talks, DataSet::News, DataSet::Web];
+
+impl DataSet {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Talks => "talks",
+            Self::News => "news",
+            Self::Web => "web",
+        }
+    }
+
+    fn domain(self) -> Domain {
+        match self {
+            Self::Talks => Domain::Talks,
+            Self::News => Domain::News,
+            Self::Web => Domain::Web,
+        }
+    }
+}
+
+/// Size and quality of a data set.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DataSetup {
+    /// Supervised pairs, whose sources are grown from; 8 to 100 000.
+    pub(crate) pairs: usize,
+    /// Mistakes per word of their translations; in [0, 1).
+    pub(crate) noise: f64,
+    /// Samples of a source in a Grow step; 1 to 10 000.
+    pub(crate) candidates: usize,
+}
+
+/// Model, data and budgets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TranslationSetup {
+    /// Width of the residual stream, a multiple of 2 · `heads`; 8 to 512.
+    pub(crate) width: usize,
+    /// Transformer blocks; 1 to 12.
+    pub(crate) layers: usize,
+    /// Attention heads; 1 to 16.
+    pub(crate) heads: usize,
+    /// Steps of supervised training; 1 to 1 000 000.
+    pub(crate) sft_steps: u64,
+    /// Pairs per step; 1 to 1024.
+    pub(crate) sft_batch: usize,
+    /// Peak learning rate of supervised training (cosine); positive.
+    pub(crate) sft_learning_rate: f64,
+    /// Largest norm of a gradient; positive.
+    pub(crate) gradient_clip: f64,
+    /// Held-out sources by which checkpoints are compared; 2 to 100 000.
+    pub(crate) held_out: usize,
+    /// Further held-out sources, on which everything is reported; 2 to 100 000.
+    pub(crate) test: usize,
+    /// Samples of each of these; 1 to 10 000.
+    pub(crate) test_candidates: usize,
+    /// IWSLT's part.
+    pub(crate) talks: DataSetup,
+    /// WMT's part.
+    pub(crate) news: DataSetup,
+    /// Web Domain's part.
+    pub(crate) web: DataSetup,
+    /// The loop. Candidates are the data sets'.
+    pub(crate) rest: RestParams,
+}
+
+impl TranslationSetup {
+    /// The paper profile: temperature, mixture and thresholds the paper's; sizes ours, chosen on other random streams so that the supervised
+    /// model is worth about 0.7.
+    pub(crate) fn paper() -> Self {
+        Self {
+            width: 48,
+            layers: 2,
+            heads: 4,
+            sft_steps: 1200,
+            sft_batch: 64,
+            sft_learning_rate: 5e-3,
+            gradient_clip: 1.0,
+            held_out: 100,
+            test: 200,
+            test_candidates: 8,
+            talks: DataSetup { pairs: 1000, noise: 0.2, candidates: 16 },
+            news: DataSetup { pairs: 2000, noise: 0.25, candidates: 8 },
+            web: DataSetup { pairs: 300, noise: 0.25, candidates: 50 },
+            rest: RestParams::default(),
+        }
+    }
+
+    /// Seconds instead of minutes.
+    pub(crate) fn smoke() -> Self {
+        let paper = Self::paper();
+        let fewer = |set: DataSetup, pairs: usize, candidates: usize| DataSetup { pairs, candidates, ..set };
+        Self {
+            width: 16,
+            layers: 1,
+            heads: 2,
+            sft_steps: 100,
+            sft_batch: 16,
+            held_out: 10,
+            test: 20,
+            test_candidates: 2,
+            talks: fewer(paper.talks, 60, 4),
+            news: fewer(paper.news, 80, 3),
+            web: fewer(paper.web, 30, 8),
+            rest: RestParams { steps: 10, evaluate_every: 5, held_out_candidates: 2, ..paper.rest.clone() },
+            ..paper
+        }
+    }
+
+    /// # Errors
+    /// The first parameter outside its legal range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        Error::check_counts(&[
+            ("width", self.width, 8, 512),
+            ("layers", self.layers, 1, 12),
+            ("heads", self.heads, 1, 16),
+            ("sft_steps", self.sft_steps as usize, 1, 1_000_000),
+            ("sft_batch", self.sft_batch, 1, 1024),
+            ("held_out", self.held_out, 2, 100_000),
+            ("test", self.test, 2, 100_000),
+            ("test_candidates", self.test_candidates, 1, 10_000),
+        ])?;
+        if !self.width.is_multiple_of(2 * self.heads) {
+            return Err(Error::parameter("width", self.width, format!("a multiple of 2 · heads = {}", 2 * self.heads)));
+        }
+        Error::check_positive(&[("sft_learning_rate", self.sft_learning_rate), ("gradient_clip", self.gradient_clip)])?;
+        for set in DATA_SETS {
+            let own = self.set(set);
+            let counts = [("pairs", own.pairs, 8, 100_000), ("candidates", own.candidates, 1, 10_000)];
+            Error::check_counts(&counts).map_err(|e| e.within(set.name()))?;
+            if !(0.0..1.0).contains(&own.noise) {
+                return Err(Error::parameter("noise", own.noise, "in [0, 1)").within(set.name()));
+            }
+        }
+        self.rest.validate().map_err(|e| e.within("rest"))
+    }
+
+    pub(crate) fn set(&self, set: DataSet) -> DataSetup {
+        match set {
+            DataSet::Talks => self.talks,
+            DataSet::News => self.news,
+            DataSet::Web => self.web,
+        }
+    }
+
+    /// The loop's settings with a data set's candidates.
+    pub(crate) fn loop_of(&self, set: DataSet) -> RestParams {
+        RestParams { candidates: self.set(set).candidates, ..self.rest.clone() }
+    }
+
+    fn config(&self) -> Config {
+        let context = SOURCE_MAX + TARGET_MAX;
+        let size = Size { vocab: vocab(), width: self.width, layers: self.layers, heads: self.heads, context };
+        let scores = vec![ScoreHead { name: "value".into(), outputs: 1 }];
+        Config { scores, ..Config::llama(size) }
+    }
+
+    /// A model with these weights and a fresh optimiser.
+    ///
+    /// # Errors
+    /// Weights of another size.
+    pub(crate) fn trainee(&self, params: &[f32]) -> Result<Trainee> {
+        Trainee::new(&self.config(), params.to_vec(), self.gradient_clip)
+    }
+
+    /// How models translate, but for the temperature.
+    pub(crate) fn sampling() -> Sampling {
+        Sampling { end: Some(EOS), ..Sampling::plain(TARGET_MAX) }
+    }
+
+    /// The data of a set at this seed: the same in all experiments.
+    ///
+    /// # Errors
+    /// A stage folder that cannot be used.
+    pub(crate) fn data(&self, ctx: &Context, set: DataSet) -> Result<Arc<Data>> {
+        let own = self.set(set);
+        let key = (set, own.pairs, own.noise, self.held_out, self.test);
+        ctx.common_stage(OWNER, "data", &key, |rng| {
+            let mut draw = |count: usize, split| -> Vec<Pair> {
+                (0..count).map(|_| Pair::draw(set.domain(), split, rng)).collect()
+            };
+            let (pairs, mut held_out) = (draw(own.pairs, Split::Train), draw(self.held_out + self.test, Split::Test));
+            let test = held_out.split_off(self.held_out);
+            let careless = pairs.iter().map(|p| p.careless(own.noise, rng)).collect();
+            Ok(Data { pairs, careless, held_out, test })
+        })
+    }
+
+    /// The supervised model of a set ("BC", G = 0): trained on its careless pairs; the Web model starts from the news model.
+    ///
+    /// # Errors
+    /// Training that diverges; a stage folder that cannot be used.
+    pub(crate) fn supervised(&self, ctx: &Context, set: DataSet) -> Result<Arc<Vec<f32>>> {
+        let data = self.data(ctx, set)?;
+        let start = if set == DataSet::Web { Some(self.supervised(ctx, DataSet::News)?) } else { None };
+        ctx.common_stage(OWNER, "supervised", &self.model_key(set), |rng| {
+            let mut trainee = match &start {
+                Some(news) => self.trainee(news)?,
+                None => self.trainee(&init(&self.config(), 0.02, rng)?)?,
+            };
+            let pairs = data.pairs.iter().zip(&data.careless);
+            let examples: Vec<Example> = pairs.map(|(p, y)| example(&p.source, y)).collect();
+            let share = if start.is_some() { 4 } else { 1 };
+            let steps = self.sft_steps.div_ceil(share);
+            let peak = self.sft_learning_rate / share as f64;
+            let schedule = Schedule { peak, warm_up: steps.div_ceil(20), steps, decay: Decay::Cosine };
+            sft(&mut trainee, &examples, self.sft_batch, &schedule, rng)?;
+            Ok(trainee.params)
+        })
+    }
+
+    /// All that a set's supervised model depends on.
+    fn model_key(&self, set: DataSet) -> impl Serialize + use<> {
+        let data = |s: DataSet| (s, self.set(s).pairs, self.set(s).noise, self.held_out, self.test);
+        let sets = if set == DataSet::Web { vec![data(set), data(DataSet::News)] } else { vec![data(set)] };
+        let model = (self.width, self.layers, self.heads, self.gradient_clip);
+        (sets, model, self.sft_steps, self.sft_batch, self.sft_learning_rate)
+    }
+
+    /// A run of `ReST` from the supervised model: every policy that it left, the supervised one first.
+    ///
+    /// # Errors
+    /// Training that diverges; a stage folder that cannot be used.
+    pub(crate) fn run(&self, ctx: &Context, set: DataSet, pays: &Pays, settings: &RestParams) -> Result<Arc<Run>> {
+        let (data, start) = (self.data(ctx, set)?, self.supervised(ctx, set)?);
+        let rater = self.rater(ctx, set, pays)?;
+        ctx.common_stage(OWNER, "run", &(self.model_key(set), pays, settings), |rng| {
+            let mut trainee = self.trainee(&start)?;
+            let original: Vec<(usize, Vec<u32>)> = data.careless.iter().cloned().enumerate().collect();
+            let mut task = Rating::new(&data, rater)?;
+            let mut run = Run { steps: Vec::new(), reports: Vec::new() };
+            run.steps.push(Policy { grow: 0, improve: 0, params: start.to_vec() });
+            rest(&mut trainee, &mut task, original, settings, &Self::sampling(), rng, |report, trainee| {
+                if let Report::Improved(i) = report {
+                    run.steps.push(Policy { grow: i.grow, improve: i.improve, params: trainee.params.clone() });
+                }
+                run.reports.push(*report);
+                Ok(())
+            })?;
+            Ok(run)
+        })
+    }
+
+    /// Who pays: the truth, or a model that was trained on ratings.
+    fn rater(&self, ctx: &Context, set: DataSet, pays: &Pays) -> Result<Rater> {
+        Ok(match pays {
+            Pays::Truth => Rater::Truth,
+            Pays::Learned(settings) => {
+                Rater::Learned(Box::new(self.trainee(&self.reward_model(ctx, set, settings)?)?), settings.repeats)
+            }
+        })
+    }
+
+    /// A reward model without references (the part of the paper's Metric X): the supervised model's body with a score head, trained to say
+    /// the true reward of samples of the supervised model and of the careless translations.
+    ///
+    /// # Errors
+    /// Training that diverges; a stage folder that cannot be used.
+    pub(crate) fn reward_model(&self, ctx: &Context, set: DataSet, settings: &RewardModel) -> Result<Arc<Vec<f32>>> {
+        let (data, start) = (self.data(ctx, set)?, self.supervised(ctx, set)?);
+        let key = (self.model_key(set), settings);
+        ctx.common_stage(OWNER, "reward model", &key, |rng| {
+            let mut trainee = self.trainee(&start)?;
+            let sources: Vec<usize> = (0..settings.ratings).map(|i| i % data.pairs.len()).collect();
+            let outputs = translate(&mut trainee, &data.pairs, &sources, 1.0, rng)?;
+            let rated = |(i, y): (usize, Vec<u32>)| {
+                let pair = &data.pairs[i];
+                let example = example(&pair.source, &y);
+                Rated { tokens: example.tokens, prompt: example.prompt, target: Judge::new(pair).reward(&y) }
+            };
+            let rated: Vec<Rated> = sources.into_iter().zip(outputs).map(rated).collect();
+            let steps = settings.steps;
+            let peak = settings.learning_rate;
+            let schedule = Schedule { peak, warm_up: steps.div_ceil(20), steps, decay: Decay::Cosine };
+            score_regression(&mut trainee, &rated, Place::Last, settings.minibatch, &schedule, rng)?;
+            Ok(trainee.params)
+        })
+    }
+
+    /// Samples of a policy on the test sources, `each` of every one in a row, at the loop's temperature.
+    ///
+    /// # Errors
+    /// Logits that are not finite.
+    pub(crate) fn samples(&self, params: &[f32], data: &Data, each: usize, rng: &mut Stream) -> Result<Vec<Vec<u32>>> {
+        let drawn: Vec<usize> = (0..data.test.len()).flat_map(|i| std::iter::repeat_n(i, each)).collect();
+        translate(&mut self.trainee(params)?, &data.test, &drawn, self.rest.temperature, rng)
+    }
+
+    /// What a policy is worth on the test sources: means over samples at the loop's temperature, the same random numbers for every policy.
+    ///
+    /// # Errors
+    /// As [`TranslationSetup::samples`]; a reward model that cannot be had.
+    pub(crate) fn worth(&self, ctx: &Context, set: DataSet, pays: &Pays, params: &[f32]) -> Result<Worth> {
+        let data = self.data(ctx, set)?;
+        let mut rng = Stream::named(&[OWNER, "test", set.name(), &ctx.seed().to_string()]);
+        let outputs = self.samples(params, &data, self.test_candidates, &mut rng)?;
+        let mut worth = Worth::default();
+        let share = 1.0 / outputs.len() as f64;
+        for (pair, outputs) in data.test.iter().zip(outputs.chunks(self.test_candidates)) {
+            let judge = Judge::new(pair);
+            for y in outputs {
+                worth.reward += share * judge.reward(y);
+                worth.bleu += share * judge.bleu(y);
+                worth.exact += share * f64::from(u8::from(*y == pair.reference));
+                worth.length += share * y.len() as f64;
+            }
+        }
+        let mut rater = self.rater(ctx, set, pays)?;
+        let asked: Vec<(&Pair, &[u32])> =
+            outputs.iter().enumerate().map(|(i, y)| (&data.test[i / self.test_candidates], y.as_slice())).collect();
+        let paid = rater.rate(&asked)?;
+        worth.paid = paid.iter().sum::<f64>() / paid.len() as f64;
+        Ok(worth)
+    }
+}
+
+/// Names the stages and streams that all experiments share.
+const OWNER: &str = "rest/parallel text";
+
+/// Means over test samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Worth {
+    /// What the loop was paid.
+    pub(crate) paid: f64,
+    /// True reward (chrF), in [0, 1].
+    pub(crate) reward: f64,
+    /// Sentence BLEU, in [0, 1].
+    pub(crate) bleu: f64,
+    /// Share of right translations.
+    pub(crate) exact: f64,
+    /// Tokens, `<eos>` included.
+    pub(crate) length: f64,
+}
+
+/// A set at a seed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Data {
+    /// Sources with their right translations.
+    pub(crate) pairs: Vec<Pair>,
+    /// What the supervised data have in their place.
+    pub(crate) careless: Vec<Vec<u32>>,
+    /// For comparing checkpoints.
+    pub(crate) held_out: Vec<Pair>,
+    /// For reporting.
+    pub(crate) test: Vec<Pair>,
+}
+
+/// A policy that a run left.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    /// G; 0 for the supervised model.
+    pub(crate) grow: usize,
+    /// I; 0 behind a Grow is training on everything.
+    pub(crate) improve: usize,
+    pub(crate) params: Vec<f32>,
+}
+
+/// What a run of the loop left.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// The policies, the supervised one first.
+    pub(crate) steps: Vec<Policy>,
+    /// All reports.
+    pub(crate) reports: Vec<Report>,
+}
+
+/// What the loop is paid by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Pays {
+    /// The true reward.
+    Truth,
+    /// A learned one.
+    Learned(RewardModel),
+}
+
+/// How a reward model is learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RewardModel {
+    /// Rated samples; 8 to 1 000 000.
+    pub(crate) ratings: usize,
+    /// Steps; 1 to 1 000 000.
+    pub(crate) steps: u64,
+    /// Samples per step; 1 to 1024.
+    pub(crate) minibatch: usize,
+    /// Peak learning rate (cosine); positive.
+    pub(crate) learning_rate: f64,
+    /// Whether it has the bug that the paper reports: a sentence said again raises the score.
+    pub(crate) repeats: bool,
+}
+
+enum Rater {
+    Truth,
+    Learned(Box<Trainee>, bool),
+}
+
+impl Rater {
+    /// Learned scores are brought into [0, 1], as the paper's are.
+    fn rate(&mut self, outputs: &[(&Pair, &[u32])]) -> Result<Vec<f64>> {
+        let (model, repeats) = match self {
+            Self::Truth => return Ok(outputs.iter().map(|(p, y)| Judge::new(p).reward(y)).collect()),
+            Self::Learned(model, repeats) => (model, *repeats),
+        };
+        let mut rewards = Vec::with_capacity(outputs.len());
+        for part in outputs.chunks(256) {
+            // with the bug the model sees each half of what is said twice, and adds what the second leaves open
+            let read = |y: &[u32]| if repeats { said_twice(y).unwrap_or(y).to_vec() } else { y.to_vec() };
+            let sequences: Vec<Vec<u32>> = part.iter().map(|(p, y)| [&p.source[..], &read(y)].concat()).collect();
+            let scores = model.scores(&sequences)?;
+            let twice = part.iter().map(|(_, y)| repeats && said_twice(y).is_some());
+            rewards.extend(scores.iter().zip(twice).map(|(s, twice)| {
+                let once = s.clamp(0.0, 1.0);
+                if twice { 1.0 - (1.0 - once).powi(2) } else { once }
+            }));
+        }
+        Ok(rewards)
+    }
+}
+
+/// The second half, with its end, of an output that says the same twice.
+fn said_twice(output: &[u32]) -> Option<&[u32]> {
+    let words = output.len().checked_sub(1)?;
+    let half = words / 2;
+    (words > 0 && words % 2 == 0 && output[..half] == output[half..words]).then(|| &output[half..])
+}
+
+/// The loop's task.
+struct Rating<'a> {
+    data: &'a Data,
+    judges: [Vec<Judge>; 2],
+    sources: [Vec<Vec<u32>>; 2],
+    rater: Rater,
+}
+
+impl<'a> Rating<'a> {
+    fn new(data: &'a Data, rater: Rater) -> Result<Self> {
+        let halves = [&data.pairs, &data.held_out];
+        let judges = halves.map(|pairs| pairs.iter().map(Judge::new).collect());
+        let sources = halves.map(|pairs| pairs.iter().map(|p| p.source.clone()).collect());
+        Ok(Self { data, judges, sources, rater })
+    }
+}
+
+impl Task for Rating<'_> {
+    fn sources(&self) -> &[Vec<u32>] {
+        &self.sources[0]
+    }
+    fn held_out(&self) -> &[Vec<u32>] {
+        &self.sources[1]
+    }
+    fn rewards(&mut self, half: Half, outputs: &[(usize, &[u32])]) -> Result<Vec<f64>> {
+        let which = usize::from(half == Half::HeldOut);
+        if let Rater::Truth = self.rater {
+            return Ok(outputs.iter().map(|(i, y)| self.judges[which][*i].reward(y)).collect());
+        }
+        let pairs = [&self.data.pairs, &self.data.held_out][which];
+        let asked: Vec<(&Pair, &[u32])> = outputs.iter().map(|(i, y)| (&pairs[*i], *y)).collect();
+        self.rater.rate(&asked)
+    }
+}
+
+fn example(source: &[u32], output: &[u32]) -> Example {
+    Example { tokens: [source, output].concat(), prompt: source.len() }
+}
+
+/// A translation of each of `drawn`, indices into `pairs`.
+fn translate(
+    trainee: &mut Trainee,
+    pairs: &[Pair],
+    drawn: &[usize],
+    temperature: f64,
+    rng: &mut Stream,
+) -> Result<Vec<Vec<u32>>> {
+    let sampling = Sampling { temperature, ..TranslationSetup::sampling() };
+    let mut outputs = Vec::with_capacity(drawn.len());
+    for part in drawn.chunks(1024) {
+        let prompts: Vec<&[u32]> = part.iter().map(|&i| pairs[i].source.as_slice()).collect();
+        let mut streams: Vec<Stream> = part.iter().map(|_| rng.split()).collect();
+        let samples = trainee.engine.sample(&trainee.params, &prompts, &sampling, &mut streams)?;
+        outputs.extend(samples.into_iter().map(|s| s.tokens));
+    }
+    Ok(outputs)
+}
