@@ -42,6 +42,9 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<reward_kl::variants::Variants>(),
         entry::<reward_kl::displacement::Displacement>(),
         entry::<reward_kl::overoptimisation::Overoptimisation>(),
+        entry::<rest::operators::Operators>(),
+        entry::<rest::improve::Improve>(),
+        entry::<rest::grow::Grow>(),
     ]
 }
 

@@ -21,8 +21,10 @@
 mod figure;
 mod judge;
 mod strings;
+mod translation;
 
 use super::strings::{Class, Task, WorldParams};
+use super::translation::{DATA_SETS, DataSet, TranslationSetup};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -37,6 +39,7 @@ pub(crate) struct Improve;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     strings: StringsParams,
+    translation: TranslationSetup,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,6 +70,7 @@ pub(crate) enum Condition {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
     Strings { task: Task, class: Class, condition: Condition },
+    Translation { set: DataSet },
 }
 
 impl Condition {
@@ -81,19 +85,23 @@ impl Condition {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self::Strings { task, class, condition } = self;
-        write!(f, "strings {task} {} {}", class.name(), condition.name())
+        match self {
+            Self::Strings { task, class, condition } => {
+                write!(f, "strings {task} {} {}", class.name(), condition.name())
+            }
+            Self::Translation { set } => write!(f, "translation {}", set.name()),
+        }
     }
 }
 
 /// A policy of the loop.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `strings`.
+    /// `strings` or `translation`.
     world: String,
-    /// `match`, `pairs` or `rugged`.
+    /// `match`, `pairs` or `rugged`; `talks`, `news` or `web`.
     task: String,
-    /// `tabular` or `product`.
+    /// `tabular` or `product`; `transformer`.
     policy: String,
     /// `population`, `sampled` or `shuffled`.
     condition: String,
@@ -103,7 +111,7 @@ pub(crate) struct Row {
     improve: usize,
     /// τ; absent where nothing is filtered.
     threshold: Option<f64>,
-    /// V, the expected reward, mean over contexts.
+    /// V, the expected reward, mean over contexts; of a transformer on test sources, from samples.
     value: f64,
     /// Tabular, population: the largest |V − E[R given R > τ]| over contexts in which something passes.
     closed_form_error: Option<f64>,
@@ -124,8 +132,9 @@ impl Experiment for Improve {
     const CLAIM: &'static str = "every Improve step with a higher threshold raises the reward";
     const SECONDS: (f64, f64) = (1.0, 5.0);
 
-    fn params(_: Profile) -> Params {
+    fn params(profile: Profile) -> Params {
         Params {
+            translation: TranslationSetup::of_profile(profile),
             strings: StringsParams {
                 world: WorldParams::default(),
                 thresholds: vec![0.7, 0.8, 0.9, 0.95, 0.99],
@@ -140,11 +149,12 @@ impl Experiment for Improve {
     fn seeds(profile: Profile) -> Range<u64> {
         match profile {
             Profile::Smoke => 0..2,
-            Profile::Paper => 0..20,
+            Profile::Paper => 0..10,
         }
     }
 
     fn validate(p: &Params) -> Result<()> {
+        p.translation.validate().map_err(|e| e.within("translation"))?;
         let p = &p.strings;
         p.world.validate().map_err(|e| e.within("strings.world"))?;
         let low = p.thresholds.first().is_some_and(|t| *t >= 0.0 && *t < p.world.hardest);
@@ -168,17 +178,20 @@ impl Experiment for Improve {
             (Class::Tabular, Condition::Shuffled),
         ];
         let of = |task| kinds.map(|(class, condition)| Cell::Strings { task, class, condition });
-        Task::ALL.into_iter().flat_map(of).collect()
+        let sets = DATA_SETS.into_iter().map(|set| Cell::Translation { set });
+        Task::ALL.into_iter().flat_map(of).chain(sets).collect()
     }
 
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let Cell::Strings { task, class, condition } = *cell;
-        strings::measure(&p.strings, task, class, condition, ctx)
+        match *cell {
+            Cell::Strings { task, class, condition } => strings::measure(&p.strings, task, class, condition, ctx),
+            Cell::Translation { set } => translation::measure(&p.translation, set, ctx),
+        }
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
-        let strings: Vec<Record<Row>> = rows.iter().filter(|r| r.world == "strings").cloned().collect();
-        judge::strings(&strings)
+        let of = |world: &str| rows.iter().filter(|r| r.world == world).cloned().collect::<Vec<_>>();
+        [judge::strings(&of("strings")), judge::translation(&of("translation"))].concat()
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {

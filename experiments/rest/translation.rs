@@ -2,12 +2,13 @@
 //! supervised models, runs of `ReST` on them, and what a policy is worth on sources that nothing was chosen on.
 
 use rewardlab::algorithm::{
-    Example, Half, Place, Rated, Report, RestParams, Task, Trainee, rest, score_regression, sft,
+    Example, Half, Keep, OfflineLoss, Place, Rated, Report, RestParams, Start, Task, Trainee, rest, score_regression,
+    sft,
 };
 use rewardlab::env::Split;
 use rewardlab::env::translation::{Domain, EOS, Judge, Pair, SOURCE_MAX, TARGET_MAX, vocab};
 use rewardlab::error::{Error, Result};
-use rewardlab::experiment::Context;
+use rewardlab::experiment::{Context, Profile};
 use rewardlab::lm::{Config, Decay, Sampling, Schedule, ScoreHead, Size, init};
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -81,14 +82,45 @@ pub(crate) struct TranslationSetup {
     pub(crate) test: usize,
     /// Samples of each of these; 1 to 10 000.
     pub(crate) test_candidates: usize,
-    /// IWSLT's part.
-    pub(crate) talks: DataSetup,
-    /// WMT's part.
-    pub(crate) news: DataSetup,
-    /// Web Domain's part.
-    pub(crate) web: DataSetup,
-    /// The loop. Candidates are the data sets'.
-    pub(crate) rest: RestParams,
+    /// IWSLT's part, where it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) talks: Option<DataSetup>,
+    /// WMT's part, where it or the Web's is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) news: Option<DataSetup>,
+    /// Web Domain's part, where it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) web: Option<DataSetup>,
+    /// The loop.
+    pub(crate) rest: LoopSetup,
+}
+
+/// What the loop's steps cost.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoopSetup {
+    /// Of all sampling; positive. The paper's: 0.8.
+    pub(crate) temperature: f64,
+    /// Learning rate of the first Improve step behind a Grow; positive.
+    pub(crate) learning_rate: f64,
+    /// What each further Improve step's rate is of the one before; in (0, 1].
+    pub(crate) rate_decay: f64,
+    /// Steps of an Improve step; at least 1.
+    pub(crate) steps: u64,
+    /// Checkpoints are compared after every so many of them; 1 to `steps`.
+    pub(crate) evaluate_every: u64,
+    /// Samples per step; at least 1.
+    pub(crate) minibatch: usize,
+    /// Samples of each held-out source by which checkpoints are compared; at least 1.
+    pub(crate) held_out_candidates: usize,
+}
+
+/// Behind each Grow: everything (I = 0), then these thresholds, which the paper names.
+pub(crate) const THRESHOLDS: [f64; 4] = [0.7, 0.8, 0.9, 0.95];
+
+/// Everything, then what is strictly above each threshold.
+pub(crate) fn above(thresholds: &[f64]) -> Vec<Keep> {
+    std::iter::once(Keep::All).chain(thresholds.iter().map(|t| Keep::Above { threshold: *t })).collect()
 }
 
 impl TranslationSetup {
@@ -106,17 +138,35 @@ impl TranslationSetup {
             held_out: 100,
             test: 200,
             test_candidates: 8,
-            talks: DataSetup { pairs: 1000, noise: 0.2, candidates: 16 },
-            news: DataSetup { pairs: 2000, noise: 0.25, candidates: 8 },
-            web: DataSetup { pairs: 300, noise: 0.25, candidates: 50 },
-            rest: RestParams::default(),
+            talks: Some(DataSetup { pairs: 1000, noise: 0.2, candidates: 16 }),
+            news: Some(DataSetup { pairs: 2000, noise: 0.25, candidates: 8 }),
+            web: Some(DataSetup { pairs: 300, noise: 0.25, candidates: 50 }),
+            rest: LoopSetup {
+                temperature: 0.8,
+                learning_rate: 1e-3,
+                rate_decay: 0.8,
+                steps: 200,
+                evaluate_every: 50,
+                minibatch: 32,
+                held_out_candidates: 4,
+            },
+        }
+    }
+
+    /// The defaults of a profile.
+    pub(crate) fn of_profile(profile: Profile) -> Self {
+        match profile {
+            Profile::Smoke => Self::smoke(),
+            Profile::Paper => Self::paper(),
         }
     }
 
     /// Seconds instead of minutes.
     pub(crate) fn smoke() -> Self {
         let paper = Self::paper();
-        let fewer = |set: DataSetup, pairs: usize, candidates: usize| DataSetup { pairs, candidates, ..set };
+        let fewer = |set: Option<DataSetup>, pairs: usize, candidates: usize| {
+            set.map(|set| DataSetup { pairs, candidates, ..set })
+        };
         Self {
             width: 16,
             layers: 1,
@@ -129,7 +179,7 @@ impl TranslationSetup {
             talks: fewer(paper.talks, 60, 4),
             news: fewer(paper.news, 80, 3),
             web: fewer(paper.web, 30, 8),
-            rest: RestParams { steps: 10, evaluate_every: 5, held_out_candidates: 2, ..paper.rest.clone() },
+            rest: LoopSetup { steps: 10, evaluate_every: 5, held_out_candidates: 2, ..paper.rest },
             ..paper
         }
     }
@@ -152,17 +202,27 @@ impl TranslationSetup {
         }
         Error::check_positive(&[("sft_learning_rate", self.sft_learning_rate), ("gradient_clip", self.gradient_clip)])?;
         for set in DATA_SETS {
-            let own = self.set(set);
+            let Some(own) = self.of(set) else { continue };
             let counts = [("pairs", own.pairs, 8, 100_000), ("candidates", own.candidates, 1, 10_000)];
             Error::check_counts(&counts).map_err(|e| e.within(set.name()))?;
             if !(0.0..1.0).contains(&own.noise) {
                 return Err(Error::parameter("noise", own.noise, "in [0, 1)").within(set.name()));
             }
         }
-        self.rest.validate().map_err(|e| e.within("rest"))
+        if self.web.is_some() && self.news.is_none() {
+            return Err(Error::parameter("news", "absent", "given where web is: its model starts from the news model"));
+        }
+        self.loop_of(None, 1, above(&THRESHOLDS)).validate().map_err(|e| e.within("rest"))
     }
 
-    pub(crate) fn set(&self, set: DataSet) -> DataSetup {
+    /// Without the data sets that are not in use; the Web's model needs the news.
+    pub(crate) fn only(self, sets: &[DataSet]) -> Self {
+        let keep = |set: DataSet, own: Option<DataSetup>| own.filter(|_| sets.contains(&set));
+        let news = self.news.filter(|_| sets.contains(&DataSet::News) || sets.contains(&DataSet::Web));
+        Self { talks: keep(DataSet::Talks, self.talks), web: keep(DataSet::Web, self.web), news, ..self }
+    }
+
+    fn of(&self, set: DataSet) -> Option<DataSetup> {
         match set {
             DataSet::Talks => self.talks,
             DataSet::News => self.news,
@@ -170,9 +230,35 @@ impl TranslationSetup {
         }
     }
 
-    /// The loop's settings with a data set's candidates.
-    pub(crate) fn loop_of(&self, set: DataSet) -> RestParams {
-        RestParams { candidates: self.set(set).candidates, ..self.rest.clone() }
+    fn set(&self, set: DataSet) -> Result<DataSetup> {
+        self.of(set).ok_or_else(|| Error::parameter(set.name(), "absent", "given: the experiment uses this data set"))
+    }
+
+    /// The loop with a data set's candidates and the original data mixed in.
+    pub(crate) fn loop_of(&self, set: Option<DataSet>, grows: usize, improves: Vec<Keep>) -> RestParams {
+        let LoopSetup { temperature, learning_rate, rate_decay, steps, evaluate_every, minibatch, held_out_candidates } =
+            self.rest;
+        let candidates = set.and_then(|s| self.of(s)).map_or(1, |s| s.candidates);
+        RestParams {
+            grows,
+            candidates,
+            temperature,
+            mixture: true,
+            improves,
+            start: Start::Previous,
+            loss: OfflineLoss::Bc,
+            learning_rate,
+            rate_decay,
+            steps,
+            evaluate_every,
+            minibatch,
+            held_out_candidates,
+        }
+    }
+
+    /// The loop that most figures read: two Grow steps, four Improve steps behind each after the one on everything.
+    pub(crate) fn standard(&self, set: DataSet) -> RestParams {
+        self.loop_of(Some(set), 2, above(&THRESHOLDS))
     }
 
     fn config(&self) -> Config {
@@ -200,7 +286,7 @@ impl TranslationSetup {
     /// # Errors
     /// A stage folder that cannot be used.
     pub(crate) fn data(&self, ctx: &Context, set: DataSet) -> Result<Arc<Data>> {
-        let own = self.set(set);
+        let own = self.set(set)?;
         let key = (set, own.pairs, own.noise, self.held_out, self.test);
         ctx.common_stage(OWNER, "data", &key, |rng| {
             let mut draw = |count: usize, split| -> Vec<Pair> {
@@ -238,7 +324,7 @@ impl TranslationSetup {
 
     /// All that a set's supervised model depends on.
     fn model_key(&self, set: DataSet) -> impl Serialize + use<> {
-        let data = |s: DataSet| (s, self.set(s).pairs, self.set(s).noise, self.held_out, self.test);
+        let data = |s: DataSet| (s, self.of(s).map(|own| (own.pairs, own.noise)), self.held_out, self.test);
         let sets = if set == DataSet::Web { vec![data(set), data(DataSet::News)] } else { vec![data(set)] };
         let model = (self.width, self.layers, self.heads, self.gradient_clip);
         (sets, model, self.sft_steps, self.sft_batch, self.sft_learning_rate)
@@ -265,6 +351,28 @@ impl TranslationSetup {
                 Ok(())
             })?;
             Ok(run)
+        })
+    }
+
+    /// Every policy of a run with what it is worth on the test sources.
+    ///
+    /// # Errors
+    /// As [`TranslationSetup::run`] and [`TranslationSetup::worth`].
+    pub(crate) fn standings(
+        &self,
+        ctx: &Context,
+        set: DataSet,
+        pays: &Pays,
+        settings: &RestParams,
+    ) -> Result<Arc<Vec<Standing>>> {
+        let run = self.run(ctx, set, pays, settings)?;
+        let key = (self.model_key(set), pays, settings, self.test_candidates);
+        ctx.common_stage(OWNER, "standings", &key, |_| {
+            let stand = |policy: &Policy| {
+                let worth = self.worth(ctx, set, pays, &policy.params)?;
+                Ok(run.stand(policy, settings, worth))
+            };
+            run.steps.iter().map(stand).collect()
         })
     }
 
@@ -345,7 +453,7 @@ impl TranslationSetup {
 const OWNER: &str = "rest/parallel text";
 
 /// Means over test samples.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Worth {
     /// What the loop was paid.
     pub(crate) paid: f64,
@@ -389,6 +497,56 @@ pub(crate) struct Run {
     pub(crate) steps: Vec<Policy>,
     /// All reports.
     pub(crate) reports: Vec<Report>,
+}
+
+impl Run {
+    fn stand(&self, policy: &Policy, settings: &RestParams, worth: Worth) -> Standing {
+        let mut own = Standing { grow: policy.grow, improve: policy.improve, worth, ..Standing::default() };
+        for report in &self.reports {
+            match report {
+                Report::Grown(g) if g.grow <= policy.grow => {
+                    own.drawn += g.drawn;
+                    own.reward = (g.grow == policy.grow).then_some(g.reward);
+                    own.best = (g.grow == policy.grow).then_some(g.best);
+                    own.samples = g.samples;
+                }
+                Report::Improved(i) if (i.grow, i.improve) == (policy.grow, policy.improve) && policy.grow > 0 => {
+                    own.kept = Some(i.kept as f64 / own.samples as f64);
+                    own.kept_reward = Some(i.kept_reward);
+                    if let Keep::Above { threshold } = settings.improves[i.improve] {
+                        own.threshold = Some(threshold);
+                    }
+                }
+                _ => {}
+            }
+        }
+        own
+    }
+}
+
+/// A policy of a run.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    /// G; 0 for the supervised model.
+    pub(crate) grow: usize,
+    /// I; 0 behind a Grow is training on everything.
+    pub(crate) improve: usize,
+    /// τ; none where nothing is filtered.
+    pub(crate) threshold: Option<f64>,
+    /// On the test sources.
+    pub(crate) worth: Worth,
+    /// What it was trained on: samples of the Grow step, the original data among them.
+    pub(crate) samples: usize,
+    /// Their mean reward, E[R].
+    pub(crate) reward: Option<f64>,
+    /// Their largest.
+    pub(crate) best: Option<f64>,
+    /// Share of them that passed the filter.
+    pub(crate) kept: Option<f64>,
+    /// The mean reward of these.
+    pub(crate) kept_reward: Option<f64>,
+    /// Samples that were drawn from policies up to here.
+    pub(crate) drawn: usize,
 }
 
 /// What the loop is paid by.

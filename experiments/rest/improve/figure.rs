@@ -4,13 +4,15 @@ use super::Row;
 use crate::statistics::{means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Scale, Stroke};
+use rewardlab::stats::mean;
 
-const SERIES: [(&str, &str, &str); 5] = [
+const SERIES: [(&str, &str, &str); 6] = [
     ("tabular, exact", "tabular", "population"),
     ("product, exact", "product", "population"),
     ("tabular, sampled", "tabular", "sampled"),
     ("product, sampled", "product", "sampled"),
     ("tabular, shuffled rewards", "tabular", "shuffled"),
+    ("transformer", "transformer", "sampled"),
 ];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
@@ -26,6 +28,9 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             let own = grown()
                 .filter(|r| (task.is_empty() || r.task == task) && r.policy == policy && r.condition == condition);
             let summary = summary(own.map(|r| (r.improve as f64, value(r))));
+            if summary.is_empty() {
+                return Vec::new();
+            }
             let points = summary.iter().map(|s| (s.0, s.2, s.3)).collect();
             let line =
                 Layer::Line { series: series.into(), points: means(&summary), stroke: Stroke::Solid, markers: true };
@@ -34,22 +39,34 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         };
         SERIES.into_iter().flat_map(of).collect()
     };
+    let supervised = |task: &str| {
+        let own: Vec<f64> = rows.iter().filter(|r| r.task == task && r.grow == 0).map(|r| r.value).collect();
+        (!own.is_empty()).then(|| Layer::Horizontal { label: "supervised".into(), y: mean(&own) })
+    };
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
     let mut schedule: Vec<(usize, f64)> = grown().filter_map(|r| Some((r.improve, r.threshold?))).collect();
     schedule.sort_by_key(|s| s.0);
     schedule.dedup();
     let schedule: Vec<String> = schedule.iter().map(|s| s.1.to_string()).collect();
+    let of_world = |world: &str| {
+        let rows: Vec<Record<Row>> = rows.iter().filter(|r| r.world == world).cloned().collect();
+        seeds(&rows).len()
+    };
     let mut panels: Vec<Panel> = tasks
         .iter()
         .map(|task| Panel {
-            title: format!("Task {task}"),
+            title: if rows.iter().any(|r| r.task == *task && r.world == "strings") {
+                format!("Strings: {task}")
+            } else {
+                format!("Translation: {task}")
+            },
             x: axis("Improve step I"),
             y: axis("V, expected reward"),
-            layers: curves(task, |r| r.value, true),
+            layers: supervised(task).into_iter().chain(curves(task, |r| r.value, true)).collect(),
         })
         .collect();
     panels.push(Panel {
-        title: "What passes, all tasks".into(),
+        title: "What passes, all tasks and sets".into(),
         x: axis("Improve step I"),
         y: Axis { label: "share of Grow's mass".into(), scale: Scale::Log, ..Axis::default() },
         layers: curves("", |r| r.acceptance, false),
@@ -57,12 +74,13 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Every Improve step raises the reward".into(),
         subtitle: format!(
-            "Strings world, one Grow; I = 0 is everything that it holds, then τ = {}. V is exact. \
-             Lines: means over {} seeds; bands: lowest to highest seed.",
+            "One Grow; I = 0 is everything that it holds, then τ = {}. Strings: V is exact. Translation: mean chrF of samples on \
+             test sources. Lines: means over {} (strings) and {} seeds; bands: lowest to highest seed.",
             schedule.join(", "),
-            seeds(rows).len()
+            of_world("strings"),
+            of_world("translation")
         ),
         panels,
-        columns: 2,
+        columns: 3,
     }
 }

@@ -82,3 +82,37 @@ pub(super) fn strings(rows: &[Record<Row>]) -> Vec<Check> {
         ),
     ]
 }
+
+/// Of rows of the translation world.
+pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
+    let of_set = |set: &str| {
+        let own = || rows.iter().filter(|r| r.task == set);
+        let steps = own().map(|r| r.improve).max().unwrap_or(0);
+        let at = |g: &[&Record<Row>], grow: usize, improve: usize| {
+            g.iter().find(|r| (r.grow, r.improve) == (grow, improve)).map_or(f64::NAN, |r| r.value)
+        };
+        let rise = |improve: usize| mean_interval(&by_seed(own(), |g| at(g, 1, improve) - at(g, 1, improve - 1)));
+        let least = (1..=steps).map(rise).min_by(|a, b| a.value.total_cmp(&b.value));
+        [
+            Check::new(
+                Kind::Claim,
+                &format!("rises_{set}"),
+                format!("every Improve step raises the reward of a transformer on {set}"),
+                "arXiv:2308.08998, Figure 3; criterion ours",
+                "rise of the mean test reward from one step to the next, mean over seeds: the smallest of the steps",
+                least.unwrap_or_else(|| mean_interval(&[])),
+                Criterion::AtLeast(0.0),
+            ),
+            Check::new(
+                Kind::Claim,
+                &format!("above_supervised_{set}"),
+                format!("the last Improve step is above the supervised model on {set}"),
+                "arXiv:2308.08998, Figure 3; criterion ours",
+                "mean test reward after the last Improve step less the supervised model's",
+                mean_interval(&by_seed(own(), |g| at(g, 1, steps) - at(g, 0, 0))),
+                Criterion::AtLeast(0.0),
+            ),
+        ]
+    };
+    ["talks", "news", "web"].iter().flat_map(|set| of_set(set)).collect()
+}
