@@ -1,6 +1,7 @@
 //! The binary: the registry of experiments, and nothing else.
 
 mod data;
+mod rest;
 mod reward_kl;
 mod statistics;
 #[cfg(test)]

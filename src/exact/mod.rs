@@ -5,10 +5,12 @@ mod automaton;
 pub mod bandit;
 mod best_of_n;
 mod bounds;
+mod filtered;
 mod flow;
 mod logit_gradient;
 mod outputs;
 mod packed;
+mod product;
 mod rows;
 mod tilted;
 mod tree;
@@ -16,8 +18,12 @@ mod tree;
 pub use automaton::{AutomatonEngine, Differences, Outcomes, SequenceOptimum, SequenceStats};
 pub use best_of_n::{best_of_n, best_of_n_kl_bound, best_of_n_point};
 pub use bounds::{Surrogate, sharp_bound, sharp_tabular_bound, theorem1_bound};
+pub use filtered::{
+    Filtered, NothingPasses, best_reward, expected_reward, filtered, mean_max_threshold, mixture, percentile_threshold,
+};
 pub use flow::{Crossing, Flow};
 pub use logit_gradient::{log_prob_gradient, policy_field, regularised_gradient, reward_std, softmax, value_gradient};
 pub use outputs::{entropy, kl, output_log_probs, total_variation};
+pub use product::Product;
 pub use tilted::{Tilted, pareto_front, tilted};
 pub use tree::{Engine, PromptStats};

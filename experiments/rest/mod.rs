@@ -1,0 +1,7 @@
+//! Gulcehre et al., *Reinforced Self-Training (`ReST`) for Language Modeling*, arXiv:2308.08998: Grow and Improve.
+//!
+//! One file per figure, table or theorem; beside them the set-up that at least two of them share. Each experiment has rows of
+//! two worlds: strings, exact by enumeration, and translation between two artificial languages by a transformer.
+
+// shared set-up
+mod strings;
