@@ -42,6 +42,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<reward_kl::variants::Variants>(),
         entry::<reward_kl::displacement::Displacement>(),
         entry::<reward_kl::overoptimisation::Overoptimisation>(),
+        entry::<rest::losses::Losses>(),
     ]
 }
 

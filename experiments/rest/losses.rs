@@ -76,6 +76,8 @@ pub(crate) struct Row {
     kept: usize,
     /// V of the supervised policy.
     supervised: f64,
+    /// V of the policy that fits what the filter left best: where BC ends.
+    cloned: f64,
     /// V of the policy: exact expected true reward, mean over contexts.
     value: f64,
     /// Its entropy over strings, nats, mean over contexts.

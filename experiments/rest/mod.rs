@@ -3,5 +3,8 @@
 //! One file per figure, table or theorem; beside them the set-up that at least two of them share. Each experiment has rows of
 //! two worlds: strings, exact by enumeration, and translation between two artificial languages by a transformer.
 
+// figures
+pub(crate) mod losses;
+
 // shared set-up
 mod strings;

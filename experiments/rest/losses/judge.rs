@@ -4,7 +4,7 @@ use super::Row;
 use super::training::Loss;
 use crate::statistics::{by_seed, smallest};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
-use rewardlab::stats::{mean, mean_interval, std_dev};
+use rewardlab::stats::{Estimate, mean, mean_interval, std_dev};
 use std::collections::BTreeSet;
 
 /// The policies of the strings world, with their words.
@@ -49,7 +49,7 @@ fn claims(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
     let seeds = rows.iter().map(|r| r.seed).collect::<BTreeSet<_>>().len();
     let mut checks = vec![Check::new(
         Kind::Claim,
-        format!("beats_supervised_{policy}"),
+        &format!("beats_supervised_{policy}"),
         format!("after one Improve step every loss beats the supervised policy; {words}"),
         "arXiv:2308.08998, Figure 5 (in words)",
         "the smallest over losses of V less the supervised V, mean over tasks, G1 I1",
@@ -66,11 +66,11 @@ fn claims(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
         let value = worst_lead(rows, policy, improve, other);
         Check::new(
             Kind::Claim,
-            id,
-            format!("{when} BC is at least as good as {}; {words}", other.title()),
+            &id,
+            &format!("{when} BC is at least as good as {}; {words}", other.title()),
             source,
             "V of BC less V of the other, mean over seeds, over its standard error: the smallest over tasks (a tie is 2 standard errors)",
-            rewardlab::stats::Estimate::exact(value, seeds),
+            Estimate::exact(value, seeds),
             Criterion::AtLeast(-2.0),
         )
     };
@@ -83,7 +83,7 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
     vec![
         Check::new(
             Kind::Theory,
-            format!("advantages_win_{policy}"),
+            &format!("advantages_win_{policy}"),
             format!("with the exact advantages of all samples and no filter every other loss beats BC; {words}"),
             "derived: they follow the policy gradient, BC fits the policy to its own samples",
             "the smallest over losses of V less V of BC, mean over tasks, G1 I0, exact critic",
@@ -95,12 +95,32 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
         ),
         Check::new(
             Kind::Theory,
-            format!("unfiltered_cloning_{policy}"),
+            &format!("unfiltered_cloning_{policy}"),
             format!("without a filter BC gains nothing; {words}"),
             "derived: its samples are the policy's own",
             "V of BC less the supervised V, mean over tasks, G1 I0",
             mean_interval(&by_seed(of(rows, policy, "monte_carlo", 0), |g| gain(g, Loss::Bc))),
             Criterion::near(0.0, 0.02),
+        ),
+        Check::new(
+            Kind::Theory,
+            &format!("cloning_arrives_{policy}"),
+            &format!("the steps suffice: BC ends where the exact fit to what passed the filter lies; {words}"),
+            "derived: Improve in closed form",
+            "V of BC less V of the fit, mean over tasks, G1 I1",
+            mean_interval(&by_seed(of(rows, policy, "monte_carlo", 1).filter(|r| r.loss == "bc"), |g| {
+                mean(&g.iter().map(|r| r.value - r.cloned).collect::<Vec<_>>())
+            })),
+            Criterion::near(0.0, 0.01),
+        ),
+        Check::new(
+            Kind::Theory,
+            &format!("gold_sharpens_{policy}"),
+            &format!("GOLD gains without knowing the reward: it raises what is likely already; {words}"),
+            "our question, after a run in which GOLD beat BC",
+            "V less the supervised V with shuffled rewards and no filter, mean over tasks, GOLD",
+            mean_interval(&by_seed(of(rows, policy, "shuffled", 0), |g| gain(g, Loss::Gold))),
+            Criterion::AtLeast(0.02),
         ),
     ]
 }
@@ -109,7 +129,7 @@ fn shuffled(rows: &[Record<Row>], loss: Loss) -> Check {
     let own = rows.iter().filter(|r| r.critic == "shuffled" && r.improve == 1);
     Check::new(
         Kind::Control,
-        format!("shuffled_{loss}"),
+        &format!("shuffled_{loss}"),
         format!("with the rewards of each context dealt anew {} gains nothing", loss.title()),
         "control",
         "V less the supervised V, mean over tasks and policies, G1 I1",

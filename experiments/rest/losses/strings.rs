@@ -7,7 +7,6 @@ use rewardlab::env::{Tree, World};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::entropy;
 use rewardlab::experiment::Context;
-use rewardlab::objective::GeometricSchedule;
 use rewardlab::rng::Stream;
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
@@ -56,7 +55,7 @@ impl Params {
             originals: 5,
             threshold: 0.8,
             steps: 100,
-            learning_rates: vec![0.01, 0.03, 0.1, 0.3],
+            learning_rates: vec![0.03, 0.1, 0.3, 1.0],
             tuning_worlds: 2,
             floor: 0.1,
             eta: 1.0,
@@ -72,7 +71,7 @@ impl Params {
     pub(super) fn smoke() -> Self {
         let paper = Self::paper();
         let world = WorldParams { contexts: 4, ..paper.world };
-        Self { world, candidates: 30, steps: 30, learning_rates: vec![0.1, 0.3], tuning_worlds: 1, ..paper }
+        Self { world, candidates: 30, steps: 30, learning_rates: vec![0.1, 1.0], tuning_worlds: 1, ..paper }
     }
 
     pub(super) fn validate(&self) -> Result<()> {
@@ -87,7 +86,11 @@ impl Params {
             return Err(Error::parameter("threshold", self.threshold, "in [0, 1)"));
         }
         if self.learning_rates.is_empty() || self.learning_rates.iter().any(|r| !(*r > 0.0 && r.is_finite())) {
-            return Err(Error::parameter("learning_rates", format!("{:?}", self.learning_rates), "one or more, positive"));
+            return Err(Error::parameter(
+                "learning_rates",
+                format!("{:?}", self.learning_rates),
+                "one or more, positive",
+            ));
         }
         if !(0.0..=1.0).contains(&self.floor) {
             return Err(Error::parameter("floor", self.floor, "in [0, 1]"));
@@ -101,9 +104,6 @@ impl Params {
             ("rho_bar", self.rho_bar),
             ("c_bar", self.c_bar),
         ])?;
-        if GeometricSchedule::new(self.lambda_from, self.lambda_to, self.steps).is_none() {
-            return Err(Error::parameter("lambda_from", self.lambda_from, "finite, as lambda_to"));
-        }
         if self.c_bar > self.rho_bar {
             return Err(Error::parameter("c_bar", self.c_bar, "at most rho_bar"));
         }
@@ -153,13 +153,16 @@ impl Critic {
     }
 }
 
+/// (context, string) of samples, context by context.
+type Samples = Vec<(usize, usize)>;
+
 /// A world after Grow.
 struct Grown {
     strings: Strings,
     class: Class,
     policy: Masses,
-    /// (context, string) of every candidate and original.
-    samples: Vec<(usize, usize)>,
+    /// Every candidate and original.
+    samples: Samples,
     shuffled: World,
 }
 
@@ -182,7 +185,7 @@ impl Grown {
     }
 
     /// The samples above a threshold.
-    fn kept(&self, critic: Critic, threshold: f64) -> Vec<(usize, usize)> {
+    fn kept(&self, critic: Critic, threshold: f64) -> Samples {
         let rewards = self.rewards(critic);
         self.samples.iter().copied().filter(|(x, y)| rewards.rewards(*x)[*y] > threshold).collect()
     }
@@ -258,14 +261,25 @@ impl Grown {
         self.strings.contexts().map(|x| (0..tree.outputs()).map(|y| of_string(x, y)).collect()).collect()
     }
 
+    /// What BC would end at: the policy of least negative log-likelihood on what is kept.
+    fn cloned(&self, kept: &[(usize, usize)]) -> Masses {
+        let mut policy = self.policy.clone();
+        for own in kept.chunk_by(|a, b| a.0 == b.0) {
+            let mut counts = vec![0.0; self.strings.tree.outputs()];
+            own.iter().for_each(|(_, y)| counts[*y] += 1.0);
+            policy[own[0].0] = self.class.fit(self.strings.tree, &counts);
+        }
+        policy
+    }
+
     /// The policy after Improve's steps, and the samples that it saw.
-    fn improved(&self, p: &Params, loss: Loss, critic: Critic, filter: bool, rate: f64) -> Result<(Masses, usize)> {
+    fn improved(&self, p: &Params, loss: Loss, critic: Critic, filter: bool, rate: f64) -> Result<(Masses, Samples)> {
         let kept = self.kept(critic, if filter { p.threshold } else { f64::NEG_INFINITY });
         let mut table = self.table();
         if !kept.is_empty() {
             train(loss, self.strings.tree.vocab, &mut table, &self.batch(critic, &kept), rate, p)?;
         }
-        Ok((self.masses(&table), kept.len()))
+        Ok((self.masses(&table), kept))
     }
 }
 
@@ -283,7 +297,8 @@ fn node_sums(tree: Tree, strings: &[f64]) -> Vec<f64> {
 pub(super) fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
     let draw = |name: &str| Grown::draw(p, cell, &mut ctx.shared_stream(&format!("{} {name}", cell.task)));
     let grown = draw("world")?;
-    let held_out: Vec<Grown> = (0..p.tuning_worlds).map(|i| draw(&format!("tuning world {i}"))).collect::<Result<_>>()?;
+    let held_out: Vec<Grown> =
+        (0..p.tuning_worlds).map(|i| draw(&format!("tuning world {i}"))).collect::<Result<_>>()?;
     let supervised = grown.strings.value(&grown.policy);
     let mut rows = Vec::new();
     for filter in [false, true] {
@@ -301,8 +316,9 @@ pub(super) fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>
                 improve: usize::from(filter),
                 learning_rate: rate,
                 samples: grown.samples.len(),
-                kept,
+                kept: kept.len(),
                 supervised,
+                cloned: grown.strings.value(&grown.cloned(&kept)),
                 value: grown.strings.value(&policy),
                 entropy: grown.strings.mean_of(|x| entropy(&logs(x))),
             });
@@ -324,4 +340,67 @@ fn tuned(p: &Params, loss: Loss, critic: Critic, filter: bool, held_out: &[Grown
         }
     }
     Ok(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grown(class: Class, task: Task) -> (Params, Grown) {
+        let p = Params { steps: 3000, ..Params::smoke() };
+        let cell = Cell { task, class, loss: Loss::Bc };
+        let grown = Grown::draw(&p, &cell, &mut Stream::named(&["tests", "losses"])).expect("legal");
+        (p, grown)
+    }
+
+    fn distance(a: &Masses, b: &Masses) -> f64 {
+        a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn a_table_is_the_policy_that_it_was_made_of() {
+        for (class, task) in [(Class::Tabular, Task::Rugged), (Class::Product, Task::Pairs)] {
+            let (_, grown) = grown(class, task);
+            assert!(distance(&grown.masses(&grown.table()), &grown.policy) < 1e-12);
+        }
+    }
+
+    /// Training with the plain loss ends where counting ends: rows, cells and the gradient are those of the class.
+    #[test]
+    fn cloning_by_gradient_is_the_closed_form() {
+        for class in Class::BOTH {
+            let (p, grown) = grown(class, Task::Rugged);
+            let (policy, kept) = grown.improved(&p, Loss::Bc, Critic::MonteCarlo, true, 0.1).expect("trains");
+            assert!(kept.len() > 5 && distance(&policy, &grown.cloned(&kept)) < 2e-3);
+        }
+    }
+
+    /// The root's value under each critic, by its definition; a Monte Carlo advantage is 0 where one sample alone passes.
+    #[test]
+    fn critics_know_the_root() {
+        let (_, grown) = grown(Class::Tabular, Task::Rugged);
+        let world = &grown.strings.world;
+        let exact = grown.critic(Critic::Exact);
+        assert!(
+            (mean(&exact.iter().map(|v| v[0]).collect::<Vec<_>>()) - grown.strings.value(&grown.policy)).abs() < 1e-12
+        );
+        let sampled = grown.critic(Critic::MonteCarlo);
+        for own in grown.samples.chunk_by(|a, b| a.0 == b.0) {
+            let rewards: Vec<f64> = own.iter().map(|(x, y)| world.rewards(*x)[*y]).collect();
+            assert!((sampled[own[0].0][0] - mean(&rewards)).abs() < 1e-12);
+        }
+        let batch = grown.batch(Critic::MonteCarlo, &grown.samples);
+        assert!(batch.values.iter().all(|v| v.is_finite()) && batch.lengths.len() == grown.samples.len());
+        assert!(batch.returns.iter().zip(&batch.values).any(|(q, v)| q == v));
+    }
+
+    #[test]
+    fn a_filter_that_keeps_nothing_changes_nothing() {
+        let (mut p, grown) = grown(Class::Product, Task::Match);
+        p.threshold = 0.999_999;
+        for loss in Loss::ALL {
+            let (policy, kept) = grown.improved(&p, loss, Critic::MonteCarlo, true, 0.1).expect("trains");
+            assert!(kept.is_empty() && distance(&policy, &grown.policy) < 1e-12);
+        }
+    }
 }

@@ -161,14 +161,7 @@ impl<'a> Learner<'a> {
         };
     }
 
-    fn bvmpo(
-        &mut self,
-        step: usize,
-        tokens: &[f64],
-        rows: &[f64],
-        on_tokens: &mut [f64],
-        on_rows: &mut [f64],
-    ) -> f64 {
+    fn bvmpo(&mut self, step: usize, tokens: &[f64], rows: &[f64], on_tokens: &mut [f64], on_rows: &mut [f64]) -> f64 {
         if !self.batch.exact {
             let settings = VTrace { rho_bar: self.p.rho_bar, c_bar: self.p.c_bar, gamma: 1.0 };
             let (batch, both) = (self.batch, [tokens, &self.behaviour_tokens[..]]);
@@ -182,12 +175,7 @@ impl<'a> Learner<'a> {
         let lambda = self.lambda.at(step);
         for (r, visits) in self.visits.iter().enumerate() {
             let own = r * self.vocab..(r + 1) * self.vocab;
-            behaviour_kl_loss(
-                &rows[own.clone()],
-                &self.behaviour[own.clone()],
-                -lambda * visits,
-                &mut on_rows[own],
-            );
+            behaviour_kl_loss(&rows[own.clone()], &self.behaviour[own.clone()], -lambda * visits, &mut on_rows[own]);
         }
         vmpo_policy_loss(tokens, &self.psi, -1.0, on_tokens)
     }
