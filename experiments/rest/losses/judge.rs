@@ -67,7 +67,7 @@ fn claims(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
         Check::new(
             Kind::Claim,
             &id,
-            &format!("{when} BC is at least as good as {}; {words}", other.title()),
+            format!("{when} BC is at least as good as {}; {words}", other.title()),
             source,
             "V of BC less V of the other, mean over seeds, over its standard error: the smallest over tasks (a tie is 2 standard errors)",
             Estimate::exact(value, seeds),
@@ -105,7 +105,7 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
         Check::new(
             Kind::Theory,
             &format!("cloning_arrives_{policy}"),
-            &format!("the steps suffice: BC ends where the exact fit to what passed the filter lies; {words}"),
+            format!("the steps suffice: BC ends where the exact fit to what passed the filter lies; {words}"),
             "derived: Improve in closed form",
             "V of BC less V of the fit, mean over tasks, G1 I1",
             mean_interval(&by_seed(of(rows, policy, "monte_carlo", 1).filter(|r| r.loss == "bc"), |g| {
@@ -116,7 +116,7 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
         Check::new(
             Kind::Theory,
             &format!("gold_sharpens_{policy}"),
-            &format!("GOLD gains without knowing the reward: it raises what is likely already; {words}"),
+            format!("GOLD gains without knowing the reward: it raises what is likely already; {words}"),
             "our question, after a run in which GOLD beat BC",
             "V less the supervised V with shuffled rewards and no filter, mean over tasks, GOLD",
             mean_interval(&by_seed(of(rows, policy, "shuffled", 0), |g| gain(g, Loss::Gold))),

@@ -394,6 +394,18 @@ mod tests {
         assert!(batch.returns.iter().zip(&batch.values).any(|(q, v)| q == v));
     }
 
+    /// λ KL(behaviour‖π) holds the policy where it was; without it the same steps go far.
+    #[test]
+    fn the_pull_to_the_behaviour_holds() {
+        let (p, grown) = grown(Class::Product, Task::Pairs);
+        let moved = |lambda: f64| {
+            let p = Params { lambda_from: lambda, lambda_to: lambda, steps: 300, ..p.clone() };
+            let (policy, _) = grown.improved(&p, Loss::Bvmpo, Critic::MonteCarlo, false, 0.1).expect("trains");
+            distance(&policy, &grown.policy)
+        };
+        assert!(moved(1e3) < 0.02 * moved(1e-5), "{} {}", moved(1e3), moved(1e-5));
+    }
+
     #[test]
     fn a_filter_that_keeps_nothing_changes_nothing() {
         let (mut p, grown) = grown(Class::Product, Task::Match);
