@@ -20,10 +20,11 @@
 //! **Control**: each context's rewards dealt anew to its strings before filter, returns and critic see them: no loss gains.
 //!
 //! **Found** (gains over the supervised V of 0.55, mean over tasks). With the filter every loss gains, and BC (0.295 tabular, 0.265 product) is
-//! ahead of OAC (0.235, 0.250; a tie in one task of the product policy) and of BVMPO (0.205, 0.231), as the paper has it. The reason
+//! ahead of OAC (0.235, 0.250; ties in two tasks of the product policy) and of BVMPO (0.205, 0.231), as the paper has it. The reason
 //! here is the critic: after a prefix that one sample alone passes, the table's value is that sample's reward and its advantage 0,
 //! so that OAC leaves the later tokens as they were. With exact advantages OAC ties with BC (tabular, 0.290) or beats it (product, 0.332);
-//! BVMPO learns from the better half of the tokens only and stays behind (0.177, 0.255).
+//! BVMPO learns from the better half
+//! of the tokens only: still far behind (tabular, 0.177), or about level (product, 0.255).
 //!
 //! GOLD is the exception: 0.319 tabular and 0.320 product, above BC in every task, so its claims are refuted. BC has arrived where the closed form
 //! lies (`cloning_arrives`), so it is no lack of steps. GOLD's importance weight is the policy's own probability, so it raises most what is
