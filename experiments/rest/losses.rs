@@ -26,8 +26,9 @@
 //! tabular, 0.265 product) is ahead of OAC (0.235, 0.250; ties in two tasks of the product policy) and of BVMPO
 //! (0.205, 0.231), as the paper has it. The reason here is the critic: after a prefix that one sample alone passes,
 //! the table's value is that sample's reward and its advantage 0, so that OAC leaves the later tokens as they were.
-//! With exact advantages OAC ties with BC (tabular, 0.290) or beats it (product, 0.332); BVMPO learns from the better
-//! half of the tokens only: still far behind (tabular, 0.177), or about level (product, 0.255).
+//! With exact advantages OAC ties with BC (tabular, 0.290) or beats it (product, 0.332); BVMPO stays
+//! far behind (tabular, 0.177) or is about level (product, 0.255); our reading, not tested: it learns from the better
+//! half of the tokens only.
 //!
 //! GOLD is the exception: 0.319 tabular and 0.320 product, above BC in every task, so its claims are refuted. BC has
 //! arrived where the closed form lies (`cloning_arrives`), so it is no lack of steps. GOLD's importance weight is the
