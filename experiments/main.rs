@@ -45,6 +45,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::operators::Operators>(),
         entry::<rest::improve::Improve>(),
         entry::<rest::grow::Grow>(),
+        entry::<rest::losses::Losses>(),
     ]
 }
 

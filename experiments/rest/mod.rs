@@ -7,6 +7,7 @@
 pub(crate) mod grow;
 pub(crate) mod improve;
 pub(crate) mod operators;
+pub(crate) mod losses;
 
 // shared set-up
 mod strings;

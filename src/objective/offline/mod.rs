@@ -9,7 +9,7 @@
 //! | OAC | advantage over the behaviour's value ([`oac_loss`]) | Mathieu et al. 2021, *`AlphaStar` Unplugged* |
 //! | V-MPO | softmax of advantage/η over the better half ([`vmpo_weights`], [`vmpo_policy_loss`]) | arXiv:1909.12238 |
 //!
-//! BVMPO is V-MPO with advantages from [`vtrace`], the temperature learned by [`vmpo_temperature_loss`], and
+//! BVMPO is V-MPO with advantages from [`vtrace()`], the temperature learned by [`vmpo_temperature_loss`], and
 //! λ [`behaviour_kl_loss`] added, λ falling along a [`GeometricSchedule`].
 //!
 //! ReST's filter is strict: a sequence is kept if R > τ. [`filtered_nll_loss`](super::filtered_nll_loss) and

@@ -1,0 +1,139 @@
+//! What the losses are judged by.
+
+use super::Row;
+use super::training::Loss;
+use crate::statistics::{by_seed, smallest};
+use rewardlab::experiment::{Check, Criterion, Kind, Record};
+use rewardlab::stats::{Estimate, mean, mean_interval, std_dev};
+use std::collections::BTreeSet;
+
+/// The policies of the strings world, with their words.
+const POLICIES: [(&str, &str); 2] =
+    [("tabular", "tabular policy"), ("product", "product policy, whose strings share parameters")];
+
+/// The mean over tasks of a row's gain, of the rows of one seed that have this loss.
+fn gain(rows: &[&Record<Row>], loss: Loss) -> f64 {
+    mean(&rows.iter().filter(|r| r.loss == loss.name()).map(|r| r.gain()).collect::<Vec<_>>())
+}
+
+fn of<'a>(
+    rows: &'a [Record<Row>],
+    policy: &'a str,
+    critic: &'a str,
+    improve: usize,
+) -> impl Iterator<Item = &'a Record<Row>> + Clone {
+    rows.iter().filter(move |r| r.policy == policy && r.critic == critic && r.improve == improve)
+}
+
+/// The mean over seeds of BC's value less the other loss's, over its standard error, in the task where it is smallest.
+fn worst_lead(rows: &[Record<Row>], policy: &str, improve: usize, other: Loss) -> f64 {
+    let of_policy = of(rows, policy, "monte_carlo", improve);
+    let tasks: BTreeSet<&str> = of_policy.clone().map(|r| r.task.as_str()).collect();
+    let lead = |task: &str| {
+        let lead = by_seed(of_policy.clone().filter(|r| r.task == task), |g| gain(g, Loss::Bc) - gain(g, other));
+        let error = std_dev(&lead) / (lead.len() as f64).sqrt();
+        // equal in every seed is a tie
+        if lead.iter().all(|d| *d == 0.0) { 0.0 } else { mean(&lead) / error }
+    };
+    smallest(tasks.into_iter().map(lead)).value
+}
+
+pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
+    let mut checks: Vec<Check> = POLICIES.iter().flat_map(|policy| claims(rows, *policy)).collect();
+    checks.extend(POLICIES.iter().flat_map(|policy| regimes(rows, *policy)));
+    checks.extend(Loss::ALL.map(|loss| shuffled(rows, loss)));
+    checks
+}
+
+fn claims(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
+    let seeds = rows.iter().map(|r| r.seed).collect::<BTreeSet<_>>().len();
+    let mut checks = vec![Check::new(
+        Kind::Claim,
+        &format!("beats_supervised_{policy}"),
+        format!("after one Improve step every loss beats the supervised policy; {words}"),
+        "arXiv:2308.08998, Figure 5 (in words)",
+        "the smallest over losses of V less the supervised V, mean over tasks, G1 I1",
+        mean_interval(&by_seed(of(rows, policy, "monte_carlo", 1), |g| {
+            Loss::ALL.map(|loss| gain(g, loss)).into_iter().fold(f64::INFINITY, f64::min)
+        })),
+        Criterion::AtLeast(0.0),
+    )];
+    let lead = |improve: usize, other: Loss, source: &str| {
+        let (id, when) = match improve {
+            0 => (format!("bc_over_{other}_unfiltered_{policy}"), "without a filter"),
+            _ => (format!("bc_over_{other}_{policy}"), "after one Improve step"),
+        };
+        let value = worst_lead(rows, policy, improve, other);
+        Check::new(
+            Kind::Claim,
+            &id,
+            format!("{when} BC is at least as good as {}; {words}", other.title()),
+            source,
+            "V of BC less V of the other, mean over seeds, over its standard error: the smallest over tasks (a tie is 2 standard errors)",
+            Estimate::exact(value, seeds),
+            Criterion::AtLeast(-2.0),
+        )
+    };
+    checks.extend(Loss::OTHERS.map(|other| lead(1, other, "arXiv:2308.08998, Figures 5, 13 and 14 (in words)")));
+    checks.push(lead(0, Loss::Gold, "arXiv:2308.08998, Figure 13 (in words)"));
+    checks
+}
+
+fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
+    vec![
+        Check::new(
+            Kind::Theory,
+            &format!("advantages_win_{policy}"),
+            format!("with the exact advantages of all samples and no filter every other loss beats BC; {words}"),
+            "derived: they follow the policy gradient, BC fits the policy to its own samples",
+            "the smallest over losses of V less V of BC, mean over tasks, G1 I0, exact critic",
+            mean_interval(&by_seed(of(rows, policy, "exact", 0), |g| {
+                let best = Loss::OTHERS.map(|loss| gain(g, loss)).into_iter().fold(f64::INFINITY, f64::min);
+                best - gain(g, Loss::Bc)
+            })),
+            Criterion::AtLeast(0.0),
+        ),
+        Check::new(
+            Kind::Theory,
+            &format!("unfiltered_cloning_{policy}"),
+            format!("without a filter BC gains nothing; {words}"),
+            "derived: its samples are the policy's own",
+            "V of BC less the supervised V, mean over tasks, G1 I0",
+            mean_interval(&by_seed(of(rows, policy, "monte_carlo", 0), |g| gain(g, Loss::Bc))),
+            Criterion::near(0.0, 0.02),
+        ),
+        Check::new(
+            Kind::Theory,
+            &format!("cloning_arrives_{policy}"),
+            format!("the steps suffice: BC ends where the exact fit to what passed the filter lies; {words}"),
+            "derived: Improve in closed form",
+            "V of BC less V of the fit, mean over tasks, G1 I1",
+            mean_interval(&by_seed(of(rows, policy, "monte_carlo", 1).filter(|r| r.loss == "bc"), |g| {
+                mean(&g.iter().map(|r| r.value - r.cloned).collect::<Vec<_>>())
+            })),
+            Criterion::near(0.0, 0.01),
+        ),
+        Check::new(
+            Kind::Theory,
+            &format!("gold_sharpens_{policy}"),
+            format!("GOLD gains without knowing the reward: it raises what is likely already; {words}"),
+            "our question, after a run in which GOLD beat BC",
+            "V less the supervised V with shuffled rewards and no filter, mean over tasks, GOLD",
+            mean_interval(&by_seed(of(rows, policy, "shuffled", 0), |g| gain(g, Loss::Gold))),
+            Criterion::AtLeast(0.02),
+        ),
+    ]
+}
+
+fn shuffled(rows: &[Record<Row>], loss: Loss) -> Check {
+    let own = rows.iter().filter(|r| r.critic == "shuffled" && r.improve == 1);
+    Check::new(
+        Kind::Control,
+        &format!("shuffled_{loss}"),
+        format!("with the rewards of each context dealt anew {} gains nothing", loss.title()),
+        "control",
+        "V less the supervised V, mean over tasks and policies, G1 I1",
+        mean_interval(&by_seed(own, |g| gain(g, loss))),
+        Criterion::AtMost(0.02),
+    )
+}
