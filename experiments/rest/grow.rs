@@ -20,8 +20,10 @@
 mod figure;
 mod judge;
 mod strings;
+mod translation;
 
 use super::strings::{Class, Task, WorldParams};
+use super::translation::{DATA_SETS, DataSet, TranslationSetup};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -36,6 +38,7 @@ pub(crate) struct Grow;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     strings: StringsParams,
+    translation: TranslationSetup,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,25 +60,36 @@ pub(crate) struct StringsParams {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
     /// No candidates: no sampling error.
-    Strings { task: Task, class: Class, candidates: Option<usize> },
+    Strings {
+        task: Task,
+        class: Class,
+        candidates: Option<usize>,
+    },
+    Translation {
+        set: DataSet,
+    },
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self::Strings { task, class, candidates } = self;
-        let grow = candidates.map_or("population".into(), |n| format!("N={n}"));
-        write!(f, "strings {task} {} {grow}", class.name())
+        match self {
+            Self::Strings { task, class, candidates } => {
+                let grow = candidates.map_or("population".into(), |n| format!("N={n}"));
+                write!(f, "strings {task} {} {grow}", class.name())
+            }
+            Self::Translation { set } => write!(f, "translation {}", set.name()),
+        }
     }
 }
 
 /// A policy of the loop.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `strings`.
+    /// `strings` or `translation`.
     world: String,
-    /// `match`, `pairs` or `rugged`.
+    /// `match`, `pairs` or `rugged`; `talks`, `news` or `web`.
     task: String,
-    /// `tabular` or `product`.
+    /// `tabular` or `product`; `transformer`.
     policy: String,
     /// Candidates per context; absent without sampling error.
     candidates: Option<usize>,
@@ -85,7 +99,7 @@ pub(crate) struct Row {
     improve: usize,
     /// τ; absent where nothing is filtered.
     threshold: Option<f64>,
-    /// V, the expected reward, mean over contexts.
+    /// V, the expected reward, mean over contexts; of a transformer on test sources, from samples.
     value: f64,
     /// Share of Grow's mass that passed, mean over contexts.
     acceptance: f64,
@@ -110,6 +124,7 @@ impl Experiment for Grow {
             Profile::Paper => vec![25, 100, 1000],
         };
         Params {
+            translation: TranslationSetup::of_profile(profile),
             strings: StringsParams {
                 world: WorldParams::default(),
                 thresholds: vec![0.7, 0.8, 0.9, 0.95, 0.99],
@@ -124,11 +139,12 @@ impl Experiment for Grow {
     fn seeds(profile: Profile) -> Range<u64> {
         match profile {
             Profile::Smoke => 0..3,
-            Profile::Paper => 0..20,
+            Profile::Paper => 0..10,
         }
     }
 
     fn validate(p: &Params) -> Result<()> {
+        p.translation.validate().map_err(|e| e.within("translation"))?;
         let p = &p.strings;
         p.world.validate().map_err(|e| e.within("strings.world"))?;
         let legal = p.thresholds.iter().all(|t| (0.0..p.world.hardest).contains(t));
@@ -151,17 +167,21 @@ impl Experiment for Grow {
     fn cells(p: &Params) -> Vec<Cell> {
         let numbers = || std::iter::once(None).chain(p.strings.candidates.iter().copied().map(Some));
         let of = |task, class| numbers().map(move |candidates| Cell::Strings { task, class, candidates });
-        Task::ALL.into_iter().flat_map(|task| Class::BOTH.into_iter().flat_map(move |class| of(task, class))).collect()
+        let strings =
+            Task::ALL.into_iter().flat_map(|task| Class::BOTH.into_iter().flat_map(move |class| of(task, class)));
+        strings.chain(DATA_SETS.into_iter().map(|set| Cell::Translation { set })).collect()
     }
 
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let Cell::Strings { task, class, candidates } = *cell;
-        strings::measure(&p.strings, task, class, candidates, ctx)
+        match *cell {
+            Cell::Strings { task, class, candidates } => strings::measure(&p.strings, task, class, candidates, ctx),
+            Cell::Translation { set } => translation::measure(&p.translation, set, ctx),
+        }
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
-        let strings: Vec<Record<Row>> = rows.iter().filter(|r| r.world == "strings").cloned().collect();
-        judge::strings(&strings)
+        let of = |world: &str| rows.iter().filter(|r| r.world == world).cloned().collect::<Vec<_>>();
+        [judge::strings(&of("strings")), judge::translation(&of("translation"))].concat()
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {

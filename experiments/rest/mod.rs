@@ -6,8 +6,8 @@
 // figures
 pub(crate) mod grow;
 pub(crate) mod improve;
-pub(crate) mod operators;
 pub(crate) mod losses;
+pub(crate) mod operators;
 
 // shared set-up
 mod strings;

@@ -90,3 +90,21 @@ pub(super) fn strings(rows: &[Record<Row>]) -> Vec<Check> {
     ]
     .concat()
 }
+
+/// Of rows of the translation world.
+pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
+    let of_set = |set: &str| {
+        let candidates = rows.iter().find(|r| r.task == set).and_then(|r| r.candidates);
+        let gains = gains(rows, "transformer", candidates, set);
+        Check::new(
+            Kind::Claim,
+            &format!("second_grow_{set}"),
+            format!("the second Grow helps a transformer on {set}"),
+            "arXiv:2308.08998, Figure 4; criterion ours",
+            "gain of the mean test reward by the second Grow over its standard error",
+            Estimate::exact(mean(&gains) / (std_dev(&gains) / (gains.len() as f64).sqrt()), gains.len()),
+            Criterion::AtLeast(3.0),
+        )
+    };
+    ["talks", "news", "web"].map(of_set).into()
+}
