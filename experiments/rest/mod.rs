@@ -8,6 +8,7 @@ pub(crate) mod grow;
 pub(crate) mod improve;
 pub(crate) mod losses;
 pub(crate) mod operators;
+pub(crate) mod proxy_gold;
 
 // shared set-up
 mod strings;

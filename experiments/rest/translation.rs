@@ -393,7 +393,8 @@ impl TranslationSetup {
     /// Training that diverges; a stage folder that cannot be used.
     pub(crate) fn reward_model(&self, ctx: &Context, set: DataSet, settings: &RewardModel) -> Result<Arc<Vec<f32>>> {
         let (data, start) = (self.data(ctx, set)?, self.supervised(ctx, set)?);
-        let key = (self.model_key(set), settings);
+        // the bug is in how it is read: with and without it is one model
+        let key = (self.model_key(set), RewardModel { repeats: false, ..settings.clone() });
         ctx.common_stage(OWNER, "reward model", &key, |rng| {
             let mut trainee = self.trainee(&start)?;
             let sources: Vec<usize> = (0..settings.ratings).map(|i| i % data.pairs.len()).collect();
@@ -438,6 +439,7 @@ impl TranslationSetup {
                 worth.bleu += share * judge.bleu(y);
                 worth.exact += share * f64::from(u8::from(*y == pair.reference));
                 worth.length += share * y.len() as f64;
+                worth.twice += share * f64::from(u8::from(said_twice(y).is_some()));
             }
         }
         let mut rater = self.rater(ctx, set, pays)?;
@@ -446,6 +448,31 @@ impl TranslationSetup {
         let paid = rater.rate(&asked)?;
         worth.paid = paid.iter().sum::<f64>() / paid.len() as f64;
         Ok(worth)
+    }
+
+    /// KL(policy‖supervised), nats per translation: mean of log π − log π₀ over the policy's own samples (temperature 1) on test sources.
+    ///
+    /// # Errors
+    /// As [`TranslationSetup::samples`].
+    pub(crate) fn kl(&self, ctx: &Context, set: DataSet, params: &[f32]) -> Result<f64> {
+        let (data, start) = (self.data(ctx, set)?, self.supervised(ctx, set)?);
+        let mut rng = Stream::named(&[OWNER, "kl", set.name(), &ctx.seed().to_string()]);
+        let drawn: Vec<usize> =
+            (0..data.test.len()).flat_map(|i| std::iter::repeat_n(i, self.test_candidates)).collect();
+        let mut trainee = self.trainee(params)?;
+        let outputs = translate(&mut trainee, &data.test, &drawn, 1.0, &mut rng)?;
+        let examples: Vec<Example> =
+            drawn.iter().zip(&outputs).map(|(i, y)| example(&data.test[*i].source, y)).collect();
+        let mut other = self.trainee(&start)?;
+        let mut sum = 0.0;
+        for part in examples.chunks(256) {
+            let (sequences, prompts): (Vec<&[u32]>, Vec<usize>) =
+                part.iter().map(|e| (e.tokens.as_slice(), e.prompt)).unzip();
+            let own = trainee.completion_log_probs(&sequences, &prompts)?;
+            let reference = other.completion_log_probs(&sequences, &prompts)?;
+            sum += own.iter().zip(reference).map(|(p, r)| p - r).sum::<f64>();
+        }
+        Ok(sum / examples.len() as f64)
     }
 }
 
@@ -465,6 +492,8 @@ pub(crate) struct Worth {
     pub(crate) exact: f64,
     /// Tokens, `<eos>` included.
     pub(crate) length: f64,
+    /// Share of outputs that say the same twice.
+    pub(crate) twice: f64,
 }
 
 /// A set at a seed.
@@ -572,6 +601,19 @@ pub(crate) struct RewardModel {
     pub(crate) learning_rate: f64,
     /// Whether it has the bug that the paper reports: a sentence said again raises the score.
     pub(crate) repeats: bool,
+}
+
+impl RewardModel {
+    /// # Errors
+    /// The first setting outside its legal range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        Error::check_counts(&[
+            ("ratings", self.ratings, 8, 1_000_000),
+            ("steps", self.steps as usize, 1, 1_000_000),
+            ("minibatch", self.minibatch, 1, 1024),
+        ])?;
+        Error::check_positive(&[("learning_rate", self.learning_rate)])
+    }
 }
 
 enum Rater {

@@ -30,6 +30,25 @@ pub fn spearman(x: &[f64], y: &[f64]) -> f64 {
     pearson(&ranks(x), &ranks(y))
 }
 
+/// Kendall's τ-b: concordant less discordant pairs, over the geometric mean of the pairs that x (y) does not tie.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn kendall(x: &[f64], y: &[f64]) -> f64 {
+    assert_eq!(x.len(), y.len(), "correlation: as many x as y");
+    let sign = |d: f64| if d == 0.0 { 0.0 } else { d.signum() };
+    let (mut agree, mut of_x, mut of_y) = (0.0, 0.0, 0.0);
+    for i in 0..x.len() {
+        for j in 0..i {
+            let (dx, dy) = (sign(x[i] - x[j]), sign(y[i] - y[j]));
+            agree += dx * dy;
+            of_x += dx * dx;
+            of_y += dy * dy;
+        }
+    }
+    agree / f64::sqrt(of_x * of_y)
+}
+
 /// Ranks from 1, ties averaged.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -54,13 +73,14 @@ mod tests {
     use proptest::prelude::*;
 
     // x = np.array([0.3, -1.2, 2.5, 2.5, 0.0, 7.1, -3.3, 1.9]); y = np.array([1.0, -0.5, 2.0, 3.5, 1.0, 4.0, -2.0, 1.0])
-    // print(scipy.stats.pearsonr(x, y)[0], scipy.stats.spearmanr(x, y)[0])   # ties in x (2.5) and y (1.0)
+    // print(scipy.stats.pearsonr(x, y)[0], scipy.stats.spearmanr(x, y)[0], scipy.stats.kendalltau(x, y)[0])   # ties in x (2.5) and y (1.0)
     #[test]
     fn agrees_with_scipy() {
         let x = [0.3, -1.2, 2.5, 2.5, 0.0, 7.1, -3.3, 1.9];
         let y = [1.0, -0.5, 2.0, 3.5, 1.0, 4.0, -2.0, 1.0];
         assert_relative_eq!(pearson(&x, &y), 0.924_451_293_454_270_6, max_relative = 1e-14);
         assert_relative_eq!(spearman(&x, &y), 0.969_489_370_005_786_6, max_relative = 1e-14);
+        assert_relative_eq!(kendall(&x, &y), 0.923_760_430_703_401_2, max_relative = 1e-14);
     }
 
     #[test]

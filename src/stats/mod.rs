@@ -12,7 +12,7 @@ mod student;
 mod summary;
 
 pub use bootstrap::{RESAMPLES, bootstrap, bootstrap_iqm, bootstrap_mean, ratio, stratified_bootstrap};
-pub use correlation::{pearson, spearman};
+pub use correlation::{kendall, pearson, spearman};
 pub use ks::{KsTest, ks_one_sample, ks_two_sample};
 pub use line::{LineFit, fit_line};
 pub use proportion::wilson;
