@@ -42,6 +42,12 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<reward_kl::variants::Variants>(),
         entry::<reward_kl::displacement::Displacement>(),
         entry::<reward_kl::overoptimisation::Overoptimisation>(),
+        entry::<rest::operators::Operators>(),
+        entry::<rest::improve::Improve>(),
+        entry::<rest::grow::Grow>(),
+        entry::<rest::best_of_n::BestOfN>(),
+        entry::<rest::filters::Filters>(),
+        entry::<rest::selection_control::SelectionControl>(),
     ]
 }
 
