@@ -59,8 +59,6 @@ pub(crate) struct Params {
 pub(crate) struct StringsParams {
     /// Its hardest context's best reward must be at most 0.8.
     world: WorldParams,
-    /// λ without sampling error: the share of the policy's own samples; in [0, 1].
-    share: f64,
     /// Candidates per context; 2 to 100 000.
     candidates: usize,
     /// Original data per context; 1 to 100 000.
@@ -168,7 +166,6 @@ impl Experiment for Filters {
             thresholds: vec![0.0, 0.5, 0.6, 0.7, 0.8, 0.9],
             strings: StringsParams {
                 world: WorldParams { hardest: 0.5, ..WorldParams::default() },
-                share: 0.9,
                 candidates: 100,
                 data: 10,
                 prior: 5.0,
@@ -204,9 +201,6 @@ impl Experiment for Filters {
         p.world.validate().map_err(|e| e.within("strings.world"))?;
         if p.world.hardest > HARD {
             return Err(Error::parameter("strings.world.hardest", p.world.hardest, "at most 0.8"));
-        }
-        if !(0.0..=1.0).contains(&p.share) {
-            return Err(Error::parameter("strings.share", p.share, "in [0, 1]"));
         }
         Error::check_counts(&[("strings.candidates", p.candidates, 2, 100_000), ("strings.data", p.data, 1, 100_000)])?;
         Error::check_not_negative(&[("strings.prior", p.prior)])

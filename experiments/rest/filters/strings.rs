@@ -12,7 +12,8 @@ pub(super) fn measure(p: &Params, task: Task, class: Class, fit: Fit, rule: Rule
     let world = Strings::draw(&s.world, task, &mut ctx.shared_stream(task.name()))?;
     let start = world.supervised(class);
     let grown = if fit == Fit::Population {
-        world.grow(&start, s.share)
+        // a tabular policy fitted to the data is the data: so is every mixture of both
+        world.grow(&start, 1.0)
     } else {
         // all rules judge the same samples
         let mut rng = ctx.shared_stream(&format!("{task} {} grow", class.name()));
