@@ -46,7 +46,10 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::improve::Improve>(),
         entry::<rest::grow::Grow>(),
         entry::<rest::losses::Losses>(),
+        entry::<rest::best_of_n::BestOfN>(),
         entry::<rest::proxy_gold::ProxyGold>(),
+        entry::<rest::filters::Filters>(),
+        entry::<rest::selection_control::SelectionControl>(),
     ]
 }
 

@@ -4,11 +4,14 @@
 //! two worlds: strings, exact by enumeration, and translation between two artificial languages by a transformer.
 
 // figures
+pub(crate) mod best_of_n;
+pub(crate) mod filters;
 pub(crate) mod grow;
 pub(crate) mod improve;
 pub(crate) mod losses;
 pub(crate) mod operators;
 pub(crate) mod proxy_gold;
+pub(crate) mod selection_control;
 
 // shared set-up
 mod strings;

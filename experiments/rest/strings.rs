@@ -230,7 +230,7 @@ impl Strings {
 
     /// How often each string is among so many draws from a policy, per context.
     pub(crate) fn draws(&self, policy: &Masses, draws: usize, rng: &mut Stream) -> Masses {
-        policy.iter().map(|own| counts(own, draws, rng)).collect()
+        self.contexts().map(|x| counts(&policy[x], draws, rng)).collect()
     }
 
     /// Grow with so many candidates per context, together with the original data (counts).

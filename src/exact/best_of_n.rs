@@ -44,6 +44,41 @@ pub fn best_of_n_point(log_probs: &[f64], rewards: &[f64], n: u32) -> (f64, f64)
     (kl(&logs, log_probs), reward)
 }
 
+/// (mean, standard deviation) of the largest of n rewards, for each n: what [`best_of_n`] gives, without saying which output wins.
+///
+/// # Formula
+/// With F the distribution function of one draw's reward: E[maxᵏ] = Σ rᵏ (F(r)ⁿ − F(r⁻)ⁿ) over the reward levels r.
+///
+/// # Shapes
+/// `probs`, `rewards`: one entry per output; each n ≥ 1.
+pub fn best_of_n_rewards(probs: &[f64], rewards: &[f64], draws: &[u32]) -> Vec<(f64, f64)> {
+    assert_eq!(probs.len(), rewards.len(), "one reward per output");
+    assert!(draws.iter().all(|n| *n >= 1), "best of at least one");
+    let mut order: Vec<usize> = (0..rewards.len()).filter(|y| probs[*y] > 0.0).collect();
+    order.sort_by(|&a, &b| rewards[a].total_cmp(&rewards[b]));
+    let total: f64 = order.iter().map(|y| probs[*y]).sum();
+    let (mut below, mut levels) = (0.0, Vec::new());
+    for level in order.chunk_by(|&a, &b| rewards[a] == rewards[b]) {
+        below += level.iter().map(|y| probs[*y]).sum::<f64>();
+        levels.push((rewards[level[0]], (below / total).ln()));
+    }
+    // the last level holds all, whatever rounding says
+    if let Some(last) = levels.last_mut() {
+        last.1 = 0.0;
+    }
+    let moments = |&n: &u32| {
+        let (mut before, mut mean, mut square) = (0.0, 0.0, 0.0);
+        for &(reward, log_up_to) in &levels {
+            let up_to = (f64::from(n) * log_up_to).exp();
+            mean += reward * (up_to - before);
+            square += reward * reward * (up_to - before);
+            before = up_to;
+        }
+        (mean, (square - mean * mean).max(0.0).sqrt())
+    };
+    draws.iter().map(moments).collect()
+}
+
 /// log n − (n−1)/n: the KL of best-of-n for a continuous reward; for finitely many outputs an upper bound only.
 pub fn best_of_n_kl_bound(n: u32) -> f64 {
     let n = f64::from(n);
@@ -88,6 +123,21 @@ mod tests {
         }
         let got = best_of_n(&log_probs, &rewards, 3);
         assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{got:?} {expected:?}");
+    }
+
+    /// The moments without winners against those of the winners' distribution; ties and outputs without probability included.
+    #[test]
+    fn moments_are_those_of_the_distribution() {
+        let probs = [0.1, 0.4, 0.0, 0.2, 0.3];
+        let rewards = [1.0, 0.0, 9.0, 1.0, -1.0];
+        let draws = [1, 2, 3, 10, 200];
+        for (&n, (mean, std)) in draws.iter().zip(best_of_n_rewards(&probs, &rewards, &draws)) {
+            let won = best_of_n(&probs.map(f64::ln), &rewards, n);
+            let expected: f64 = won.iter().zip(rewards).map(|(p, r)| p * r).sum();
+            let square: f64 = won.iter().zip(rewards).map(|(p, r)| p * r * r).sum();
+            assert!((mean - expected).abs() < 1e-14, "n = {n}: {mean} {expected}");
+            assert!((std * std - (square - expected * expected)).abs() < 1e-14, "n = {n}");
+        }
     }
 
     #[test]

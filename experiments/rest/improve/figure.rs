@@ -20,7 +20,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let mut tasks: Vec<&str> = Vec::new();
     grown().for_each(|r| {
         if !tasks.contains(&&*r.task) {
-            tasks.push(&r.task)
+            tasks.push(&r.task);
         }
     });
     let curves = |task: &str, value: fn(&Row) -> f64, band: bool| -> Vec<Layer> {

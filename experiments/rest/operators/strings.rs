@@ -109,7 +109,7 @@ fn fit(world: &Strings, steps: usize, share: f64, threshold: f64, row: &Row) -> 
     Ok(rows)
 }
 
-/// −λ ∇E_π[F] − (1 − λ) E_p[F ∇ log π] at one context: the first by values and reaches of a dynamic programme in which the filter is
+/// −λ ∇E(F) under π − (1 − λ) E(F ∇ log π) under p, at one context: the first by values and reaches of a dynamic programme in which the filter is
 /// the reward, the second string by string.
 fn split(policy: &mut Tabular, world: &Strings, filter: &World, x: usize, share: f64) -> Vec<f64> {
     let (tree, vocab) = (world.tree, world.tree.vocab);

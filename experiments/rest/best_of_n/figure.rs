@@ -1,0 +1,53 @@
+//! Reward against N, before and after.
+
+use super::Row;
+use crate::statistics::{log_axis, means, seeds, summary};
+use rewardlab::experiment::Record;
+use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use std::collections::BTreeSet;
+
+pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
+    let last = rows.iter().map(|r| r.improve).max().unwrap_or(0);
+    // BC, first and third Improve of the first Grow, the last of each
+    let mut chosen = vec![(0, 0), (1, 1), (1, last.min(3)), (1, last), (2, last)];
+    chosen.dedup();
+    let name = |(grow, improve): (usize, usize)| match grow {
+        0 => "BC".to_owned(),
+        _ => format!("G = {grow}, I = {improve}"),
+    };
+    let line = |policy: &str, filter: &str, series: String, (grow, improve): (usize, usize), stroke: Stroke| {
+        let own =
+            rows.iter().filter(|r| (&*r.policy, &*r.filter, r.grow, r.improve) == (policy, filter, grow, improve));
+        Layer::Line { series, points: means(&summary(own.map(|r| (f64::from(r.n), r.reward)))), stroke, markers: true }
+    };
+    let panel = |policy: &str, title: &str| {
+        let curves = chosen.iter().map(|step| line(policy, "reward", name(*step), *step, Stroke::Solid));
+        let control = (1, last);
+        let there = rows.iter().any(|r| r.policy == policy && r.filter == "shuffled");
+        let shuffled = || line(policy, "shuffled", format!("{}, shuffled", name(control)), control, Stroke::Dashed);
+        let shuffled = there.then(shuffled);
+        let many: Vec<f64> =
+            rows.iter().filter(|r| (&*r.policy, r.grow, r.n) == (policy, 0, 200)).map(|r| r.reward).collect();
+        let level =
+            Layer::Horizontal { label: "BC at N = 200".into(), y: many.iter().sum::<f64>() / many.len() as f64 };
+        let ten = Layer::Vertical { label: "N = 10".into(), x: 10.0 };
+        Panel {
+            title: title.into(),
+            x: log_axis("N, draws per context"),
+            y: Axis { label: "E[max of N rewards]".into(), ..Axis::default() },
+            layers: curves.chain(shuffled).chain([level, ten]).collect(),
+        }
+    };
+    let tasks: BTreeSet<&str> = rows.iter().map(|r| &*r.task).collect();
+    Chart {
+        title: "Best-of-N stacks with ReST".into(),
+        subtitle: format!(
+            "Strings world, exact, means over {} tasks and {} seeds. ReST's policies come from a finite Grow; shuffled: its thresholds \
+             were applied to rewards that were dealt anew.",
+            tasks.len(),
+            seeds(rows).len()
+        ),
+        panels: vec![panel("product", "Product policy"), panel("tabular", "Tabular policy")],
+        columns: 2,
+    }
+}

@@ -1,0 +1,59 @@
+//! V along the chain for the three choices.
+
+use super::Row;
+use crate::statistics::{log_axis, means, seeds, summary};
+use rewardlab::experiment::Record;
+use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use std::collections::BTreeMap;
+
+const CHOICES: [(&str, &str); 3] =
+    [("reward above τ", "reward"), ("as many at random", "random"), ("as many by rewards dealt anew", "shuffled")];
+
+pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
+    let curves = |policy: &str, x: fn(&Row) -> f64| {
+        let of = |(words, choice): (&str, &str)| {
+            // mean over tasks first, so that the band is that of seeds
+            let mut cells: BTreeMap<(usize, u64), Vec<(f64, f64)>> = BTreeMap::new();
+            for r in rows.iter().filter(|r| r.policy == policy && r.choice == choice) {
+                cells.entry((r.improve, r.seed)).or_default().push((x(r), r.value));
+            }
+            let mean =
+                |of: &[(f64, f64)], part: fn(&(f64, f64)) -> f64| of.iter().map(part).sum::<f64>() / of.len() as f64;
+            // the two that lie on each other
+            let stroke = if choice == "shuffled" { Stroke::Dashed } else { Stroke::Solid };
+            let of_seeds = cells.iter().map(|((improve, _), v)| (*improve as f64, mean(v, |p| p.1)));
+            let along = summary(of_seeds);
+            let place = means(&summary(cells.iter().map(|((improve, _), v)| (*improve as f64, mean(v, |p| p.0)))));
+            let points = along.iter().zip(&place).map(|(s, at)| (at.1, s.1)).collect();
+            let band = along.iter().zip(&place).map(|(s, at)| (at.1, s.2, s.3)).collect();
+            [
+                Layer::Band { series: words.into(), points: band },
+                Layer::Line { series: words.into(), points, stroke, markers: true },
+            ]
+        };
+        CHOICES.into_iter().flat_map(of).collect::<Vec<_>>()
+    };
+    let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
+    let panel = |title: &str, x: Axis, layers: Vec<Layer>| Panel {
+        title: title.into(),
+        x,
+        y: axis("V, expected reward"),
+        layers,
+    };
+    let step = |r: &Row| r.improve as f64;
+    Chart {
+        title: "It is which samples are kept, not how many".into(),
+        subtitle: format!(
+            "Strings world, one Grow with a finite sample; V exact. Lines: means over three tasks and {} seeds; bands: lowest to \
+             highest seed.",
+            seeds(rows).len()
+        ),
+        panels: vec![
+            panel("Product policy", axis("Improve step I"), curves("product", step)),
+            panel("Tabular policy", axis("Improve step I"), curves("tabular", step)),
+            panel("Product policy", log_axis("samples kept per context"), curves("product", |r| r.kept)),
+            panel("Tabular policy", log_axis("samples kept per context"), curves("tabular", |r| r.kept)),
+        ],
+        columns: 2,
+    }
+}
