@@ -30,7 +30,8 @@ fn grows(run: &[&Record<Row>]) -> usize {
 
 /// The smallest rise from the last policy of one Grow to that of the next.
 fn least_rise(run: &[&Record<Row>], of: fn(&Row) -> f64) -> f64 {
-    let rise = |g: usize| Some(of(last(run, g + 1)?) - of(last(run, g)?)).unwrap_or(f64::NAN);
+    let at = |g: usize| last(run, g).map_or(f64::NAN, |r| of(r));
+    let rise = |g: usize| at(g + 1) - at(g);
     (0..grows(run)).map(rise).fold(f64::INFINITY, f64::min)
 }
 
