@@ -5,11 +5,14 @@
 //! model, whose score could be raised by repeating a sentence.
 //!
 //! **Measured**: after every Improve step of three Grows the reward that the loop was paid (*proxy*), the true one (*gold*, in the place
-//! of people) and the KL to the supervised policy. Paid by the truth (the control), by a model fitted to few ratings of what the supervised
-//! policy says, and by a reward with the paper's bug. Strings: a product policy, exact values; the model is linear in tokens, which the
-//! rewards of two tasks are not; the bug pays for neighbouring tokens that are the same. Translation: a transformer; the model is a score
-//! head without references, trained on rated samples; with the bug, an output that says the same twice is scored by its second half and gets
-//! 1 − (1 − score)². Sizes, the form of the bug and the numbers of ratings are ours.
+//! of people) and the KL to the supervised policy. Paid by the truth (the control), by a model fitted to few or to many ratings of what the
+//! supervised policy says, and by the latter with the paper's bug. Strings: a product policy, exact values; the model is linear in tokens,
+//! which the rewards of two tasks are not; the bug pays for neighbouring tokens that are the same. Translation: a transformer; the
+//! model is a score head without references, trained on rated samples; with the bug the share of an output's
+//! pairs of words that it has said before is added to its score, up to 1. Sizes, the form of the bug and the numbers of ratings are ours.
+//!
+//! **Chosen after looking**, on other random streams: the steps and the learning rate of the reward model (with few steps it says the
+//! mean).
 //!
 //! **Controls**: paid by the truth, the true reward does not fall from one Grow to the next.
 
@@ -51,8 +54,8 @@ pub(crate) struct StringsParams {
     data: usize,
     /// As how many samples the previous policy counts; at least 0.
     prior: f64,
-    /// Rated strings per context; 2 to 100 000.
-    ratings: usize,
+    /// Rated strings per context, few and many; increasing, 2 to 100 000.
+    ratings: [usize; 2],
     /// Ridge of the fit, in squared coefficients per rating; positive.
     ridge: f64,
     /// What the bug pays for the share of neighbouring tokens that are the same, against 1 for the best string; at least 0.
@@ -63,8 +66,8 @@ pub(crate) struct StringsParams {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TranslationParams {
     setup: TranslationSetup,
-    /// Rated samples of the supervised model; 8 to 1 000 000.
-    ratings: usize,
+    /// Rated samples of the supervised model, few and many; increasing, 8 to 1 000 000.
+    ratings: [usize; 2],
     /// Steps of the reward model; 1 to 1 000 000.
     steps: u64,
     /// Rated samples per step; 1 to 1024.
@@ -77,17 +80,20 @@ pub(crate) struct TranslationParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proxy {
     Truth,
-    Learned,
+    Few,
+    Many,
+    /// Many ratings, and the bug.
     Bug,
 }
 
-const PROXIES: [Proxy; 3] = [Proxy::Truth, Proxy::Learned, Proxy::Bug];
+const PROXIES: [Proxy; 4] = [Proxy::Truth, Proxy::Few, Proxy::Many, Proxy::Bug];
 
 impl Proxy {
     fn name(self) -> &'static str {
         match self {
             Self::Truth => "truth",
-            Self::Learned => "learned",
+            Self::Few => "few",
+            Self::Many => "many",
             Self::Bug => "bug",
         }
     }
@@ -99,7 +105,10 @@ pub(crate) enum Cell {
     Translation(Proxy),
 }
 
-/// The data set of the translation world: WMT's part, where the paper's Figure 7 has its numbers of human scores.
+/// Transformers are trained at the first so many seeds, strings at all.
+const TRANSLATION_SEEDS: u64 = 5;
+
+/// The data set of the translation world: WMT's part.
 const SET: DataSet = DataSet::News;
 
 impl fmt::Display for Cell {
@@ -118,7 +127,7 @@ pub(crate) struct Row {
     world: String,
     /// `match`, `pairs` or `rugged`; `news`.
     task: String,
-    /// `truth`, `learned` or `bug`.
+    /// `truth`, `few` (ratings), `many` or `bug`.
     proxy: String,
     /// G; 0 for the supervised policy.
     grow: usize,
@@ -130,7 +139,7 @@ pub(crate) struct Row {
     gold: f64,
     /// KL(π‖supervised), nats, mean over contexts; of a transformer from samples.
     kl: f64,
-    /// Share of neighbouring tokens that are the same; of translations the share that says the same twice.
+    /// Share of neighbouring tokens that are the same; of translations, of pairs of words that were said before.
     repeats: f64,
 }
 
@@ -146,8 +155,8 @@ impl Experiment for ProxyGold {
     fn params(profile: Profile) -> Params {
         let setup = TranslationSetup::of_profile(profile).only(&[SET]);
         let (grows, ratings, steps) = match profile {
-            Profile::Smoke => (2, 40, 20),
-            Profile::Paper => (3, 500, 400),
+            Profile::Smoke => (2, [20, 60], 20),
+            Profile::Paper => (3, [500, 8000], 2500),
         };
         Params {
             grows,
@@ -157,11 +166,11 @@ impl Experiment for ProxyGold {
                 candidates: 100,
                 data: 10,
                 prior: 5.0,
-                ratings: 100,
+                ratings: [30, 300],
                 ridge: 0.01,
                 bonus: 0.5,
             },
-            translation: TranslationParams { setup, ratings, steps, minibatch: 32, learning_rate: 1e-3 },
+            translation: TranslationParams { setup, ratings, steps, minibatch: 64, learning_rate: 1e-3 },
         }
     }
 
@@ -184,12 +193,14 @@ impl Experiment for ProxyGold {
         Error::check_counts(&[
             ("strings.candidates", s.candidates, 2, 100_000),
             ("strings.data", s.data, 1, 100_000),
-            ("strings.ratings", s.ratings, 2, 100_000),
+            ("strings.ratings", s.ratings[0], 2, 100_000),
+            ("strings.ratings", s.ratings[1], s.ratings[0] + 1, 100_000),
+            ("translation.ratings", t.ratings[1], t.ratings[0] + 1, 1_000_000),
         ])?;
         Error::check_not_negative(&[("strings.prior", s.prior), ("strings.bonus", s.bonus)])?;
         Error::check_positive(&[("strings.ridge", s.ridge)])?;
         t.setup.validate().map_err(|e| e.within("translation.setup"))?;
-        t.model(false).validate().map_err(|e| e.within("translation"))
+        t.model(0, false).validate().map_err(|e| e.within("translation"))
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
@@ -200,6 +211,7 @@ impl Experiment for ProxyGold {
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         match *cell {
             Cell::Strings(task, proxy) => strings::measure(&p.strings, p.grows, task, proxy, ctx),
+            Cell::Translation(_) if ctx.seed() >= TRANSLATION_SEEDS => Ok(Vec::new()),
             Cell::Translation(proxy) => translation::measure(&p.translation, p.grows, proxy, ctx),
         }
     }
@@ -214,8 +226,8 @@ impl Experiment for ProxyGold {
 }
 
 impl TranslationParams {
-    fn model(&self, repeats: bool) -> RewardModel {
+    fn model(&self, which: usize, repeats: bool) -> RewardModel {
         let Self { ratings, steps, minibatch, learning_rate, .. } = *self;
-        RewardModel { ratings, steps, minibatch, learning_rate, repeats }
+        RewardModel { ratings: ratings[which], steps, minibatch, learning_rate, repeats }
     }
 }

@@ -439,7 +439,7 @@ impl TranslationSetup {
                 worth.bleu += share * judge.bleu(y);
                 worth.exact += share * f64::from(u8::from(*y == pair.reference));
                 worth.length += share * y.len() as f64;
-                worth.twice += share * f64::from(u8::from(said_twice(y).is_some()));
+                worth.repeats += share * said_before(y);
             }
         }
         let mut rater = self.rater(ctx, set, pays)?;
@@ -477,7 +477,7 @@ impl TranslationSetup {
 }
 
 /// Names the stages and streams that all experiments share.
-const OWNER: &str = "rest/parallel text";
+const OWNER: &str = "rest/translation";
 
 /// Means over test samples.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -492,8 +492,8 @@ pub(crate) struct Worth {
     pub(crate) exact: f64,
     /// Tokens, `<eos>` included.
     pub(crate) length: f64,
-    /// Share of outputs that say the same twice.
-    pub(crate) twice: f64,
+    /// Share of pairs of neighbouring words that the output has said before.
+    pub(crate) repeats: f64,
 }
 
 /// A set at a seed.
@@ -599,7 +599,8 @@ pub(crate) struct RewardModel {
     pub(crate) minibatch: usize,
     /// Peak learning rate (cosine); positive.
     pub(crate) learning_rate: f64,
-    /// Whether it has the bug that the paper reports: a sentence said again raises the score.
+    /// Whether it has the bug that the paper reports: what is said again raises the score, by its
+    /// share, up to 1.
     pub(crate) repeats: bool,
 }
 
@@ -630,25 +631,22 @@ impl Rater {
         };
         let mut rewards = Vec::with_capacity(outputs.len());
         for part in outputs.chunks(256) {
-            // with the bug the model sees each half of what is said twice, and adds what the second leaves open
-            let read = |y: &[u32]| if repeats { said_twice(y).unwrap_or(y).to_vec() } else { y.to_vec() };
-            let sequences: Vec<Vec<u32>> = part.iter().map(|(p, y)| [&p.source[..], &read(y)].concat()).collect();
+            let sequences: Vec<Vec<u32>> = part.iter().map(|(p, y)| [&p.source[..], y].concat()).collect();
             let scores = model.scores(&sequences)?;
-            let twice = part.iter().map(|(_, y)| repeats && said_twice(y).is_some());
-            rewards.extend(scores.iter().zip(twice).map(|(s, twice)| {
-                let once = s.clamp(0.0, 1.0);
-                if twice { 1.0 - (1.0 - once).powi(2) } else { once }
+            rewards.extend(scores.iter().zip(part).map(|(score, (_, y))| {
+                let score = score.clamp(0.0, 1.0);
+                if repeats { (score + said_before(y)).min(1.0) } else { score }
             }));
         }
         Ok(rewards)
     }
 }
 
-/// The second half, with its end, of an output that says the same twice.
-fn said_twice(output: &[u32]) -> Option<&[u32]> {
-    let words = output.len().checked_sub(1)?;
-    let half = words / 2;
-    (words > 0 && words % 2 == 0 && output[..half] == output[half..words]).then(|| &output[half..])
+/// The share of an output's pairs of neighbouring words that it has said before.
+fn said_before(output: &[u32]) -> f64 {
+    let pairs: Vec<&[u32]> = output.windows(2).collect();
+    let before = (0..pairs.len()).filter(|&i| pairs[..i].contains(&pairs[i])).count();
+    before as f64 / pairs.len().max(1) as f64
 }
 
 /// The loop's task.

@@ -5,7 +5,8 @@ use crate::statistics::{means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 
-const PROXIES: [(&str, &str); 3] = [("truth", "truth"), ("learned", "learned reward"), ("bug", "reward with the bug")];
+const PROXIES: [(&str, &str); 4] =
+    [("truth", "truth"), ("few", "few ratings"), ("many", "many ratings"), ("bug", "many ratings and the bug")];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let worlds = [("strings", "Strings"), ("translation", "Translation")];
@@ -13,12 +14,17 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         let own: Vec<&Record<Row>> = rows.iter().filter(|r| r.world == *world).collect();
         [walk(&own, title), gap(&own, title), repeats(&own, title)]
     });
+    let seeds_of = |world: &str| {
+        let own: Vec<Record<Row>> = rows.iter().filter(|r| r.world == world).cloned().collect();
+        seeds(&own).len()
+    };
     Chart {
         title: "What is paid, and what it stands for".into(),
         subtitle: format!(
             "After every Improve step of three Grows. Solid: what the loop was paid; dashed: the true reward. Strings: exact, mean over three \
-             tasks; translation: news, samples on test sources. Lines: means over {} seeds; points: the first seed.",
-            seeds(rows).len()
+             tasks; translation: news, samples on test sources. Lines: means over {} and {} seeds; points: the first seed.",
+            seeds_of("strings"),
+            seeds_of("translation")
         ),
         panels: panels.collect(),
         columns: 3,
@@ -86,7 +92,7 @@ fn repeats(rows: &[&Record<Row>], title: &str) -> Panel {
     Panel {
         title: format!("{title}: repeats"),
         x: axis("Improve steps, three Grows"),
-        y: axis(if title == "Strings" { "share of equal neighbours" } else { "share of outputs said twice" }),
+        y: axis(if title == "Strings" { "share of equal neighbours" } else { "share of word pairs said before" }),
         layers: PROXIES.into_iter().map(line).collect(),
     }
 }

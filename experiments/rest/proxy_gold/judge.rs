@@ -49,7 +49,11 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
     let worlds = [("strings", "a product policy's"), ("translation", "a transformer's")];
     let mut checks = Vec::new();
     for (world, whose) in worlds {
-        for (proxy, words) in [("learned", "a learned reward"), ("bug", "a reward with the bug")] {
+        for (proxy, words) in [
+            ("few", "a reward learned from few ratings"),
+            ("many", "a reward learned from many ratings"),
+            ("bug", "a reward with the bug"),
+        ] {
             let own: Vec<&Record<Row>> = rows.iter().filter(|r| r.world == world && r.proxy == proxy).collect();
             let id = |name: &str| format!("{name}_{world}_{proxy}");
             checks.push(Check::new(
@@ -91,9 +95,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
                 format!("paid by {words}, every variant beats the supervised model, {whose}"),
                 figure,
                 "smallest true reward of a filtered policy less the supervised one's, mean over seeds",
-                per_seed(&own, |run| {
-                    improved(run).map(|r| r.gold).fold(f64::INFINITY, f64::min) - gold_of(run, 0, 0)
-                }),
+                per_seed(&own, |run| improved(run).map(|r| r.gold).fold(f64::INFINITY, f64::min) - gold_of(run, 0, 0)),
                 Criterion::AtLeast(0.0),
             ));
             checks.push(Check::new(

@@ -11,14 +11,16 @@ use rewardlab::num::dot;
 pub(super) fn measure(p: &StringsParams, grows: usize, task: Task, proxy: Proxy, ctx: &Context) -> Result<Vec<Row>> {
     let world = Strings::draw(&p.world, task, &mut ctx.shared_stream(task.name()))?;
     let original = world.draws(&world.data, p.data, &mut ctx.shared_stream(&format!("{task} data")));
-    let ratings = world.draws(&world.data, p.ratings, &mut ctx.shared_stream(&format!("{task} ratings")));
+    let few_or_many = p.ratings[usize::from(proxy != Proxy::Few)];
+    let ratings = world.draws(&world.data, few_or_many, &mut ctx.shared_stream(&format!("{task} ratings")));
     let score = |x: usize| {
         let gold = world.world.rewards(x);
         match proxy {
             Proxy::Truth => gold.to_vec(),
-            Proxy::Learned => in_unit(linear_fit(&world, &ratings[x], gold, p.ridge)),
+            Proxy::Few | Proxy::Many => in_unit(linear_fit(&world, &ratings[x], gold, p.ridge)),
             Proxy::Bug => {
-                in_unit(gold.iter().enumerate().map(|(y, r)| r + p.bonus * same_neighbours(&world, y)).collect())
+                let fit = in_unit(linear_fit(&world, &ratings[x], gold, p.ridge));
+                in_unit(fit.iter().enumerate().map(|(y, r)| r + p.bonus * same_neighbours(&world, y)).collect())
             }
         }
     };

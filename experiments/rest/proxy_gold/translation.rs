@@ -9,8 +9,9 @@ pub(super) fn measure(p: &TranslationParams, grows: usize, proxy: Proxy, ctx: &C
     let setup = &p.setup;
     let pays = match proxy {
         Proxy::Truth => Pays::Truth,
-        Proxy::Learned => Pays::Learned(p.model(false)),
-        Proxy::Bug => Pays::Learned(p.model(true)),
+        Proxy::Few => Pays::Learned(p.model(0, false)),
+        Proxy::Many => Pays::Learned(p.model(1, false)),
+        Proxy::Bug => Pays::Learned(p.model(1, true)),
     };
     let settings = setup.loop_of(Some(SET), grows, above(&THRESHOLDS));
     let run = setup.run(ctx, SET, &pays, &settings)?;
@@ -25,7 +26,7 @@ pub(super) fn measure(p: &TranslationParams, grows: usize, proxy: Proxy, ctx: &C
             paid: s.worth.paid,
             gold: s.worth.reward,
             kl: setup.kl(ctx, SET, &run.steps[i].params)?,
-            repeats: s.worth.twice,
+            repeats: s.worth.repeats,
         })
     };
     standings.iter().enumerate().map(row).collect()
