@@ -22,7 +22,7 @@ mod strings;
 mod translation;
 
 use super::strings::{Task, WorldParams};
-use super::translation::{DataSet, RewardModel, TranslationSetup};
+use super::translation::{DataSet, RewardModel, SEEDS, TranslationSetup};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -104,9 +104,6 @@ pub(crate) enum Cell {
     Strings(Task, Proxy),
     Translation(Proxy),
 }
-
-/// Transformers are trained at the first so many seeds, strings at all.
-const TRANSLATION_SEEDS: u64 = 5;
 
 /// The data set of the translation world: WMT's part.
 const SET: DataSet = DataSet::News;
@@ -211,7 +208,7 @@ impl Experiment for ProxyGold {
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         match *cell {
             Cell::Strings(task, proxy) => strings::measure(&p.strings, p.grows, task, proxy, ctx),
-            Cell::Translation(_) if ctx.seed() >= TRANSLATION_SEEDS => Ok(Vec::new()),
+            Cell::Translation(_) if ctx.seed() >= SEEDS => Ok(Vec::new()),
             Cell::Translation(proxy) => translation::measure(&p.translation, p.grows, proxy, ctx),
         }
     }
