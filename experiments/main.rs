@@ -46,6 +46,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::improve::Improve>(),
         entry::<rest::grow::Grow>(),
         entry::<rest::losses::Losses>(),
+        entry::<rest::online::Online>(),
     ]
 }
 

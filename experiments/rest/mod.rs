@@ -6,9 +6,11 @@
 // figures
 pub(crate) mod grow;
 pub(crate) mod improve;
-pub(crate) mod operators;
 pub(crate) mod losses;
+pub(crate) mod online;
+pub(crate) mod operators;
 
 // shared set-up
 mod strings;
+mod table;
 mod translation;
