@@ -13,8 +13,8 @@
 //! Translation, IWSLT's part: a learned reward model without references pays; second metrics are true chrF and BLEU. The grid is searched by the
 //! paid reward on held-out sources.
 //!
-//! **Controls**: payments dealt anew among a context's strings raise the true reward of neither; PPO that is paid the same for everything stays where
-//! it was.
+//! **Controls**: payments dealt anew among a context's strings raise the true reward of neither; PPO that is paid random numbers gains
+//! nothing.
 
 mod figure;
 mod judge;
@@ -65,7 +65,7 @@ pub(crate) struct Row {
     policy: String,
     /// `rest` (G = 0 is the supervised policy), `ppo`, `ppo_exact`.
     method: String,
-    /// Who pays: `judge`, `shuffled`; `learned`, `constant`.
+    /// Who pays: `judge`, `shuffled`; `learned`, `random`.
     pays: String,
     /// G.
     grow: usize,
@@ -77,7 +77,7 @@ pub(crate) struct Row {
     drawn: usize,
     /// Different pairs of source and output among what it learned from up to here, original data among them.
     distinct: usize,
-    /// Expected payment, mean over contexts; by the judge also where payments are shuffled, by the reward model where they are constant.
+    /// Expected payment, mean over contexts; by the judge also where payments are shuffled, by the reward model where they are random.
     paid: f64,
     /// Expected true reward.
     value: f64,

@@ -24,7 +24,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             seeds(rows).len(),
         ),
         panels: POLICIES.into_iter().map(|policy| panel(rows, policy)).collect(),
-        columns: 1,
+        columns: 2,
     }
 }
 

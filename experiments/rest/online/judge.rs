@@ -145,8 +145,8 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
         )
     };
     if policy == "transformer" {
-        let statement = "paid the same for everything PPO stays where it was";
-        return vec![control("constant_ppo", statement, Line::Ppo, &["constant"], Criterion::near(0.0, 0.02))];
+        let statement = "paid at random PPO gains nothing";
+        return vec![control("random_ppo", statement, Line::Ppo, &["random"], Criterion::AtMost(0.02))];
     }
     let most = Criterion::AtMost(0.02);
     vec![

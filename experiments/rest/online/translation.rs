@@ -21,18 +21,18 @@ const SET: DataSet = DataSet::Talks;
 pub(crate) enum Method {
     Rest,
     Ppo,
-    /// PPO that is paid the same for everything.
-    Constant,
+    /// PPO that is paid at random.
+    Random,
 }
 
 impl Method {
-    pub(super) const ALL: [Self; 3] = [Self::Rest, Self::Ppo, Self::Constant];
+    pub(super) const ALL: [Self; 3] = [Self::Rest, Self::Ppo, Self::Random];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Rest => "rest",
             Self::Ppo => "ppo",
-            Self::Constant => "ppo constant",
+            Self::Random => "ppo random",
         }
     }
 }
@@ -64,7 +64,7 @@ pub(crate) struct Params {
     clip: f64,
     /// PPO: learning rates to choose from; one or more, positive.
     learning_rates: Vec<f64>,
-    /// PPO: weights of the KL to choose from; one or more, positive.
+    /// PPO: weights of the KL to choose from, per standard deviation of the payments; one or more, positive.
     kl_coefficients: Vec<f64>,
 }
 
@@ -83,7 +83,7 @@ impl Params {
             minibatch: 30,
             clip: 0.2,
             learning_rates: vec![1e-4, 3e-4, 1e-3],
-            kl_coefficients: vec![1e-3, 1e-2],
+            kl_coefficients: vec![0.01, 0.1],
         };
         match profile {
             Profile::Smoke => Self {
@@ -93,7 +93,7 @@ impl Params {
                 samples: 40,
                 minibatch: 20,
                 learning_rates: vec![1e-3],
-                kl_coefficients: vec![1e-2],
+                kl_coefficients: vec![0.1],
                 ..paper
             },
             Profile::Paper => paper,
@@ -163,23 +163,24 @@ struct Trained {
 }
 
 /// PPO from the supervised model.
-fn train(p: &Params, ctx: &Context, at: (f64, f64), constant: bool) -> Result<Arc<Trained>> {
+fn train(p: &Params, ctx: &Context, at: (f64, f64), random: bool) -> Result<Arc<Trained>> {
     let setup = &p.setup;
     let (data, start) = (setup.data(ctx, SET)?, setup.supervised(ctx, SET)?);
     let mut rater = setup.rater(ctx, SET, &p.pays())?;
-    ctx.stage("ppo", &(p, at, constant), |rng| {
+    ctx.stage("ppo", &(p, at, random), |rng| {
         let mut trainee = setup.trainee(&start)?;
         let settings = p.ppo(data.pairs.len(), at);
         let prompts: Vec<Vec<u32>> = data.pairs.iter().map(|pair| pair.source.clone()).collect();
         let mut seen: Vec<(usize, Vec<u32>)> = data.careless.iter().cloned().enumerate().collect();
+        let mut dice = rng.split();
         // the weight of the KL stays as it is
-        let mut run = Ppo::new(&mut trainee, &settings, rng.split())?.with_kl_gain(0.0)?;
+        let mut run = Ppo::new(&mut trainee, &settings, rng.split())?.with_kl_gain(0.0)?.with_normalised_rewards();
         let mut failed = None;
         while !run.is_done() {
             let pay = |i: usize, y: &[u32]| {
                 seen.push((i, y.to_vec()));
-                if constant {
-                    return 1.0;
+                if random {
+                    return dice.uniform();
                 }
                 rater.rate(&[(&data.pairs[i], y)]).map_or_else(
                     |e| {
@@ -214,7 +215,7 @@ fn held_out(setup: &TranslationSetup, rater: &mut Rater, data: &Data, params: &[
 }
 
 pub(super) fn measure(p: &Params, method: Method, ctx: &Context) -> Result<Vec<Row>> {
-    if method == Method::Rest { rest(p, ctx) } else { online(p, method == Method::Constant, ctx) }
+    if method == Method::Rest { rest(p, ctx) } else { online(p, method == Method::Random, ctx) }
 }
 
 fn row() -> Row {
@@ -245,7 +246,7 @@ fn rest(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     Ok(standings.iter().map(of).collect())
 }
 
-fn online(p: &Params, constant: bool, ctx: &Context) -> Result<Vec<Row>> {
+fn online(p: &Params, random: bool, ctx: &Context) -> Result<Vec<Row>> {
     let mut best: Option<((f64, f64), f64)> = None;
     for &rate in &p.learning_rates {
         for &beta in &p.kl_coefficients {
@@ -256,11 +257,11 @@ fn online(p: &Params, constant: bool, ctx: &Context) -> Result<Vec<Row>> {
         }
     }
     let Some((at, _)) = best else { return Ok(Vec::new()) };
-    let trained = train(p, ctx, at, constant)?;
+    let trained = train(p, ctx, at, random)?;
     let worth = p.setup.worth(ctx, SET, &p.pays(), &trained.params)?;
     Ok(vec![Row {
         method: "ppo".into(),
-        pays: if constant { "constant" } else { "learned" }.into(),
+        pays: if random { "random" } else { "learned" }.into(),
         drawn: trained.drawn,
         distinct: trained.distinct,
         paid: worth.paid,
