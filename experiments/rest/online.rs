@@ -15,6 +15,18 @@
 //!
 //! **Controls**: payments dealt anew among a context's strings raise the true reward of neither; PPO that is paid random numbers gains
 //! nothing.
+//!
+//! **Found**, in short runs (five seeds of the loop, four of PPO, two of which had PPO's payments unnormalised; strings: three seeds). Translation: the paid reward of the loop goes
+//! as in the paper (supervised 0.79, G1 I0 0.79, G1 I4 0.82, G2 I3 0.83), and true chrF and BLEU rise with it (0.75 to 0.86; 0.51 to
+//! 0.68 and more). PPO is not like unfiltered cloning: it earns more than the loop (0.89 to 0.94) and loses the second metric
+//! (chrF 0.41 to 0.60, BLEU 0.17 to 0.33): it finds what the reward model wrongly likes. So the order in the paid reward is refuted and
+//! what the paper reads from the second metric is reproduced, more strongly. The supervised model knows its training sources
+//! nearly by heart: the 16 000 samples of the first Grow hold 60 to 80 pairs that were not in the original data, so that its Improve steps
+//! are nearly filtered cloning of the original data. Paid at random PPO loses everything: whitened advantages have no scale.
+//!
+//! Strings: PPO (0.90) earns what G1 I4 earns (0.90) and less than G2 I3 (0.95) with a tabular policy, and more than both (0.94 against 0.75
+//! and 0.87) with a product policy, which spreads what one string teaches; in the true reward PPO loses nothing, since the judge's
+//! errors are independent and small. With samples without limit exact ascent is ahead of all (0.99 to 1.00).
 
 mod figure;
 mod judge;
@@ -100,7 +112,7 @@ impl Experiment for Online {
     const ID: &'static str = "rest/online";
     const PAPER: &'static str = "Gulcehre et al., arXiv:2308.08998, Table 1";
     const CLAIM: &'static str = "ReST earns more than online PPO on as many samples and keeps the second metric";
-    const SECONDS: (f64, f64) = (2.0, 900.0);
+    const SECONDS: (f64, f64) = (1.0, 900.0);
 
     fn params(profile: Profile) -> Params {
         Params { strings: strings::Params::of_profile(profile), translation: translation::Params::of_profile(profile) }
