@@ -16,10 +16,10 @@
 //! **Controls**: payments dealt anew among a context's strings raise the true reward of neither; PPO that is paid random numbers gains
 //! nothing.
 //!
-//! **Found**, in short runs (strings: three seeds; translation: five of the loop; of PPO four, in two of which payments were not
+//! **Found**, in short runs (strings: three seeds; translation: five, in two of which PPO's payments were not
 //! normalised). Translation: the paid reward of the loop goes
-//! as in the paper (supervised 0.79, G1 I0 0.79, G1 I4 0.82, G2 I3 0.83), and true chrF and BLEU rise with it (0.75 to 0.86, 0.50 to 0.69). PPO is not like unfiltered cloning: it earns more than the loop (0.89 to 0.94) and loses the second metric
-//! (chrF 0.41 to 0.60, BLEU 0.17 to 0.33): it finds what the reward model wrongly likes. So the order in the paid reward is refuted and
+//! as in the paper (supervised 0.79, G1 I0 0.79, G1 I4 0.82, G2 I3 0.83), and true chrF and BLEU rise with it (0.75 to 0.86, 0.50 to 0.69). PPO is not like unfiltered cloning: it earns more than the loop (0.89 to 0.97) and loses the second metric
+//! (chrF 0.38 to 0.60, BLEU 0.14 to 0.33): it finds what the reward model wrongly likes. So the order in the paid reward is refuted and
 //! what the paper reads from the second metric is reproduced, more strongly. The supervised model knows its training sources
 //! nearly by heart: the 16 000 samples of the first Grow hold 60 to 80 pairs that were not in the original data, so that its Improve steps
 //! are nearly filtered cloning of the original data. Paid at random PPO loses everything: whitened advantages have no scale.
