@@ -48,6 +48,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::losses::Losses>(),
         entry::<rest::best_of_n::BestOfN>(),
         entry::<rest::proxy_gold::ProxyGold>(),
+        entry::<rest::online::Online>(),
         entry::<rest::filters::Filters>(),
         entry::<rest::selection_control::SelectionControl>(),
     ]

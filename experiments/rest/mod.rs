@@ -9,6 +9,7 @@ pub(crate) mod filters;
 pub(crate) mod grow;
 pub(crate) mod improve;
 pub(crate) mod losses;
+pub(crate) mod online;
 pub(crate) mod operators;
 pub(crate) mod proxy_gold;
 pub(crate) mod selection_control;

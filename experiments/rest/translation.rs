@@ -12,6 +12,9 @@ use rewardlab::experiment::{Context, Profile};
 use rewardlab::lm::{Config, Decay, Sampling, Schedule, ScoreHead, Size, init};
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The parts of the paper's three data sets.
@@ -344,11 +347,15 @@ impl TranslationSetup {
             let mut trainee = self.trainee(&start)?;
             let original: Vec<(usize, Vec<u32>)> = data.careless.iter().cloned().enumerate().collect();
             let mut task = Rating::new(&data, rater)?;
-            let mut run = Run { steps: Vec::new(), reports: Vec::new() };
+            let seen = Rc::clone(&task.seen);
+            let mut run = Run { steps: Vec::new(), reports: Vec::new(), distinct: vec![distinct(&original)] };
             run.steps.push(Policy { grow: 0, improve: 0, params: start.to_vec() });
             rest(&mut trainee, &mut task, original, settings, &Self::sampling(), rng, |report, trainee| {
                 if let Report::Improved(i) = report {
                     run.steps.push(Policy { grow: i.grow, improve: i.improve, params: trainee.params.clone() });
+                }
+                if let Report::Grown(_) = report {
+                    run.distinct.push(seen.borrow().len());
                 }
                 run.reports.push(*report);
                 Ok(())
@@ -380,7 +387,7 @@ impl TranslationSetup {
     }
 
     /// Who pays: the truth, or a model that was trained on ratings.
-    fn rater(&self, ctx: &Context, set: DataSet, pays: &Pays) -> Result<Rater> {
+    pub(crate) fn rater(&self, ctx: &Context, set: DataSet, pays: &Pays) -> Result<Rater> {
         Ok(match pays {
             Pays::Truth => Rater::Truth,
             Pays::Learned(settings) => {
@@ -529,11 +536,14 @@ pub(crate) struct Run {
     pub(crate) steps: Vec<Policy>,
     /// All reports.
     pub(crate) reports: Vec<Report>,
+    /// After each Grow, 0 being before the first: different pairs of source and output that were seen, original data among them.
+    pub(crate) distinct: Vec<usize>,
 }
 
 impl Run {
     fn stand(&self, policy: &Policy, settings: &RestParams, worth: Worth) -> Standing {
-        let mut own = Standing { grow: policy.grow, improve: policy.improve, worth, ..Standing::default() };
+        let distinct = self.distinct.get(policy.grow).copied().unwrap_or(0);
+        let mut own = Standing { grow: policy.grow, improve: policy.improve, worth, distinct, ..Standing::default() };
         for report in &self.reports {
             match report {
                 Report::Grown(g) if g.grow <= policy.grow => {
@@ -579,6 +589,8 @@ pub(crate) struct Standing {
     pub(crate) kept_reward: Option<f64>,
     /// Samples that were drawn from policies up to here.
     pub(crate) drawn: usize,
+    /// Different pairs of source and output that were seen up to here, original data among them.
+    pub(crate) distinct: usize,
 }
 
 /// What the loop is paid by.
@@ -620,14 +632,17 @@ impl RewardModel {
     }
 }
 
-enum Rater {
+/// Who pays.
+pub(crate) enum Rater {
+    /// The true reward.
     Truth,
+    /// A reward model, with its bug or without.
     Learned(Box<Trainee>, bool),
 }
 
 impl Rater {
     /// Learned scores are brought into [0, 1], as the paper's are.
-    fn rate(&mut self, outputs: &[(&Pair, &[u32])]) -> Result<Vec<f64>> {
+    pub(crate) fn rate(&mut self, outputs: &[(&Pair, &[u32])]) -> Result<Vec<f64>> {
         let (model, repeats) = match self {
             Self::Truth => return Ok(outputs.iter().map(|(p, y)| Judge::new(p).reward(y)).collect()),
             Self::Learned(model, repeats) => (model, *repeats),
@@ -658,6 +673,12 @@ struct Rating<'a> {
     judges: [Vec<Judge>; 2],
     sources: [Vec<Vec<u32>>; 2],
     rater: Rater,
+    seen: Rc<RefCell<HashSet<(usize, Vec<u32>)>>>,
+}
+
+/// Different ones.
+pub(crate) fn distinct(outputs: &[(usize, Vec<u32>)]) -> usize {
+    outputs.iter().collect::<HashSet<_>>().len()
 }
 
 impl<'a> Rating<'a> {
@@ -665,7 +686,7 @@ impl<'a> Rating<'a> {
         let halves = [&data.pairs, &data.held_out];
         let judges = halves.map(|pairs| pairs.iter().map(Judge::new).collect());
         let sources = halves.map(|pairs| pairs.iter().map(|p| p.source.clone()).collect());
-        Ok(Self { data, judges, sources, rater })
+        Ok(Self { data, judges, sources, rater, seen: Rc::default() })
     }
 }
 
@@ -678,6 +699,9 @@ impl Task for Rating<'_> {
     }
     fn rewards(&mut self, half: Half, outputs: &[(usize, &[u32])]) -> Result<Vec<f64>> {
         let which = usize::from(half == Half::HeldOut);
+        if half == Half::Train {
+            self.seen.borrow_mut().extend(outputs.iter().map(|(i, y)| (*i, y.to_vec())));
+        }
         if let Rater::Truth = self.rater {
             return Ok(outputs.iter().map(|(i, y)| self.judges[which][*i].reward(y)).collect());
         }
@@ -692,7 +716,7 @@ fn example(source: &[u32], output: &[u32]) -> Example {
 }
 
 /// A translation of each of `drawn`, indices into `pairs`.
-fn translate(
+pub(crate) fn translate(
     trainee: &mut Trainee,
     pairs: &[Pair],
     drawn: &[usize],

@@ -25,20 +25,26 @@ fn of<'a>(
     rows.iter().filter(move |r| r.policy == policy && r.critic == critic && r.improve == improve)
 }
 
+/// A mean over seeds, over its standard error.
+fn standard_errors(differences: &[f64]) -> f64 {
+    let error = std_dev(differences) / (differences.len() as f64).sqrt();
+    // equal in every seed is a tie
+    if differences.iter().all(|d| *d == 0.0) { 0.0 } else { mean(differences) / error }
+}
+
 /// The mean over seeds of BC's value less the other loss's, over its standard error, in the task where it is smallest.
 fn worst_lead(rows: &[Record<Row>], policy: &str, improve: usize, other: Loss) -> f64 {
     let of_policy = of(rows, policy, "monte_carlo", improve);
     let tasks: BTreeSet<&str> = of_policy.clone().map(|r| r.task.as_str()).collect();
     let lead = |task: &str| {
         let lead = by_seed(of_policy.clone().filter(|r| r.task == task), |g| gain(g, Loss::Bc) - gain(g, other));
-        let error = std_dev(&lead) / (lead.len() as f64).sqrt();
-        // equal in every seed is a tie
-        if lead.iter().all(|d| *d == 0.0) { 0.0 } else { mean(&lead) / error }
+        standard_errors(&lead)
     };
     smallest(tasks.into_iter().map(lead)).value
 }
 
-pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
+/// Of rows of the strings world.
+pub(super) fn strings(rows: &[Record<Row>]) -> Vec<Check> {
     let mut checks: Vec<Check> = POLICIES.iter().flat_map(|policy| claims(rows, *policy)).collect();
     checks.extend(POLICIES.iter().flat_map(|policy| regimes(rows, *policy)));
     checks.extend(Loss::ALL.map(|loss| shuffled(rows, loss)));
@@ -106,10 +112,10 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
             Kind::Theory,
             &format!("cloning_arrives_{policy}"),
             format!("the steps suffice: BC ends where the exact fit to what passed the filter lies; {words}"),
-            "derived: Improve in closed form",
+            "derived: Improve in closed form; our question, after a run in which GOLD beat BC",
             "V of BC less V of the fit, mean over tasks, G1 I1",
             mean_interval(&by_seed(of(rows, policy, "monte_carlo", 1).filter(|r| r.loss == "bc"), |g| {
-                mean(&g.iter().map(|r| r.value - r.cloned).collect::<Vec<_>>())
+                mean(&g.iter().map(|r| r.value - r.cloned.unwrap_or(f64::NAN)).collect::<Vec<_>>())
             })),
             Criterion::near(0.0, 0.01),
         ),
@@ -136,4 +142,60 @@ fn shuffled(rows: &[Record<Row>], loss: Loss) -> Check {
         mean_interval(&by_seed(own, |g| gain(g, loss))),
         Criterion::AtMost(0.02),
     )
+}
+
+/// Of rows of the translation world.
+pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
+    let sets: BTreeSet<&str> = rows.iter().map(|r| r.task.as_str()).collect();
+    sets.into_iter().flat_map(|set| of_set(rows, set)).collect()
+}
+
+fn of_set(rows: &[Record<Row>], set: &str) -> Vec<Check> {
+    let own = || rows.iter().filter(|r| r.task == set && r.grow == 1);
+    let seeds = own().map(|r| r.seed).collect::<BTreeSet<_>>().len();
+    let last = own().map(|r| r.improve).max().unwrap_or(0);
+    let at = |g: &[&Record<Row>], loss: Loss, improve: usize| {
+        g.iter().find(|r| r.loss == loss.name() && r.improve == improve).map_or(f64::NAN, |r| r.gain())
+    };
+    let lead = |other: Loss, improve: usize| {
+        standard_errors(&by_seed(own(), |g| at(g, Loss::Bc, improve) - at(g, other, improve)))
+    };
+    let above = Loss::ALL.map(|loss| {
+        Check::new(
+            Kind::Claim,
+            &format!("beats_supervised_{set}_{loss}"),
+            format!("after the last Improve step {} beats the supervised model on {set}", loss.title()),
+            "arXiv:2308.08998, Figures 5 and 14 (in words)",
+            "mean test reward less the supervised model's, G1, last I",
+            mean_interval(&by_seed(own(), |g| at(g, loss, last))),
+            Criterion::AtLeast(0.0),
+        )
+    });
+    let ordered = |other: Loss, (id, when, statistic): (&str, &str, &str), value: f64| {
+        Check::new(
+            Kind::Claim,
+            &format!("{id}_{other}_{set}"),
+            format!("{when} BC is at least as good as {} on {set}", other.title()),
+            "arXiv:2308.08998, Figures 5, 13 and 14 (in words); criterion ours",
+            statistic,
+            Estimate::exact(value, seeds),
+            Criterion::AtLeast(-2.0),
+        )
+    };
+    let every = (
+        "bc_over",
+        "at every I",
+        "reward of BC less that of the other, mean over seeds, over its standard error: the smallest over I (a tie is 2)",
+    );
+    let one = (
+        "bc_over_filtered",
+        "with R > 0.8",
+        "reward of BC less that of the other, G1, τ = 0.8, mean over seeds, over its standard error (a tie is 2)",
+    );
+    let step = own().find(|r| r.threshold == Some(0.8)).map(|r| r.improve);
+    let comparisons = Loss::OTHERS.into_iter().flat_map(|other| {
+        let all = smallest((0..=last).map(|improve| lead(other, improve))).value;
+        [ordered(other, every, all), ordered(other, one, step.map_or(f64::NAN, |i| lead(other, i)))]
+    });
+    above.into_iter().chain(comparisons).collect()
 }

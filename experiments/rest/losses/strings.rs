@@ -1,9 +1,10 @@
 //! The strings half: exact values, a small set of samples, logits in a table.
 
 use super::super::strings::{Class, Masses, Strings, Task, WorldParams};
+use super::super::table::{Table, node_sums};
 use super::Row;
 use super::training::{Batch, Loss, train};
-use rewardlab::env::{Tree, World};
+use rewardlab::env::World;
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::entropy;
 use rewardlab::experiment::Context;
@@ -214,9 +215,9 @@ impl Grown {
         for &(x, y) in kept {
             let reward = self.rewards(critic).rewards(x)[y];
             batch.lengths.push(tree.length);
+            batch.cells.extend(self.table().cells(x, y));
             for (depth, cell) in tree.cells(y).enumerate() {
-                let (node, token) = (cell / tree.vocab, cell % tree.vocab);
-                batch.cells.push(self.row(x, depth, node) * tree.vocab + token);
+                let node = cell / tree.vocab;
                 batch.rewards.push(if depth + 1 == tree.length { reward } else { 0.0 });
                 batch.values.push(values[x][node]);
                 // the first child of node s is 1 + s · vocab; strings follow the last prefix
@@ -226,39 +227,8 @@ impl Grown {
         batch
     }
 
-    /// The row of logits that decides after a prefix.
-    fn row(&self, x: usize, depth: usize, node: usize) -> usize {
-        match self.class {
-            Class::Tabular => x * self.strings.tree.prefixes() + node,
-            Class::Product => x * self.strings.tree.length + depth,
-        }
-    }
-
-    /// The supervised policy's log-probabilities, row by row.
-    fn table(&self) -> Vec<f64> {
-        let tree = self.strings.tree;
-        let of_context = |own: &Vec<f64>| -> Vec<f64> {
-            let sums = node_sums(tree, own);
-            let of_node = |s: usize| -> Vec<f64> {
-                (0..tree.vocab).map(|a| (sums[1 + s * tree.vocab + a] / sums[s]).ln()).collect()
-            };
-            match self.class {
-                Class::Tabular => (0..tree.prefixes()).flat_map(of_node).collect(),
-                // after any prefix of that length
-                Class::Product => (0..tree.length).flat_map(|d| of_node(tree.level_start(d))).collect(),
-            }
-        };
-        self.policy.iter().flat_map(of_context).collect()
-    }
-
-    /// The distribution over strings that a table stands for.
-    fn masses(&self, table: &[f64]) -> Masses {
-        let tree = self.strings.tree;
-        let of_string = |x: usize, y: usize| {
-            let cells = tree.cells(y).enumerate();
-            cells.map(|(d, c)| table[self.row(x, d, c / tree.vocab) * tree.vocab + c % tree.vocab]).sum::<f64>().exp()
-        };
-        self.strings.contexts().map(|x| (0..tree.outputs()).map(|y| of_string(x, y)).collect()).collect()
+    fn table(&self) -> Table {
+        Table { class: self.class, tree: self.strings.tree }
     }
 
     /// What BC would end at: the policy of least negative log-likelihood on what is kept.
@@ -275,23 +245,12 @@ impl Grown {
     /// The policy after Improve's steps, and the samples that it saw.
     fn improved(&self, p: &Params, loss: Loss, critic: Critic, filter: bool, rate: f64) -> Result<(Masses, Samples)> {
         let kept = self.kept(critic, if filter { p.threshold } else { f64::NEG_INFINITY });
-        let mut table = self.table();
+        let mut table = self.table().of(&self.policy);
         if !kept.is_empty() {
             train(loss, self.strings.tree.vocab, &mut table, &self.batch(critic, &kept), rate, p)?;
         }
-        Ok((self.masses(&table), kept))
+        Ok((self.table().masses(&table), kept))
     }
-}
-
-/// Per node of the tree (prefixes by length, then strings) the sum over the strings below it.
-fn node_sums(tree: Tree, strings: &[f64]) -> Vec<f64> {
-    let prefixes = tree.prefixes();
-    let mut sums = vec![0.0; prefixes];
-    sums.extend_from_slice(strings);
-    for s in (0..prefixes).rev() {
-        sums[s] = sums[1 + s * tree.vocab..][..tree.vocab].iter().sum();
-    }
-    sums
 }
 
 pub(super) fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
@@ -313,14 +272,17 @@ pub(super) fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>
                 policy: cell.class.name().into(),
                 loss: cell.loss.name().into(),
                 critic: critic.name().into(),
+                grow: 1,
                 improve: usize::from(filter),
+                threshold: filter.then_some(p.threshold),
                 learning_rate: rate,
                 samples: grown.samples.len(),
                 kept: kept.len(),
                 supervised,
-                cloned: grown.strings.value(&grown.cloned(&kept)),
+                cloned: Some(grown.strings.value(&grown.cloned(&kept))),
                 value: grown.strings.value(&policy),
-                entropy: grown.strings.mean_of(|x| entropy(&logs(x))),
+                entropy: Some(grown.strings.mean_of(|x| entropy(&logs(x)))),
+                ..Row::default()
             });
         }
     }
@@ -361,7 +323,7 @@ mod tests {
     fn a_table_is_the_policy_that_it_was_made_of() {
         for (class, task) in [(Class::Tabular, Task::Rugged), (Class::Product, Task::Pairs)] {
             let (_, grown) = grown(class, task);
-            assert!(distance(&grown.masses(&grown.table()), &grown.policy) < 1e-12);
+            assert!(distance(&grown.table().masses(&grown.table().of(&grown.policy)), &grown.policy) < 1e-12);
         }
     }
 
