@@ -199,7 +199,7 @@ impl Experiment for Filters {
 
     fn params(profile: Profile) -> Params {
         let (percentiles, gammas, thresholds) = match profile {
-            Profile::Smoke => (vec![50.0, 90.0, 99.0], vec![0.5], vec![0.8]),
+            Profile::Smoke => (vec![50.0, 90.0, 99.0], vec![0.0, 0.8], vec![0.8]),
             Profile::Paper => (vec![0.0, 50.0, 75.0, 90.0, 95.0, 99.0], vec![0.0, 0.4, 0.8], vec![0.7, 0.8, 0.9]),
         };
         let setup = TranslationSetup::of_profile(profile).only(&SETS);

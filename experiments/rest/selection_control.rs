@@ -13,8 +13,9 @@
 //!
 //! **Controls**: (ii) and (iii) are the controls of every other experiment here; their own is that the numbers of samples agree.
 //!
-//! **Found**: the choice by reward is all of the gain (0.24 of V with the product policy, 0.30 with the tabular one); as many samples chosen
-//! blindly leave V where it was, to 0.003.
+//! **Found**: the choice by reward is all of the gain: 0.24 of V with the product policy, 0.30 with the tabular one, 0.12 of chrF with a transformer
+//! on talks and 0.21 on news. As many samples chosen blindly leave V where it was, to 0.003 in strings and 0.007 in translation,
+//! although the further steps go on fitting samples that are drawn at a temperature below 1.
 
 mod figure;
 mod judge;
@@ -118,7 +119,7 @@ impl Experiment for SelectionControl {
     const ID: &'static str = "rest/selection_control";
     const PAPER: &'static str = "beside Gulcehre et al., arXiv:2308.08998, Figure 3";
     const CLAIM: &'static str = "it is which samples are kept, not how many";
-    const SECONDS: (f64, f64) = (1.0, 5.0);
+    const SECONDS: (f64, f64) = (2.0, 330.0);
 
     fn params(profile: Profile) -> Params {
         Params {

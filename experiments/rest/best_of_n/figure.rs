@@ -7,10 +7,6 @@ use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use std::collections::BTreeSet;
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
-    let name = |(grow, improve): (usize, usize)| match grow {
-        0 => "BC".to_owned(),
-        _ => format!("G = {grow}, I = {improve}"),
-    };
     let line = |policy: &str, filter: &str, series: String, (grow, improve): (usize, usize), stroke: Stroke| {
         let own =
             rows.iter().filter(|r| (&*r.policy, &*r.filter, r.grow, r.improve) == (policy, filter, grow, improve));
@@ -19,10 +15,15 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let panel = |policy: &str, title: &str| {
         let own = || rows.iter().filter(|r| r.policy == policy);
         let last = own().map(|r| r.improve).max().unwrap_or(0);
-        // BC, first and third Improve of the first Grow, the last of each
+        // BC, everything, first and third Improve of the first Grow, the last of each
         let mut chosen = vec![(0, 0), (1, 0), (1, 1), (1, last.min(3)), (1, last), (2, last)];
         chosen.dedup();
         chosen.retain(|step| own().any(|r| (r.grow, r.improve) == *step));
+        let name = |(grow, improve): (usize, usize)| match grow {
+            0 => "BC".to_owned(),
+            _ if improve == last => format!("G = {grow}, last I"),
+            _ => format!("G = {grow}, I = {improve}"),
+        };
         let curves = chosen.iter().map(|step| line(policy, "reward", name(*step), *step, Stroke::Solid));
         let control = (1, last);
         let there = rows.iter().any(|r| r.policy == policy && r.filter == "shuffled");
