@@ -1,6 +1,6 @@
 //! One Grow of a transformer, one Improve step per filter.
 
-use super::super::translation::{DataSet, THRESHOLDS, above};
+use super::super::translation::{DataSet, Improvement, THRESHOLDS, above};
 use super::{HARD, Row, Rule, TranslationParams};
 use rewardlab::algorithm::{Keep, Scored};
 use rewardlab::error::Result;
@@ -40,7 +40,7 @@ pub(super) fn measure(p: &TranslationParams, set: DataSet, rule: Rule, ctx: &Con
             fit: "gradient".into(),
             rule: rule.name().into(),
             level,
-            before: chain.first().map_or(f64::NAN, |all| all.value()),
+            before: chain.first().map_or(f64::NAN, Improvement::value),
             value: mean(test),
             hard_before: of_hard(&before),
             hard: of_hard(test),
