@@ -6,10 +6,12 @@
 //!
 //! **Measured**: E[max of N rewards] for N = 1 to 200, mean over contexts, of the supervised policy (BC) and of every policy of two Grows with
 //! a finite sample; in the strings world exactly, from the order statistics Σ r (F(r)ᴺ − F(r⁻)ᴺ), with both classes of policy. Worlds
-//! and sizes are ours, as in `improve`.
+//! and sizes are ours, as in `improve`. In translation, with a transformer on news: from a pool of samples of each test source, without bias (the mean
+//! of the largest reward over all subsets of N), so that N = 200 is the best of the pool itself. Strings are sampled at
+//! temperature 1, translations at the paper's 0.8.
 //!
 //! **Controls**: the same loop with thresholds on rewards that are dealt anew among each context's strings; and draws of N strings by
-//! the sampler against the formula.
+//! the sampler against the formula. In translation: training on everything that Grow holds, without a filter (I = 0).
 //!
 //! **Found**: with a product policy nine draws after `ReST` are worth 0.03 more than 200 before; after two Grows two draws are. With a
 //! tabular policy the claim is refuted (0.02 less), for a reason: fitted to a finite sample it says only strings that it has
@@ -19,8 +21,10 @@
 mod figure;
 mod judge;
 mod strings;
+mod translation;
 
 use super::strings::{Class, Task, WorldParams};
+use super::translation::{DataSet, TranslationSetup};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -31,12 +35,17 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(crate) struct BestOfN;
 
+/// In use here.
+const SET: DataSet = DataSet::News;
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     /// N; increasing, from 1; 9 and 200 among them.
     draws: Vec<u32>,
     strings: StringsParams,
+    /// Its `test_candidates` are the pool: at least the largest N.
+    translation: TranslationSetup,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,23 +67,28 @@ pub(crate) struct StringsParams {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
     Strings { task: Task, class: Class, shuffled: bool },
+    Translation,
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self::Strings { task, class, shuffled } = self;
-        write!(f, "strings {task} {} {}", class.name(), if *shuffled { "shuffled" } else { "reward" })
+        match self {
+            Self::Strings { task, class, shuffled } => {
+                write!(f, "strings {task} {} {}", class.name(), if *shuffled { "shuffled" } else { "reward" })
+            }
+            Self::Translation => write!(f, "translation {}", SET.name()),
+        }
     }
 }
 
 /// Best-of-N of one policy at one N.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `strings`.
+    /// `strings` or `translation`.
     world: String,
-    /// `match`, `pairs` or `rugged`.
+    /// `match`, `pairs` or `rugged`; `news`.
     task: String,
-    /// `tabular` or `product`.
+    /// `tabular` or `product`; `transformer`.
     policy: String,
     /// What thresholds are applied to: `reward`, or `shuffled` rewards.
     filter: String,
@@ -84,7 +98,7 @@ pub(crate) struct Row {
     improve: usize,
     /// N.
     n: u32,
-    /// E[max of N rewards], mean over contexts.
+    /// E[max of N rewards], mean over contexts; of a transformer on test sources, from its pool.
     reward: f64,
     /// Mean over trials and contexts less the formula (last policy and BC only).
     sampled_less_exact: Option<f64>,
@@ -106,7 +120,10 @@ impl Experiment for BestOfN {
             Profile::Smoke => (6, vec![1, 2, 5, 9, 20, 50, 200]),
             Profile::Paper => (20, vec![1, 2, 3, 4, 5, 7, 9, 20, 50, 100, 200]),
         };
+        let setup = TranslationSetup::of_profile(profile).only(&[SET]);
+        let test = if profile == Profile::Smoke { 8 } else { setup.test };
         Params {
+            translation: TranslationSetup { test, test_candidates: 200, ..setup },
             draws,
             strings: StringsParams {
                 world: WorldParams { contexts, ..WorldParams::default() },
@@ -133,6 +150,12 @@ impl Experiment for BestOfN {
         {
             return Err(Error::parameter("draws", format!("{:?}", p.draws), "increasing from 1, with 9 and 200"));
         }
+        p.translation.validate().map_err(|e| e.within("translation"))?;
+        let (pool, most) = (p.translation.test_candidates, p.draws.iter().copied().max().unwrap_or(0));
+        if pool < most as usize {
+            let legal = format!("at least the largest of draws, {most}");
+            return Err(Error::parameter("translation.test_candidates", pool, legal));
+        }
         let p = &p.strings;
         p.world.validate().map_err(|e| e.within("strings.world"))?;
         let legal = p.thresholds.iter().all(|t| (0.0..p.world.hardest).contains(t));
@@ -151,17 +174,21 @@ impl Experiment for BestOfN {
     fn cells(_: &Params) -> Vec<Cell> {
         let kinds = [(Class::Product, false), (Class::Tabular, false), (Class::Product, true)];
         let of = |task| kinds.map(|(class, shuffled)| Cell::Strings { task, class, shuffled });
-        Task::ALL.into_iter().flat_map(of).collect()
+        Task::ALL.into_iter().flat_map(of).chain([Cell::Translation]).collect()
     }
 
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let Cell::Strings { task, class, shuffled } = *cell;
-        strings::measure(&p.strings, &p.draws, task, class, shuffled, ctx)
+        match *cell {
+            Cell::Strings { task, class, shuffled } => {
+                strings::measure(&p.strings, &p.draws, task, class, shuffled, ctx)
+            }
+            Cell::Translation => translation::measure(&p.translation, &p.draws, ctx),
+        }
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
-        let strings: Vec<Record<Row>> = rows.iter().filter(|r| r.world == "strings").cloned().collect();
-        judge::strings(&strings)
+        let of = |world: &str| rows.iter().filter(|r| r.world == world).cloned().collect::<Vec<_>>();
+        [judge::strings(&of("strings")), judge::translation(&of("translation"))].concat()
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {

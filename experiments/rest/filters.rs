@@ -12,8 +12,13 @@
 //! A percentile never empties its filter (where it is the best reward itself the next lower one stands for it), and the
 //! comparison is strict as everywhere.
 //!
+//! In translation, with a transformer on two data sets with few and with many candidates per source: one Grow of the supervised model, behind it one
+//! Improve step per filter; V is the mean chrF of samples on test sources, which were not trained on. Hard is the quarter of sources whose
+//! samples in Grow have the lowest best reward, among equals the lowest mean; of test sources likewise, by other samples of the supervised model. The
+//! chain of four rising global thresholds is there for comparison. Strings are sampled at temperature 1, translations at the paper's 0.8.
+//!
 //! **Controls**: under the global τ = 0.8 no hard source has data, and their V does not move; percentiles of rewards that are
-//! dealt anew among a source's strings gain nothing.
+//! dealt anew among a source's strings gain nothing. In translation: as many samples as pass τ = 0.8, drawn at random.
 //!
 //! **Found**: hard sources have data and gain by it, where the global τ gives them none. Whether V rises with the percentile and
 //! saturates is a matter of how the policy is fitted to the few samples that are left. Exact: both claims hold. Cautious: V
@@ -27,8 +32,10 @@
 mod figure;
 mod judge;
 mod strings;
+mod translation;
 
 use super::strings::{Class, Task, WorldParams};
+use super::translation::{DataSet, TranslationSetup};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -38,6 +45,9 @@ use std::ops::Range;
 
 /// The threshold that makes a source hard.
 const HARD: f64 = 0.8;
+
+/// In use here: few candidates per source, and many.
+const SETS: [DataSet; 2] = [DataSet::News, DataSet::Web];
 
 #[derive(Debug)]
 pub(crate) struct Filters;
@@ -52,6 +62,20 @@ pub(crate) struct Params {
     /// Global τ; increasing, in [0, 1); 0.8 among them.
     thresholds: Vec<f64>,
     strings: StringsParams,
+    translation: TranslationParams,
+}
+
+/// The same levels, fewer of them, since each one is a training.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TranslationParams {
+    /// p; increasing, in [0, 100]; 50, 90 and a larger one among them.
+    percentiles: Vec<f64>,
+    /// γ; increasing, in [0, 1).
+    gammas: Vec<f64>,
+    /// Global τ; increasing, in [0, 1); 0.8 among them.
+    thresholds: Vec<f64>,
+    setup: TranslationSetup,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,6 +99,10 @@ pub(crate) enum Rule {
     Global,
     /// Percentiles of rewards dealt anew.
     Shuffled,
+    /// As many samples as pass a global threshold, at random.
+    Random,
+    /// Four global thresholds, one Improve step each.
+    Chain,
 }
 
 impl Rule {
@@ -84,6 +112,8 @@ impl Rule {
             Self::MeanMax => "mean_max",
             Self::Global => "global",
             Self::Shuffled => "shuffled",
+            Self::Random => "random",
+            Self::Chain => "chain",
         }
     }
 }
@@ -112,33 +142,39 @@ impl Fit {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
     Strings { task: Task, class: Class, fit: Fit, rule: Rule },
+    Translation { set: DataSet, rule: Rule },
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self::Strings { task, class, fit, rule } = self;
-        write!(f, "strings {task} {} {} {}", class.name(), fit.name(), rule.name())
+        match self {
+            Self::Strings { task, class, fit, rule } => {
+                write!(f, "strings {task} {} {} {}", class.name(), fit.name(), rule.name())
+            }
+            Self::Translation { set, rule } => write!(f, "translation {} {}", set.name(), rule.name()),
+        }
     }
 }
 
 /// The policy after one Improve.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `strings`.
+    /// `strings` or `translation`.
     world: String,
-    /// `match`, `pairs` or `rugged`.
+    /// `match`, `pairs` or `rugged`; `news` or `web`.
     task: String,
-    /// `tabular` or `product`.
+    /// `tabular` or `product`; `transformer`.
     policy: String,
-    /// `population`; or a finite sample, to which the fit is `cautious` or `full`.
+    /// `population`; or a finite sample, to which the fit is `cautious` or `full`; `gradient` steps of a transformer.
     fit: String,
-    /// `percentile`, `mean_max`, `global`, or `shuffled` (percentiles).
+    /// `percentile`, `mean_max`, `global`, `shuffled` (percentiles), `random` (as many as pass a global threshold) or `chain` (of
+    /// global thresholds).
     rule: String,
-    /// p, γ or τ.
+    /// p, γ or τ; of a chain the last τ.
     level: f64,
-    /// V before: everything that Grow holds.
+    /// V of training on everything that Grow holds.
     before: f64,
-    /// V after, the expected reward, mean over contexts.
+    /// V after, the expected reward, mean over contexts; of a transformer on test sources, from samples.
     value: f64,
     /// The same over hard contexts, before.
     hard_before: f64,
@@ -146,6 +182,8 @@ pub(crate) struct Row {
     hard: f64,
     /// Share of hard contexts in which something passes.
     hard_passed: f64,
+    /// Of what passes the share that belongs to hard sources, over their share of sources; of a transformer only.
+    hard_share: Option<f64>,
     /// Share of Grow's mass that passed, mean over contexts.
     acceptance: f64,
 }
@@ -159,8 +197,14 @@ impl Experiment for Filters {
     const CLAIM: &'static str = "thresholds per source give hard sources data; percentiles saturate past the 90th";
     const SECONDS: (f64, f64) = (1.0, 10.0);
 
-    fn params(_: Profile) -> Params {
+    fn params(profile: Profile) -> Params {
+        let (percentiles, gammas, thresholds) = match profile {
+            Profile::Smoke => (vec![50.0, 90.0, 99.0], vec![0.0, 0.8], vec![0.8]),
+            Profile::Paper => (vec![0.0, 50.0, 75.0, 90.0, 95.0, 99.0], vec![0.0, 0.4, 0.8], vec![0.7, 0.8, 0.9]),
+        };
+        let setup = TranslationSetup::of_profile(profile).only(&SETS);
         Params {
+            translation: TranslationParams { percentiles, gammas, thresholds, setup },
             percentiles: vec![0.0, 25.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0],
             gammas: vec![0.0, 0.2, 0.4, 0.6, 0.8, 0.9],
             thresholds: vec![0.0, 0.5, 0.6, 0.7, 0.8, 0.9],
@@ -181,22 +225,10 @@ impl Experiment for Filters {
     }
 
     fn validate(p: &Params) -> Result<()> {
-        let refuse =
-            |name: &str, values: &[f64], legal: &str| Err(Error::parameter(name, format!("{values:?}"), legal));
-        let increasing = |of: &[f64], legal: fn(f64) -> bool| {
-            !of.is_empty() && of.is_sorted_by(|a, b| a < b) && of.iter().all(|v| legal(*v))
-        };
-        let needed =
-            p.percentiles.contains(&50.0) && p.percentiles.contains(&90.0) && p.percentiles.last() > Some(&90.0);
-        if !increasing(&p.percentiles, |v| (0.0..=100.0).contains(&v)) || !needed {
-            return refuse("percentiles", &p.percentiles, "increasing, in [0, 100], with 50, 90 and a larger one");
-        }
-        if !increasing(&p.gammas, |v| (0.0..1.0).contains(&v)) {
-            return refuse("gammas", &p.gammas, "increasing, at least 0, below 1");
-        }
-        if !increasing(&p.thresholds, |v| (0.0..1.0).contains(&v)) || !p.thresholds.contains(&HARD) {
-            return refuse("thresholds", &p.thresholds, "increasing, at least 0, below 1, with 0.8");
-        }
+        check_levels(&p.percentiles, &p.gammas, &p.thresholds)?;
+        let own = &p.translation;
+        check_levels(&own.percentiles, &own.gammas, &own.thresholds).map_err(|e| e.within("translation"))?;
+        own.setup.validate().map_err(|e| e.within("translation.setup"))?;
         let p = &p.strings;
         p.world.validate().map_err(|e| e.within("strings.world"))?;
         if p.world.hardest > HARD {
@@ -220,20 +252,45 @@ impl Experiment for Filters {
                 cells.extend(rules.map(|rule| Cell::Strings { task, class, fit, rule }));
             }
         }
+        for set in SETS {
+            let rules = [Rule::Percentile, Rule::MeanMax, Rule::Global, Rule::Random, Rule::Chain];
+            cells.extend(rules.map(|rule| Cell::Translation { set, rule }));
+        }
         cells
     }
 
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let Cell::Strings { task, class, fit, rule } = *cell;
-        strings::measure(p, task, class, fit, rule, ctx)
+        match *cell {
+            Cell::Strings { task, class, fit, rule } => strings::measure(p, task, class, fit, rule, ctx),
+            Cell::Translation { set, rule } => translation::measure(&p.translation, set, rule, ctx),
+        }
     }
 
     fn check(rows: &[Record<Row>]) -> Vec<Check> {
-        let strings: Vec<Record<Row>> = rows.iter().filter(|r| r.world == "strings").cloned().collect();
-        judge::strings(&strings)
+        let of = |world: &str| rows.iter().filter(|r| r.world == world).cloned().collect::<Vec<_>>();
+        [judge::strings(&of("strings")), judge::translation(&of("translation"))].concat()
     }
 
     fn chart(rows: &[Record<Row>]) -> Chart {
         figure::chart(rows)
     }
+}
+
+/// Levels of one world.
+fn check_levels(percentiles: &[f64], gammas: &[f64], thresholds: &[f64]) -> Result<()> {
+    let refuse = |name: &str, values: &[f64], legal: &str| Err(Error::parameter(name, format!("{values:?}"), legal));
+    let increasing = |of: &[f64], legal: fn(f64) -> bool| {
+        !of.is_empty() && of.is_sorted_by(|a, b| a < b) && of.iter().all(|v| legal(*v))
+    };
+    let needed = percentiles.contains(&50.0) && percentiles.contains(&90.0) && percentiles.last() > Some(&90.0);
+    if !increasing(percentiles, |v| (0.0..=100.0).contains(&v)) || !needed {
+        return refuse("percentiles", percentiles, "increasing, in [0, 100], with 50, 90 and a larger one");
+    }
+    if !increasing(gammas, |v| (0.0..1.0).contains(&v)) {
+        return refuse("gammas", gammas, "increasing, at least 0, below 1");
+    }
+    if !increasing(thresholds, |v| (0.0..1.0).contains(&v)) || !thresholds.contains(&HARD) {
+        return refuse("thresholds", thresholds, "increasing, at least 0, below 1, with 0.8");
+    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! What the experiments on translation share: a small decoder that reads the source as its prefix, three data sets after the paper's,
 //! supervised models, runs of `ReST` on them, and what a policy is worth on sources that nothing was chosen on.
 
+mod one_grow;
+
 use rewardlab::algorithm::{
     Example, Half, Keep, OfflineLoss, Place, Rated, Report, RestParams, Start, Task, Trainee, rest, score_regression,
     sft,
@@ -16,6 +18,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
+
+pub(crate) use one_grow::Improvement;
 
 /// The parts of the paper's three data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

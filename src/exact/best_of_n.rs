@@ -79,6 +79,33 @@ pub fn best_of_n_rewards(probs: &[f64], rewards: &[f64], draws: &[u32]) -> Vec<(
     draws.iter().map(moments).collect()
 }
 
+/// E[largest of n] for each n from a pool of rewards, without bias: the mean of the largest over all subsets of n draws.
+///
+/// [`best_of_n_rewards`] on the pool would draw with repetition, and be too low: a pool's best is then missed in part of the draws.
+///
+/// # Formula
+/// With m rewards in ascending order, r₁ to rₘ: Σᵢ rᵢ C(i − 1, n − 1) / C(m, n).
+///
+/// # Shapes
+/// 1 ≤ n ≤ m for each n.
+pub fn best_of_n_pool(rewards: &[f64], draws: &[u32]) -> Vec<f64> {
+    let mut sorted = rewards.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let m = sorted.len();
+    let of = |&n: &u32| {
+        let n = n as usize;
+        assert!(n >= 1 && n <= m, "subsets of 1 to {m}, not {n}");
+        // C(m − 1, n − 1) / C(m, n), then down one place each: C(i − 2, n − 1) / C(i − 1, n − 1) = (i − n) / (i − 1)
+        let (mut weight, mut mean) = (n as f64 / m as f64, 0.0);
+        for i in (n..=m).rev() {
+            mean += weight * sorted[i - 1];
+            weight *= (i - n) as f64 / (i - 1).max(1) as f64;
+        }
+        mean
+    };
+    draws.iter().map(of).collect()
+}
+
 /// log n − (n−1)/n: the KL of best-of-n for a continuous reward; for finitely many outputs an upper bound only.
 pub fn best_of_n_kl_bound(n: u32) -> f64 {
     let n = f64::from(n);
@@ -137,6 +164,24 @@ mod tests {
             let square: f64 = won.iter().zip(rewards).map(|(p, r)| p * r * r).sum();
             assert!((mean - expected).abs() < 1e-14, "n = {n}: {mean} {expected}");
             assert!((std * std - (square - expected * expected)).abs() < 1e-14, "n = {n}");
+        }
+    }
+
+    /// All subsets of a pool with ties, enumerated.
+    #[test]
+    fn pool_against_all_subsets() {
+        let rewards = [0.3, 0.9, 0.3, 0.0, 1.0, 0.5, 0.9];
+        let draws = [1, 2, 3, 5, 6, 7];
+        for (&n, got) in draws.iter().zip(best_of_n_pool(&rewards, &draws)) {
+            let subsets = (0_u32..1 << rewards.len()).filter(|s| s.count_ones() == n);
+            let largest =
+                |s: u32| (0..rewards.len()).filter(|i| s >> i & 1 == 1).map(|i| rewards[i]).fold(f64::MIN, f64::max);
+            let all: Vec<f64> = subsets.map(largest).collect();
+            let expected = all.iter().sum::<f64>() / all.len() as f64;
+            assert!((got - expected).abs() < 1e-14, "n = {n}: {got} {expected}");
+            // with repetition it is too low
+            let repeated = best_of_n_rewards(&[1.0 / 7.0; 7], &rewards, &[n])[0].0;
+            assert!(if n == 1 { (repeated - got).abs() < 1e-14 } else { repeated < got - 1e-3 }, "n = {n}");
         }
     }
 

@@ -7,20 +7,23 @@ use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use std::collections::BTreeSet;
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
-    let last = rows.iter().map(|r| r.improve).max().unwrap_or(0);
-    // BC, first and third Improve of the first Grow, the last of each
-    let mut chosen = vec![(0, 0), (1, 1), (1, last.min(3)), (1, last), (2, last)];
-    chosen.dedup();
-    let name = |(grow, improve): (usize, usize)| match grow {
-        0 => "BC".to_owned(),
-        _ => format!("G = {grow}, I = {improve}"),
-    };
     let line = |policy: &str, filter: &str, series: String, (grow, improve): (usize, usize), stroke: Stroke| {
         let own =
             rows.iter().filter(|r| (&*r.policy, &*r.filter, r.grow, r.improve) == (policy, filter, grow, improve));
         Layer::Line { series, points: means(&summary(own.map(|r| (f64::from(r.n), r.reward)))), stroke, markers: true }
     };
     let panel = |policy: &str, title: &str| {
+        let own = || rows.iter().filter(|r| r.policy == policy);
+        let last = own().map(|r| r.improve).max().unwrap_or(0);
+        // BC, everything, first and third Improve of the first Grow, the last of each
+        let mut chosen = vec![(0, 0), (1, 0), (1, 1), (1, last.min(3)), (1, last), (2, last)];
+        chosen.dedup();
+        chosen.retain(|step| own().any(|r| (r.grow, r.improve) == *step));
+        let name = |(grow, improve): (usize, usize)| match grow {
+            0 => "BC".to_owned(),
+            _ if improve == last => format!("G = {grow}, last I"),
+            _ => format!("G = {grow}, I = {improve}"),
+        };
         let curves = chosen.iter().map(|step| line(policy, "reward", name(*step), *step, Stroke::Solid));
         let control = (1, last);
         let there = rows.iter().any(|r| r.policy == policy && r.filter == "shuffled");
@@ -33,21 +36,27 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         let ten = Layer::Vertical { label: "N = 10".into(), x: 10.0 };
         Panel {
             title: title.into(),
-            x: log_axis("N, draws per context"),
+            x: log_axis("N, draws per context or source"),
             y: Axis { label: "E[max of N rewards]".into(), ..Axis::default() },
             layers: curves.chain(shuffled).chain([level, ten]).collect(),
         }
     };
-    let tasks: BTreeSet<&str> = rows.iter().map(|r| &*r.task).collect();
+    let pool = rows.iter().filter(|r| r.world == "translation").map(|r| r.n).max().unwrap_or(0);
+    let tasks: BTreeSet<&str> = rows.iter().filter(|r| r.world == "strings").map(|r| &*r.task).collect();
     Chart {
         title: "Best-of-N stacks with ReST".into(),
         subtitle: format!(
-            "Strings world, exact, means over {} tasks and {} seeds. ReST's policies come from a finite Grow; shuffled: its thresholds \
-             were applied to rewards that were dealt anew.",
+            "Strings: exact, means over {} tasks and {} seeds. ReST's policies come from a finite Grow; shuffled: its thresholds \
+             were applied to rewards that were dealt anew. Translation: mean chrF on test sources of news, the same seeds, at least {pool} \
+             samples of each source.",
             tasks.len(),
             seeds(rows).len()
         ),
-        panels: vec![panel("product", "Product policy"), panel("tabular", "Tabular policy")],
-        columns: 2,
+        panels: vec![
+            panel("product", "Strings: product policy"),
+            panel("tabular", "Strings: tabular policy"),
+            panel("transformer", "Translation: transformer"),
+        ],
+        columns: 3,
     }
 }

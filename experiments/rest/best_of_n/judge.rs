@@ -126,3 +126,49 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
         ),
     ]
 }
+
+/// Of rows of the translation world.
+pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
+    let figure = "arXiv:2308.08998, Figure 6";
+    let rest = || rows.iter().filter(|r| r.grow == 0 || r.improve > 0);
+    let unfiltered = || rows.iter().filter(|r| r.grow == 0 || (r.grow, r.improve) == (1, 0));
+    let last = rows.iter().filter(|r| r.grow == 1).map(|r| r.improve).max().unwrap_or(0);
+    let claim = |id: &str, statement: &str, source: String, statistic: &str, values: Vec<f64>, criterion: Criterion| {
+        Check::new(Kind::Claim, id, statement, source, statistic, mean_interval(&values), criterion)
+    };
+    vec![
+        claim(
+            "few_are_worth_many_news",
+            "the best ReST policy with N < 10 is at least as good as BC with N = 200 (transformer)",
+            figure.into(),
+            "largest reward of best-of-N over ReST policies and N < 10, less that of BC at N = 200",
+            by_seed(rest(), few_less_many),
+            Criterion::AtLeast(0.0),
+        ),
+        claim(
+            "helps_rest_news",
+            "best-of-N improves ReST's policies too (transformer)",
+            format!("{figure}; criterion ours"),
+            "reward at N = 9 less at N = 1 after the first Grow's last Improve",
+            by_seed(rest(), |g| at(g, 1, last, 9) - at(g, 1, last, 1)),
+            Criterion::AtLeast(0.02),
+        ),
+        claim(
+            "reaches_the_top_news",
+            "after three Improve steps N = 200 reaches the largest reward, 1 (transformer)",
+            format!("{figure}; tolerance ours"),
+            "reward at N = 200 after the first Grow's third Improve",
+            by_seed(rest(), |g| at(g, 1, last.min(3), 200)),
+            Criterion::AtLeast(0.99),
+        ),
+        Check::new(
+            Kind::Control,
+            "unfiltered_news",
+            "after training on everything that Grow holds no N < 10 comes near BC's 200",
+            "control",
+            "the same as in the claim, of the first Grow's I = 0",
+            mean_interval(&by_seed(unfiltered(), few_less_many)),
+            Criterion::AtMost(-0.02),
+        ),
+    ]
+}

@@ -4,6 +4,7 @@ use super::Row;
 use crate::statistics::{means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::stats::mean;
 
 const KINDS: [(&str, &str, &str); 4] = [
     ("tabular, exact", "tabular", "population"),
@@ -11,6 +12,9 @@ const KINDS: [(&str, &str, &str); 4] = [
     ("product, cautious fit", "product", "cautious"),
     ("product, full fit", "product", "full"),
 ];
+
+const RULES: [(&str, &str); 3] =
+    [("percentile", "percentile of each source"), ("mean_max", "between mean and max"), ("global", "global τ")];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let points = |(_, policy, fit): (&str, &str, &str), rule: &str, x: fn(&Row) -> f64, y: fn(&Row) -> f64| {
@@ -36,32 +40,69 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         let along = points(KINDS[3], rule, level, |r| r.acceptance);
         along.into_iter().zip(points(KINDS[3], rule, level, y)).map(|(a, v)| (a.1, v.1)).collect()
     };
-    let rules =
-        [("percentile", "percentile of each source"), ("mean_max", "between mean and max"), ("global", "global τ")];
-    let all = |y: fn(&Row) -> f64| rules.map(|(rule, words)| line(words, acceptance(rule, y))).into();
+    let all = |y: fn(&Row) -> f64| RULES.map(|(rule, words)| line(words, acceptance(rule, y))).into();
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
     let value = || axis("V, expected reward");
     let panel = |title: &str, x: Axis, y: Axis, layers: Vec<Layer>| Panel { title: title.into(), x, y, layers };
+    let relative = || axis("data of a hard source, relative");
+    let share = |r: &Row| r.hard_share.unwrap_or(f64::NAN);
     let left = || crate::statistics::log_axis("share of samples that pass");
     Chart {
         title: "Thresholds of each source's own".into(),
         subtitle: format!(
-            "Strings world, one Grow, one Improve; V exact, means over three tasks and {} seeds. Contexts differ in their best reward; \
-             hard: it is at most 0.8. Cautious and full: fitted to a finite \
-             sample, with and without the previous policy as a few samples more. Below: product policy, full fit.",
+            "One Grow, one Improve; means over {} seeds. Strings: V exact, three tasks; hard: best reward at most 0.8; cautious and full: \
+             fitted to a finite sample, with and without the previous policy as a few samples more; against the share that passes: product, \
+             full. Translation: V is the mean chrF on test sources, bands from lowest to highest seed; hard: the quarter with the lowest best \
+             reward; data: samples kept of a hard source over samples kept of any.",
             seeds(rows).len()
         ),
         panels: vec![
             panel(
-                "Percentile of each source",
+                "Strings: percentile",
                 axis("percentile p"),
                 value(),
                 curves("percentile").into_iter().chain([shuffled]).collect(),
             ),
-            panel("Between mean and max of each source", axis("γ"), value(), curves("mean_max")),
-            panel("All contexts", left(), value(), all(|r| r.value)),
-            panel("Hard contexts", left(), axis("V of hard contexts"), all(|r| r.hard)),
+            panel("Strings: between mean and max", axis("γ"), value(), curves("mean_max")),
+            panel("Strings: all contexts", left(), value(), all(|r| r.value)),
+            panel("Strings: hard contexts", left(), axis("V of hard contexts"), all(|r| r.hard)),
+            panel("Translation: percentile", axis("percentile p"), value(), sets(rows, "percentile")),
+            panel("Translation: between mean and max", axis("γ"), value(), sets(rows, "mean_max")),
+            panel("Translation: web", left(), value(), by_rule(rows, "web", |r| r.value)),
+            panel("Translation: hard sources, news", left(), relative(), by_rule(rows, "news", share)),
+            panel("Translation: hard sources, web", left(), relative(), by_rule(rows, "web", share)),
         ],
-        columns: 2,
+        columns: 3,
     }
+}
+
+/// A transformer's reward on each set against a rule's level, and what the chain of thresholds leaves.
+fn sets(rows: &[Record<Row>], rule: &str) -> Vec<Layer> {
+    let of = |set: &str| {
+        let own = |rule: &'static str| rows.iter().filter(move |r| r.rule == rule);
+        let here = rows.iter().filter(|r| r.task == set && r.rule == rule);
+        let along = summary(here.map(|r| (r.level, r.value)));
+        let chain: Vec<f64> = own("chain").filter(|r| r.task == set).map(|r| r.value).collect();
+        let level =
+            (!chain.is_empty()).then(|| Layer::Horizontal { label: format!("{set}, four rising τ"), y: mean(&chain) });
+        let band = along.iter().map(|s| (s.0, s.2, s.3)).collect();
+        let line = Layer::Line { series: set.into(), points: means(&along), stroke: Stroke::Solid, markers: true };
+        [Some(Layer::Band { series: set.into(), points: band }), Some(line), level]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+    };
+    ["news", "web"].into_iter().flat_map(of).collect()
+}
+
+/// A transformer's rules against what they leave of the samples.
+fn by_rule(rows: &[Record<Row>], set: &str, y: fn(&Row) -> f64) -> Vec<Layer> {
+    let of = |(rule, words): (&str, &str)| {
+        let own = || rows.iter().filter(|r| r.task == set && r.rule == rule && r.policy == "transformer");
+        let along = means(&summary(own().map(|r| (r.level, r.acceptance))));
+        let values = means(&summary(own().map(|r| (r.level, y(r)))));
+        let points = along.iter().zip(values).map(|(a, v)| (a.1, v.1)).collect();
+        Layer::Line { series: words.into(), points, stroke: Stroke::Solid, markers: true }
+    };
+    RULES.map(of).into()
 }

@@ -25,12 +25,12 @@ pub(super) fn measure(p: &Params, task: Task, class: Class, fit: Fit, rule: Rule
     let threshold = |x: usize, level: f64| match rule {
         Rule::Percentile | Rule::Shuffled => percentile_threshold(&grown[x], filter.rewards(x), level),
         Rule::MeanMax => mean_max_threshold(&grown[x], filter.rewards(x), level),
-        Rule::Global => level,
+        Rule::Global | Rule::Random | Rule::Chain => level,
     };
     let levels = match rule {
         Rule::Percentile | Rule::Shuffled => &p.percentiles,
         Rule::MeanMax => &p.gammas,
-        Rule::Global => &p.thresholds,
+        Rule::Global | Rule::Random | Rule::Chain => &p.thresholds,
     };
     let best = |x: usize| world.world.rewards(x).iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let hard: Vec<usize> = world.contexts().filter(|x| best(*x) <= HARD).collect();
@@ -59,6 +59,7 @@ pub(super) fn measure(p: &Params, task: Task, class: Class, fit: Fit, rule: Rule
             hard_before: value_of_hard(&start),
             hard: value_of_hard(&improved.policy),
             hard_passed: over_hard(&passes),
+            hard_share: None,
             acceptance: improved.acceptance,
         });
     }

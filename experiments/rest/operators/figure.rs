@@ -35,7 +35,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
     let panel = |title: &str, x: Axis, y: Axis, layers: Vec<Layer>| Panel { title: title.into(), x, y, layers };
     Chart {
-        title: "Improve in closed form, and a second Grow that does nothing".into(),
+        title: "Improve in closed form, and a second Grow that does nothing to a tabular policy".into(),
         subtitle: format!(
             "Strings world, exact, no samples; {} seeds. Total variation and smallest rise: the worst of all tasks, contexts, seeds \
              (and λ, τ where they are not an axis). Gain by the second Grow: mean over tasks and seeds, λ = 1.",
@@ -49,13 +49,13 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
                 vec![line("tabular", fit)],
             ),
             panel(
-                "A second Grow at the same τ moves",
+                "How far a second Grow at the same τ moves",
                 axis("λ, share of own samples"),
                 log_axis("largest total variation"),
                 classes(&moved).into(),
             ),
             panel(
-                "What it gains",
+                "What the second Grow gains",
                 axis("threshold τ of both Grows"),
                 axis("V after the second less after the first"),
                 classes(&gained).into(),
