@@ -16,4 +16,5 @@ pub(crate) mod selection_control;
 
 // shared set-up
 mod strings;
+mod table;
 mod translation;

@@ -23,7 +23,7 @@ mod strings;
 mod translation;
 
 use super::strings::{Class, Task, WorldParams};
-use super::translation::{DataSet, TranslationSetup};
+use super::translation::{DataSet, SEEDS, TranslationSetup};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -167,6 +167,7 @@ impl Experiment for SelectionControl {
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         match *cell {
             Cell::Strings { task, class, choice } => strings::measure(&p.strings, task, class, choice, ctx),
+            Cell::Translation { .. } if ctx.seed() >= SEEDS => Ok(Vec::new()),
             Cell::Translation { set, choice } => translation::measure(&p.translation, set, choice, ctx),
         }
     }

@@ -2,10 +2,11 @@
 //! supervised models, runs of `ReST` on them, and what a policy is worth on sources that nothing was chosen on.
 
 mod one_grow;
+mod rating;
+mod runs;
 
 use rewardlab::algorithm::{
-    Example, Half, Keep, OfflineLoss, Place, Rated, Report, RestParams, Start, Task, Trainee, rest, score_regression,
-    sft,
+    Example, Keep, OfflineLoss, Place, Rated, Report, RestParams, Start, Trainee, rest, score_regression, sft,
 };
 use rewardlab::env::Split;
 use rewardlab::env::translation::{Domain, EOS, Judge, Pair, SOURCE_MAX, TARGET_MAX, vocab};
@@ -14,12 +15,14 @@ use rewardlab::experiment::{Context, Profile};
 use rewardlab::lm::{Config, Decay, Sampling, Schedule, ScoreHead, Size, init};
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 pub(crate) use one_grow::Improvement;
+pub(crate) use rating::{Pays, Rater, RewardModel, distinct};
+pub(crate) use runs::{Policy, Run, Standing, Worth};
+
+use rating::{Rating, said_before};
 
 /// The parts of the paper's three data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,8 +152,8 @@ impl TranslationSetup {
             test: 200,
             test_candidates: 8,
             talks: Some(DataSetup { pairs: 3000, noise: 0.3, candidates: 8 }),
-            news: Some(DataSetup { pairs: 6000, noise: 0.3, candidates: 4 }),
-            web: Some(DataSetup { pairs: 1000, noise: 0.3, candidates: 24 }),
+            news: Some(DataSetup { pairs: 6000, noise: 0.4, candidates: 4 }),
+            web: Some(DataSetup { pairs: 1000, noise: 0.4, candidates: 24 }),
             rest: LoopSetup {
                 temperature: 0.8,
                 learning_rate: 1e-3,
@@ -493,23 +496,6 @@ impl TranslationSetup {
 /// Names the stages and streams that all experiments share.
 const OWNER: &str = "rest/translation";
 
-/// Means over test samples.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Worth {
-    /// What the loop was paid.
-    pub(crate) paid: f64,
-    /// True reward (chrF), in [0, 1].
-    pub(crate) reward: f64,
-    /// Sentence BLEU, in [0, 1].
-    pub(crate) bleu: f64,
-    /// Share of right translations.
-    pub(crate) exact: f64,
-    /// Tokens, `<eos>` included.
-    pub(crate) length: f64,
-    /// Share of pairs of neighbouring words that the output has said before.
-    pub(crate) repeats: f64,
-}
-
 /// A set at a seed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Data {
@@ -521,198 +507,6 @@ pub(crate) struct Data {
     pub(crate) held_out: Vec<Pair>,
     /// For reporting.
     pub(crate) test: Vec<Pair>,
-}
-
-/// A policy that a run left.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Policy {
-    /// G; 0 for the supervised model.
-    pub(crate) grow: usize,
-    /// I; 0 behind a Grow is training on everything.
-    pub(crate) improve: usize,
-    pub(crate) params: Vec<f32>,
-}
-
-/// What a run of the loop left.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Run {
-    /// The policies, the supervised one first.
-    pub(crate) steps: Vec<Policy>,
-    /// All reports.
-    pub(crate) reports: Vec<Report>,
-    /// After each Grow, 0 being before the first: different pairs of source and output that were seen, original data among them.
-    pub(crate) distinct: Vec<usize>,
-}
-
-impl Run {
-    fn stand(&self, policy: &Policy, settings: &RestParams, worth: Worth) -> Standing {
-        let distinct = self.distinct.get(policy.grow).copied().unwrap_or(0);
-        let mut own = Standing { grow: policy.grow, improve: policy.improve, worth, distinct, ..Standing::default() };
-        for report in &self.reports {
-            match report {
-                Report::Grown(g) if g.grow <= policy.grow => {
-                    own.drawn += g.drawn;
-                    own.reward = (g.grow == policy.grow).then_some(g.reward);
-                    own.best = (g.grow == policy.grow).then_some(g.best);
-                    own.samples = g.samples;
-                }
-                Report::Improved(i) if (i.grow, i.improve) == (policy.grow, policy.improve) && policy.grow > 0 => {
-                    own.kept = Some(i.kept as f64 / own.samples as f64);
-                    own.kept_reward = Some(i.kept_reward);
-                    if let Keep::Above { threshold } = settings.improves[i.improve] {
-                        own.threshold = Some(threshold);
-                    }
-                }
-                _ => {}
-            }
-        }
-        own
-    }
-}
-
-/// A policy of a run.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Standing {
-    /// G; 0 for the supervised model.
-    pub(crate) grow: usize,
-    /// I; 0 behind a Grow is training on everything.
-    pub(crate) improve: usize,
-    /// τ; none where nothing is filtered.
-    pub(crate) threshold: Option<f64>,
-    /// On the test sources.
-    pub(crate) worth: Worth,
-    /// What it was trained on: samples of the Grow step, the original data among them.
-    pub(crate) samples: usize,
-    /// Their mean reward, E[R].
-    pub(crate) reward: Option<f64>,
-    /// Their largest.
-    pub(crate) best: Option<f64>,
-    /// Share of them that passed the filter.
-    pub(crate) kept: Option<f64>,
-    /// The mean reward of these.
-    pub(crate) kept_reward: Option<f64>,
-    /// Samples that were drawn from policies up to here.
-    pub(crate) drawn: usize,
-    /// Different pairs of source and output that were seen up to here, original data among them.
-    pub(crate) distinct: usize,
-}
-
-/// What the loop is paid by.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Pays {
-    /// The true reward.
-    Truth,
-    /// A learned one.
-    Learned(RewardModel),
-}
-
-/// How a reward model is learned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RewardModel {
-    /// Rated samples; 8 to 1 000 000.
-    pub(crate) ratings: usize,
-    /// Steps; 1 to 1 000 000.
-    pub(crate) steps: u64,
-    /// Samples per step; 1 to 1024.
-    pub(crate) minibatch: usize,
-    /// Peak learning rate (cosine); positive.
-    pub(crate) learning_rate: f64,
-    /// Whether it has the bug that the paper reports: what is said again raises the score, by its
-    /// share, up to 1.
-    pub(crate) repeats: bool,
-}
-
-impl RewardModel {
-    /// # Errors
-    /// The first setting outside its legal range.
-    pub(crate) fn validate(&self) -> Result<()> {
-        Error::check_counts(&[
-            ("ratings", self.ratings, 8, 1_000_000),
-            ("steps", self.steps as usize, 1, 1_000_000),
-            ("minibatch", self.minibatch, 1, 1024),
-        ])?;
-        Error::check_positive(&[("learning_rate", self.learning_rate)])
-    }
-}
-
-/// Who pays.
-pub(crate) enum Rater {
-    /// The true reward.
-    Truth,
-    /// A reward model, with its bug or without.
-    Learned(Box<Trainee>, bool),
-}
-
-impl Rater {
-    /// Learned scores are brought into [0, 1], as the paper's are.
-    pub(crate) fn rate(&mut self, outputs: &[(&Pair, &[u32])]) -> Result<Vec<f64>> {
-        let (model, repeats) = match self {
-            Self::Truth => return Ok(outputs.iter().map(|(p, y)| Judge::new(p).reward(y)).collect()),
-            Self::Learned(model, repeats) => (model, *repeats),
-        };
-        let mut rewards = Vec::with_capacity(outputs.len());
-        for part in outputs.chunks(256) {
-            let sequences: Vec<Vec<u32>> = part.iter().map(|(p, y)| [&p.source[..], y].concat()).collect();
-            let scores = model.scores(&sequences)?;
-            rewards.extend(scores.iter().zip(part).map(|(score, (_, y))| {
-                let score = score.clamp(0.0, 1.0);
-                if repeats { (score + said_before(y)).min(1.0) } else { score }
-            }));
-        }
-        Ok(rewards)
-    }
-}
-
-/// The share of an output's pairs of neighbouring words that it has said before.
-fn said_before(output: &[u32]) -> f64 {
-    let pairs: Vec<&[u32]> = output.windows(2).collect();
-    let before = (0..pairs.len()).filter(|&i| pairs[..i].contains(&pairs[i])).count();
-    before as f64 / pairs.len().max(1) as f64
-}
-
-/// The loop's task.
-struct Rating<'a> {
-    data: &'a Data,
-    judges: [Vec<Judge>; 2],
-    sources: [Vec<Vec<u32>>; 2],
-    rater: Rater,
-    seen: Rc<RefCell<HashSet<(usize, Vec<u32>)>>>,
-}
-
-/// Different ones.
-pub(crate) fn distinct(outputs: &[(usize, Vec<u32>)]) -> usize {
-    outputs.iter().collect::<HashSet<_>>().len()
-}
-
-impl<'a> Rating<'a> {
-    fn new(data: &'a Data, rater: Rater) -> Result<Self> {
-        let halves = [&data.pairs, &data.held_out];
-        let judges = halves.map(|pairs| pairs.iter().map(Judge::new).collect());
-        let sources = halves.map(|pairs| pairs.iter().map(|p| p.source.clone()).collect());
-        Ok(Self { data, judges, sources, rater, seen: Rc::default() })
-    }
-}
-
-impl Task for Rating<'_> {
-    fn sources(&self) -> &[Vec<u32>] {
-        &self.sources[0]
-    }
-    fn held_out(&self) -> &[Vec<u32>] {
-        &self.sources[1]
-    }
-    fn rewards(&mut self, half: Half, outputs: &[(usize, &[u32])]) -> Result<Vec<f64>> {
-        let which = usize::from(half == Half::HeldOut);
-        if half == Half::Train {
-            self.seen.borrow_mut().extend(outputs.iter().map(|(i, y)| (*i, y.to_vec())));
-        }
-        if let Rater::Truth = self.rater {
-            return Ok(outputs.iter().map(|(i, y)| self.judges[which][*i].reward(y)).collect());
-        }
-        let pairs = [&self.data.pairs, &self.data.held_out][which];
-        let asked: Vec<(&Pair, &[u32])> = outputs.iter().map(|(i, y)| (&pairs[*i], *y)).collect();
-        self.rater.rate(&asked)
-    }
 }
 
 fn example(source: &[u32], output: &[u32]) -> Example {
