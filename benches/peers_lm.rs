@@ -26,9 +26,11 @@ struct Work {
     batch: usize,
 }
 
-const WORK: [Work; 2] = [
+/// The last is a translator's as in `rest`: sources of about eight words, up to 24 tokens said.
+const WORK: [Work; 3] = [
     Work { name: "small", width: 64, layers: 2, heads: 4, length: 32, batch: 64 },
     Work { name: "big", width: 256, layers: 4, heads: 8, length: 64, batch: 16 },
+    Work { name: "translator", width: 48, layers: 2, heads: 4, length: 32, batch: 256 },
 ];
 
 const VOCAB: usize = 64;

@@ -15,6 +15,7 @@ CORES = 2
 WORK = {
     "small": {"width": 64, "layers": 2, "heads": 4, "length": 32, "batch": 64, "repeats": 60},
     "big": {"width": 256, "layers": 4, "heads": 8, "length": 64, "batch": 16, "repeats": 15},
+    "translator": {"width": 48, "layers": 2, "heads": 4, "length": 32, "batch": 256, "repeats": 20},
 }
 # pairs: prompts a quarter of the length, half of the sequences chosen, half rejected
 PAIRS = {
@@ -22,6 +23,8 @@ PAIRS = {
     "small": {"width": 64, "layers": 2, "heads": 4, "length": 32, "batch": 64, "repeats": 60},
 }
 VOCAB = 64
+PIECES = ("step", "score", "sample")
+PIECES_OF_PAIRS = ("dpo_step", "log_prob")
 
 
 def build(torch, width, layers, heads, length):
@@ -166,6 +169,9 @@ def main():
     print("| work | rewardlab, both cores | GFLOP/s | of the product's rate | PyTorch's best | its time | ratio |")
     print("|---|---|---|---|---|---|---|")
     for name, pairs in [(n, False) for n in WORK] + [(n, True) for n in PAIRS]:
+        asked = [w for w in (PIECES_OF_PAIRS if pairs else PIECES) if f"{name} {w} side by side" in ours]
+        if not asked:
+            continue
         peers = {}
         for compiled in (False, True):
             for processes in (1, CORES):
@@ -174,7 +180,7 @@ def main():
                     peers.setdefault(what, {})[how] = seconds
         rates = [line["gflops"] for line in lines if line["work"].startswith(f"product {name}")]
         rate = CORES * sum(rates) / len(rates) if rates else None
-        for what in ("dpo_step", "log_prob") if pairs else ("step", "score", "sample"):
+        for what in asked:
             line = ours[f"{name} {what} side by side"]
             how, seconds = min(peers[what].items(), key=lambda item: item[1])
             flops = f"{line['gflops']:.0f}" if line["gflops"] else "—"
