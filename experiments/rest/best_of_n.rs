@@ -19,8 +19,9 @@
 //! The claim needs a policy that generalises from its samples, as the product of tokens and a transformer do. A transformer on news is worth with
 //! two draws after four Improve steps, or with one after a second Grow, what 200 are worth before (0.92). More draws go on helping it,
 //! 0.05 from one to nine, which is less than the 0.16 that they add to BC: it has less left to gain. `reaches_the_top` is refuted in
-//! translation: after three Improve steps N = 200 is worth 0.977, after the second Grow 0.995. Our reward is exactly 1 for one output alone, the
-//! reference, and some test sources hold a mistake that the model makes with near certainty; a learned reward has no such point.
+//! translation: after three Improve steps N = 200 is worth 0.977, after the second Grow 0.995. Our reward is 1 for the
+//! reference alone, so that every test source whose reference is not among its 200 samples keeps the mean below 1; a learned reward has no
+//! such point.
 
 mod figure;
 mod judge;

@@ -28,6 +28,16 @@
 //! refuted there: fitted to one or two good strings a product policy no longer recombines tokens of different ones. Two regimes on both
 //! sides of what the paper saw: early stopping at a fixed held-out set lies between. V is measured on the sources that were
 //! trained on, where fitting single samples costs nothing.
+//!
+//! In translation, news (9 samples of each source): the reward rises with p up to the 90th and stays there, and rises with γ. That it stays is
+//! arithmetic: from the 90th on the best of 9 alone pass. On web (51 samples) nothing rises up to the 90th (`percentiles_rise` and `gammas_rise`
+//! are inconclusive), and what gain there is comes at p = 99, so that `saturates` is refuted: the model says nearly the same in
+//! all samples of a source that it was finetuned on, and where most samples are equal to the percentile they all pass (95 % at p = 90, 81 % at p =
+//! 99). Hard sources keep their part of the data under filters of their own and have none under τ = 0.8, and hard test sources gain by it (0.09 on
+//! news; 0.03 on web, below the criterion of 0.05, again because nearly everything passes). But in translation one global τ is better, for hard test
+//! sources too (news, p = 90: 0.64, τ = 0.8: 0.69, τ = 0.9: 0.79; web: 0.50, 0.60, 0.62), although it leaves them no data: what is learned from
+//! right translations of other sources carries over, and the best sample of a hard source is still a wrong one. In the strings
+//! world nothing carries over from context to context. As many samples at random gain nothing.
 
 mod figure;
 mod judge;
@@ -195,7 +205,7 @@ impl Experiment for Filters {
     const ID: &'static str = "rest/filters";
     const PAPER: &'static str = "Gulcehre et al., arXiv:2308.08998, Figures 15 and 16";
     const CLAIM: &'static str = "thresholds per source give hard sources data; percentiles saturate past the 90th";
-    const SECONDS: (f64, f64) = (1.0, 10.0);
+    const SECONDS: (f64, f64) = (2.0, 420.0);
 
     fn params(profile: Profile) -> Params {
         let (percentiles, gammas, thresholds) = match profile {
