@@ -2,7 +2,7 @@
 
 use rewardlab::experiment::{Check, Record};
 use rewardlab::plot::{Axis, Scale};
-use rewardlab::stats::{Estimate, fit_line, mean, quantile};
+use rewardlab::stats::{Estimate, fit_line, mean, mean_interval, quantile, std_dev};
 use std::collections::BTreeSet;
 
 /// The statistic of each seed's rows, in the order of seeds; seeds without a row are left out.
@@ -50,6 +50,22 @@ pub(crate) fn over_draws(value: f64, draws: usize) -> Estimate {
 /// The seeds, ascending.
 pub(crate) fn seeds<R>(rows: &[Record<R>]) -> Vec<u64> {
     rows.iter().map(|r| r.seed).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// How many seeds have rows of a kind.
+pub(crate) fn seeds_where<R>(rows: &[Record<R>], inside: impl Fn(&R) -> bool) -> usize {
+    rows.iter().filter(|r| inside(&r.row)).map(|r| r.seed).collect::<BTreeSet<_>>().len()
+}
+
+/// A mean over its standard error, for criteria of "so many standard errors": the value itself decides what is reproduced; refuted is only
+/// what the upper end of the mean's 95% t interval, over the same error, refutes too.
+pub(crate) fn standard_errors(units: &[f64]) -> Estimate {
+    let mean = mean_interval(units);
+    if !units.is_empty() && units.iter().all(|u| *u == 0.0) {
+        return mean;
+    }
+    let error = std_dev(units) / (units.len() as f64).sqrt();
+    Estimate { value: mean.value / error, low: mean.value / error, high: mean.high / error, ..mean }
 }
 
 /// Of some values the one farthest from `target`; NaN if one is NaN or there is none.

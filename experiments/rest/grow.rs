@@ -7,6 +7,10 @@
 //! only Grow is sampled. As in `improve` the previous policy counts as a few samples in every fit. Sizes, worlds and thresholds of
 //! the second Grow are ours.
 //!
+//! The schedule of thresholds is the same behind every Grow. The paper asks for a first one above the mean reward of what was grown: the
+//! lowest do not keep to that where the policy is good already, and then filter little. In translation there are four filtered Improve steps on every
+//! set, the paper has five, four and two.
+//!
 //! **Controls**: a tabular policy without sampling error gains nothing (`operators` shows why); a product policy without it shows
 //! what the narrow class alone does.
 //!

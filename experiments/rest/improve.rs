@@ -11,6 +11,10 @@
 //!
 //! **Derived**: for a tabular policy and no sampling error V is the mean of E[R given R > τ] over contexts.
 //!
+//! The schedule of thresholds is the same behind every Grow. The paper asks for a first one above the mean reward of what was grown: the
+//! lowest do not keep to that where the policy is good already, and then filter little. In translation there are four filtered Improve steps on every
+//! set, the paper has five, four and two.
+//!
 //! **Control**: thresholds applied to rewards that are dealt anew among each context's strings gain nothing.
 //!
 //! **Found**: V rises with every step, exact and sampled, for both classes (for the product policy nothing promises it), and equals the

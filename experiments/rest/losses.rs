@@ -23,8 +23,8 @@
 //! critic is a network. Every loss has the learning rate, of 1e-3 and 3e-3, whose held-out reward at the end of the first Grow was larger on
 //! the news at seed 100, on smaller data sets: 3e-3 for all four, the end of the grid. BC's other figures use 1e-3.
 //!
-//! **Control**: each context's rewards dealt anew to its strings before filter, returns and critic see them: no loss
-//! gains.
+//! **Control**: each context's rewards dealt anew to its strings before filter, returns and critic see them: no loss gains by one filtered
+//! Improve step. (Unfiltered GOLD does: `gold_sharpens`.)
 //!
 //! **Found** (gains over the supervised V of 0.55, mean over tasks). With the filter every loss gains, and BC (0.295
 //! tabular, 0.265 product) is ahead of OAC (0.235, 0.250; ties in two tasks of the product policy) and of BVMPO

@@ -5,11 +5,12 @@
 //! model, whose score could be raised by repeating a sentence.
 //!
 //! **Measured**: after every Improve step of three Grows the reward that the loop was paid (*proxy*), the true one (*gold*, in the place
-//! of people) and the KL to the supervised policy. Paid by the truth (the control), by a model fitted to few or to many ratings of what the
-//! supervised policy says, and by the latter with the paper's bug. Strings: a product policy, exact values; the model is linear in tokens,
+//! of people) and the KL to the supervised policy. Paid by the truth (the control), by a model fitted to few or to many ratings, and by the latter with the paper's bug. Strings: a product policy, exact values; the model is linear in tokens,
 //! which the rewards of two tasks are not; the bug pays for neighbouring tokens that are the same. Translation: a transformer; the
 //! model is a score head without references, trained on rated samples; with the bug the share of an output's
-//! pairs of words that it has said before is added to its score, up to 1. Sizes, the form of the bug and the numbers of ratings are ours.
+//! pairs of words that it has said before is added to its score, up to 1. Strings that are rated
+//! come from the supervised data, translations from the supervised model. In strings every learned score is stretched to [0, 1] in its context, as the
+//! true one is, so that what is paid less what is true also holds that stretching. Sizes, the form of the bug and the numbers of ratings are ours.
 //!
 //! **Chosen after looking**, on other random streams: the steps and the learning rate of the reward model (with few steps it says the
 //! mean).

@@ -1,7 +1,7 @@
 //! Reward against N, before and after.
 
 use super::Row;
-use crate::statistics::{log_axis, means, seeds, summary};
+use crate::statistics::{log_axis, means, seeds_where, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use std::collections::BTreeSet;
@@ -47,10 +47,11 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Best-of-N stacks with ReST".into(),
         subtitle: format!(
             "Strings: exact, means over {} tasks and {} seeds. ReST's policies come from a finite Grow; shuffled: its thresholds \
-             were applied to rewards that were dealt anew. Translation: mean chrF on test sources of news, the same seeds, at least {pool} \
+             were applied to rewards that were dealt anew. Translation: mean chrF on test sources of news, {} seeds, at least {pool} \
              samples of each source.",
             tasks.len(),
-            seeds(rows).len()
+            seeds_where(rows, |r| r.world == "strings"),
+            seeds_where(rows, |r| r.world == "translation")
         ),
         panels: vec![
             panel("product", "Strings: product policy"),

@@ -1,7 +1,7 @@
 //! V against each rule's level, and the hard contexts.
 
 use super::Row;
-use crate::statistics::{means, seeds, summary};
+use crate::statistics::{means, seeds_where, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::mean;
@@ -50,11 +50,12 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Thresholds of each source's own".into(),
         subtitle: format!(
-            "One Grow, one Improve; means over {} seeds. Strings: V exact, three tasks; hard: best reward at most 0.8; cautious and full: \
+            "One Grow, one Improve; means over {} (strings) and {} seeds. Strings: V exact, three tasks; hard: best reward at most 0.8; cautious and full: \
              fitted to a finite sample, with and without the previous policy as a few samples more; against the share that passes: product, \
              full. Translation: V is the mean chrF on test sources, bands from lowest to highest seed; hard: the quarter with the lowest best \
              reward; data: samples kept of a hard source over samples kept of any.",
-            seeds(rows).len()
+            seeds_where(rows, |r| r.world == "strings"),
+            seeds_where(rows, |r| r.world == "translation")
         ),
         panels: vec![
             panel(

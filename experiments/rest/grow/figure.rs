@@ -58,7 +58,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
     let walk = || axis("step: I = 0, 1, … of the first Grow, then of the second");
     Chart {
-        title: "A second Grow helps a policy that sees little or can say little".into(),
+        title: "What a second Grow adds".into(),
         subtitle: format!(
             "Strings: V exact, means over three tasks and {} seeds (bars: with 95% t intervals). Translation: a transformer, mean chrF of \
              samples on test sources, {} seeds, bands from the lowest to the highest. Each Grow draws its candidates anew; both take the \

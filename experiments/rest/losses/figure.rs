@@ -27,7 +27,7 @@ pub(super) fn chart(all: &[Record<Row>]) -> Chart {
         subtitle: format!(
             "Strings: exact expected reward less the supervised policy's, mean over 3 tasks; bars: 95% t intervals over {} seeds; {samples:.0} \
              samples, of which a mean of {:.0} pass the filter. Translation: mean chrF of samples on test sources, two Grows; bands: \
-             95% t intervals over {} seeds. Same steps and learning-rate grid for all losses.",
+             95% t intervals over {} seeds. Same steps for all losses; learning rates from one grid.",
             seeds(rows).len(),
             mean(&kept),
             seeds(&translation).len(),

@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::judge::{Line, PAID, POLICIES, differences, last};
-use crate::statistics::seeds;
+use crate::statistics::seeds_where;
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel};
 use rewardlab::stats::{mean, mean_interval};
@@ -17,11 +17,12 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "ReST and online PPO on few samples: the reward that is paid, and what nobody paid for".into(),
         subtitle: format!(
             "Gain over the supervised policy (which is paid {strings:.2} for strings, {:.2} for translations; BLEU {:.2}); below each name the \
-             samples that were drawn. Bars: 95% t intervals over {} seeds. PPO: learning rate and KL from a grid; samples of the search \
+             samples that were drawn. Bars: 95% t intervals over {} (strings) and {} seeds. PPO: learning rate and KL from a grid; samples of the search \
              not counted. Exact ascent: no sampling, no KL.",
             supervised("transformer", |r| r.paid),
             supervised("transformer", |r| r.bleu.unwrap_or(f64::NAN)),
-            seeds(rows).len(),
+            seeds_where(rows, |r| r.world == "strings"),
+            seeds_where(rows, |r| r.world == "translation"),
         ),
         panels: POLICIES.into_iter().map(|policy| panel(rows, policy)).collect(),
         columns: 2,

@@ -1,7 +1,7 @@
 //! Paid and true reward along the loop, and their gap against the KL.
 
 use super::Row;
-use crate::statistics::{means, seeds, summary};
+use crate::statistics::{means, seeds_where, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 
@@ -14,17 +14,14 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         let own: Vec<&Record<Row>> = rows.iter().filter(|r| r.world == *world).collect();
         [walk(&own, title), gap(&own, title), repeats(&own, title)]
     });
-    let seeds_of = |world: &str| {
-        let own: Vec<Record<Row>> = rows.iter().filter(|r| r.world == world).cloned().collect();
-        seeds(&own).len()
-    };
     Chart {
         title: "What is paid, and what it stands for".into(),
         subtitle: format!(
-            "After every Improve step of three Grows. Solid: what the loop was paid; dashed: the true reward. Strings: exact, mean over three \
-             tasks; translation: news, samples on test sources. Lines: means over {} and {} seeds; points: the first seed.",
-            seeds_of("strings"),
-            seeds_of("translation")
+            "After every Improve step of {} Grows. Solid: what the loop was paid; dashed: the true reward. Strings: exact, mean over three tasks and \
+             {} seeds; translation: news, samples on test sources, mean over {} seeds. Points: the first seed.",
+            rows.iter().map(|r| r.grow).max().unwrap_or(0),
+            seeds_where(rows, |r| r.world == "strings"),
+            seeds_where(rows, |r| r.world == "translation")
         ),
         panels: panels.collect(),
         columns: 3,
@@ -57,7 +54,7 @@ fn walk(rows: &[&Record<Row>], title: &str) -> Panel {
     }
     Panel {
         title: format!("{title}: along the loop"),
-        x: axis("Improve steps, three Grows"),
+        x: axis("Improve steps, Grow after Grow"),
         y: axis("mean reward"),
         layers,
     }
@@ -91,7 +88,7 @@ fn repeats(rows: &[&Record<Row>], title: &str) -> Panel {
     };
     Panel {
         title: format!("{title}: repeats"),
-        x: axis("Improve steps, three Grows"),
+        x: axis("Improve steps, Grow after Grow"),
         y: axis(if title == "Strings" { "share of equal neighbours" } else { "share of word pairs said before" }),
         layers: PROXIES.into_iter().map(line).collect(),
     }

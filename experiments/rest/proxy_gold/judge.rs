@@ -70,10 +70,13 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
                 &id("one_grow_is_best"),
                 format!("paid by {words}, {whose} true reward is highest behind the first Grow"),
                 format!("{figure} (people); criterion from the facts' table"),
-                "true reward of the last policy of all less the best behind the first Grow, mean over seeds",
+                "largest true reward of a filtered policy behind later Grows less that behind the first, mean over seeds",
                 per_seed(&own, |run| {
-                    let first = improved(run).filter(|r| r.grow == 1).map(|r| r.gold).fold(f64::NEG_INFINITY, f64::max);
-                    last(run, grows(run)).map_or(f64::NAN, |r| r.gold) - first
+                    let best = |later: bool| {
+                        let own = improved(run).filter(|r| (r.grow > 1) == later).map(|r| r.gold);
+                        own.fold(f64::NAN, f64::max)
+                    };
+                    best(true) - best(false)
                 }),
                 Criterion::AtMost(0.0),
             ));
@@ -82,7 +85,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
                 &id("orders_differ"),
                 format!("{words} and the true one put {whose} variants in different orders"),
                 figure,
-                "Kendall's τ of paid and true reward over all filtered policies of a run, mean over seeds",
+                "Kendall's τ of paid and true reward over all filtered policies of a run, mean over seeds (a weak demand: one exchange is enough)",
                 per_seed(&own, |run| {
                     let (paid, gold): (Vec<f64>, Vec<f64>) = improved(run).map(|r| (r.paid, r.gold)).unzip();
                     kendall(&paid, &gold)
@@ -112,17 +115,27 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             ));
         }
         let of = |proxy: &str| rows.iter().filter(|r| r.world == world && r.proxy == proxy).collect::<Vec<_>>();
-        let repeats = |run: &[&Record<Row>]| {
-            let at = |grow: usize| last(run, grow).map_or(f64::NAN, |r| r.repeats);
-            at(grows(run)) - at(0)
+        let repeats = |proxy: &str| {
+            let runs: Vec<&Record<Row>> = of(proxy);
+            let share = |run: &[&Record<Row>]| last(run, grows(run)).map_or(f64::NAN, |r| r.repeats);
+            by_seed(runs.iter().copied(), |of_seed| {
+                let tasks: BTreeSet<&str> = of_seed.iter().map(|r| &*r.task).collect();
+                let of_task = |task: &str| {
+                    let own: Vec<&Record<Row>> = of_seed.iter().copied().filter(|r| r.task == task).collect();
+                    share(&own)
+                };
+                mean(&tasks.into_iter().map(of_task).collect::<Vec<_>>())
+            })
         };
+        let (with, without) = (repeats("bug"), repeats("many"));
+        let more: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
         checks.push(Check::new(
             Kind::Claim,
             &format!("repeats_{world}"),
-            format!("the bug is found: {whose} outputs repeat themselves more"),
+            format!("the bug is found: {whose} outputs repeat themselves more than without it"),
             "arXiv:2308.08998, the reward model's bug (text); criterion ours",
-            "share of repeats after the last Grow less the supervised policy's, mean over seeds",
-            per_seed(&of("bug"), repeats),
+            "share of repeats after the last Grow with the bug less that without it, mean over seeds",
+            mean_interval(&more),
             Criterion::AtLeast(0.0),
         ));
         checks.push(Check::new(

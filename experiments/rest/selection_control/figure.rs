@@ -1,7 +1,7 @@
 //! V along the chain for the three choices.
 
 use super::Row;
-use crate::statistics::{log_axis, means, seeds, summary};
+use crate::statistics::{log_axis, means, seeds_where, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use std::collections::BTreeMap;
@@ -49,8 +49,9 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "It is which samples are kept, not how many".into(),
         subtitle: format!(
             "One Grow, whose samples are chosen in different ways for the same number of steps. Strings: V exact, means over three tasks. \
-             Translation: mean chrF of samples on test sources. Lines: means over {} seeds; bands: lowest to highest seed.",
-            seeds(rows).len()
+             Translation: mean chrF of samples on test sources. Lines: means over {} (strings) and {} seeds; bands: lowest to highest seed.",
+            seeds_where(rows, |r| r.world == "strings"),
+            seeds_where(rows, |r| r.world == "translation")
         ),
         panels: vec![
             panel("Strings: product policy", axis("Improve step I"), curves("product", "", step)),

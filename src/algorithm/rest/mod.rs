@@ -4,6 +4,9 @@
 //! step goes on from the one before at a lower learning rate, each leaves its best checkpoint by the reward on held-out sources, only
 //! the last one grows again. RAFT, ReST^EM, expert iteration and filtered behavioural cloning are settings of it ([`RestParams`]).
 //!
+//! The first threshold behind a Grow should be above the mean reward of its data ([`Grown::reward`]); the loop takes the thresholds that it is
+//! given and reports that mean, so that whoever runs it can see whether the rule is kept.
+//!
 //! The checkpoint that an Improve step starts from does not compete: it may end below its start, so that "every Improve step raises the
 //! reward" is something that can fail.
 
@@ -304,7 +307,7 @@ impl Rest {
         };
         let kept_reward = mean_reward(now.kept.iter().map(|&i| &self.data[i]));
         let (grow, improve, kept, loss) = (self.grow, now.improve, now.kept.len(), now.losses / now.step as f64);
-        trainee.restart(&self.set(BEST).to_vec())?;
+        trainee.restart(self.set(BEST))?;
         if improve + 1 < self.settings.improves.len() {
             self.next_improve(trainee, improve + 1)?;
         } else if grow < self.settings.grows {
