@@ -1,43 +1,45 @@
 //! Thresholds of each source's own: percentiles, and points between its mean and its best (Figures 15 and 16).
 //!
-//! **Claims** (arXiv:2308.08998): with a filter per source at a percentile of its candidates' rewards the reward rises with the percentile
-//! and saturates past the 90th (Figure 15); thresholds γ `V_max` + (1 − γ) `V_mean` per source do about the same (Figure 16).
+//! **Claims** (arXiv:2308.08998): with a filter per source at a percentile of its candidates' rewards the reward rises
+//! with the percentile and saturates past the 90th (Figure 15); thresholds γ `V_max` + (1 − γ) `V_mean` per source do
+//! about the same (Figure 16).
 //!
-//! **Measured**: V after one Grow and one Improve against the percentile p and against γ, and against one global τ for all sources. The
-//! sources differ in the best reward that they can have: in the strings world ceilings rise from 0.5 to 1. A source is called hard if
-//! its best reward does not exceed the paper's first threshold on WMT, τ = 0.8. V is exact; with and without sampling error,
-//! tabular and product policy. With a finite sample the fit is `cautious` (the previous policy counts as a few samples, as in `improve`) or `full`.
-//! Worlds and sizes are ours.
+//! **Measured**: V after one Grow and one Improve against the percentile p and against γ, and against one global τ for
+//! all sources. The sources differ in the best reward that they can have: in the strings world ceilings rise from 0.5
+//! to 1. A source is called hard if its best reward does not exceed the paper's first threshold on WMT, τ = 0.8. V is
+//! exact; with and without sampling error, tabular and product policy. With a finite sample the fit is `cautious` (the
+//! previous policy counts as a few samples, as in `improve`) or `full`. Worlds and sizes are ours.
 //!
 //! A percentile never empties its filter (where it is the best reward itself the next lower one stands for it), and the
 //! comparison is strict as everywhere.
 //!
-//! In translation, with a transformer on two data sets with few and with many candidates per source: one Grow of the supervised model, behind it one
-//! Improve step per filter; V is the mean chrF of samples on test sources, which were not trained on. Hard is the quarter of sources whose
-//! samples in Grow have the lowest best reward, among equals the lowest mean; of test sources likewise, by other samples of the supervised model. The
-//! chain of four rising global thresholds is there for comparison. Strings are sampled at temperature 1, translations at the paper's 0.8.
+//! In translation, with a transformer on two data sets with few and with many candidates per source: one Grow of the
+//! supervised model, behind it one Improve step per filter; V is the mean chrF of samples on test sources, which were
+//! not trained on. Hard is the quarter of sources whose samples in Grow have the lowest best reward, among equals the
+//! lowest mean; of test sources likewise, by other samples of the supervised model. The chain of four rising global
+//! thresholds is there for comparison. Strings are sampled at temperature 1, translations at the paper's 0.8.
 //!
-//! **Controls**: under the global τ = 0.8 no hard source has data, and their V does not move; percentiles of rewards that are
-//! dealt anew among a source's strings gain nothing. In translation: as many samples as pass τ = 0.8, drawn at random.
+//! **Controls**: under the global τ = 0.8 no hard source has data, and their V does not move; percentiles of rewards
+//! that are dealt anew among a source's strings gain nothing. In translation: as many samples as pass τ = 0.8, drawn at
+//! random.
 //!
-//! **Found**: hard sources have data and gain by it, where the global τ gives them none. Whether V rises with the percentile and
-//! saturates is a matter of how the policy is fitted to the few samples that are left. Exact: both claims hold. Cautious: V
-//! rises up to the 90th percentile (γ = 0.4) and then falls, so that `percentiles_rise` and `gammas_rise` are refuted: at p = 99 one or two of
-//! 110 samples are left in each source, against five that stand for the supervised policy. (Added after that result: the full fit, to see whether
-//! the filter or the caution is to blame.) Full, V rises all the way, most beyond the 90th percentile, so that `saturates` is
-//! refuted there: fitted to one or two good strings a product policy no longer recombines tokens of different ones. Two regimes on both
-//! sides of what the paper saw: early stopping at a fixed held-out set lies between. V is measured on the sources that were
+//! **Found**: hard sources have data and gain by it, where the global τ gives them none. Whether V rises with the
+//! percentile and saturates is a matter of how the policy is fitted to the few samples that are left. Exact: both
+//! claims hold. Cautious: V rises up to the 90th percentile (γ = 0.4) and then falls, so that `percentiles_rise` and
+//! `gammas_rise` are refuted: at p = 99 one or two of 110 samples are left in each source, against five that stand for
+//! the supervised policy. (Added after that result: the full fit, to see whether the filter or the caution is to
+//! blame.) Full, V rises all the way, most beyond the 90th percentile, so that `saturates` is refuted there: fitted to
+//! one or two good strings a product policy no longer recombines tokens of different ones. Two regimes on both sides of
+//! what the paper saw: early stopping at a fixed held-out set lies between. V is measured on the sources that were
 //! trained on, where fitting single samples costs nothing.
 //!
-//! In translation, news (9 samples of each source): the reward rises with p up to the 90th and stays there, and rises with γ. That it stays is
-//! arithmetic: from the 90th on the best of 9 alone pass. On web (51 samples) nothing rises up to the 90th (`percentiles_rise` and `gammas_rise`
-//! are inconclusive), and what gain there is comes at p = 99, so that `saturates` is refuted: the model says nearly the same in
-//! all samples of a source that it was finetuned on, and where most samples are equal to the percentile they all pass (95 % at p = 90, 81 % at p =
-//! 99). Hard sources keep their part of the data under filters of their own and have none under τ = 0.8, and hard test sources gain by it (0.09 on
-//! news; 0.03 on web, below the criterion of 0.05, again because nearly everything passes). But in translation one global τ is better, for hard test
-//! sources too (news, p = 90: 0.64, τ = 0.8: 0.69, τ = 0.9: 0.79; web: 0.50, 0.60, 0.62), although it leaves them no data: what is learned from
-//! right translations of other sources carries over, and the best sample of a hard source is still a wrong one. In the strings
-//! world nothing carries over from context to context. As many samples at random gain nothing.
+//! In translation the reward rises with p and with γ, on news (5 samples of each source) and on web (25), and most of
+//! it below the 90th percentile: reproduced. That news stays where it is beyond the 90th is arithmetic: from there on
+//! the best of 5 alone passes. Hard sources keep their part of the data under filters of their own on news (on web 0.2
+//! of it at p = 99, undecided), and hard test sources gain. But one global τ is as good or better (news: τ = 0.9 0.96,
+//! p = 99 0.89), although it leaves hard sources of the news no data: what is learned from right translations of other
+//! sources carries over, and the best sample of a hard source is still a wrong one. In the strings world nothing
+//! carries over from context to context. As many samples at random gain nothing.
 
 mod figure;
 mod judge;

@@ -1,26 +1,31 @@
 //! Every Improve step raises the reward (Figure 3).
 //!
-//! **Claims** (Figure 3 of arXiv:2308.08998): on all three data sets each added Improve step raises the mean reward; thresholds come
-//! from 0, 0.7, 0.8, 0.9, 0.95, 0.99 with rewards scaled to [0, 1], and the comparison is strict.
+//! **Claims** (Figure 3 of arXiv:2308.08998): on all three data sets each added Improve step raises the mean reward;
+//! thresholds come from 0, 0.7, 0.8, 0.9, 0.95, 0.99 with rewards scaled to [0, 1], and the comparison is strict.
 //!
-//! **Measured**: V after I = 0 (everything that Grow holds) and after each Improve step of one Grow. In the strings world V is exact. A
-//! tabular policy, which can say everything, and a product policy, which cannot; each with the population of Grow's mixture and with
-//! a finite sample of it: candidates from the policy together with original data. With a finite sample the previous policy counts
-//! as a few samples more in every fit (ours: it stands for the small learning rate and the early stopping of the paper); a context
-//! in which nothing passes keeps its policy; where nothing passes in any context the chain ends. Worlds, sizes and λ are ours.
+//! **Measured**: V after I = 0 (everything that Grow holds) and after each Improve step of one Grow. In the strings
+//! world V is exact. A tabular policy, which can say everything, and a product policy, which cannot; each with the
+//! population of Grow's mixture and with a finite sample of it: candidates from the policy together with original data.
+//! With a finite sample the previous policy counts as a few samples more in every fit (ours: it stands for the small
+//! learning rate and the early stopping of the paper); a context in which nothing passes keeps its policy; where
+//! nothing passes in any context the chain ends. Worlds, sizes and λ are ours.
 //!
 //! **Derived**: for a tabular policy and no sampling error V is the mean of E[R given R > τ] over contexts.
 //!
-//! The schedule of thresholds is the same behind every Grow. The paper asks for a first one above the mean reward of what was grown: the
-//! lowest do not keep to that where the policy is good already, and then filter little. In translation there are four filtered Improve steps on every
-//! set, the paper has five, four and two.
+//! The schedule of thresholds is the same behind every Grow. The paper asks for a first one above the mean reward of
+//! what was grown: the lowest do not keep to that where the policy is good already, and then filter little. In
+//! translation there are four filtered Improve steps on every set, the paper has five, four and two.
 //!
 //! **Control**: thresholds applied to rewards that are dealt anew among each context's strings gain nothing.
 //!
-//! **Found**: V rises with every step, exact and sampled, for both classes (for the product policy nothing promises it), and equals the
-//! closed form to 10⁻¹⁵. With 110 strings per context it stops near 0.85 (tabular): above τ = 0.9 most contexts hold nothing and
-//! keep their policy, which is what a second Grow can mend. With rewards dealt anew V falls a little: the survivors are fewer and fewer
-//! strings that are drawn blindly, where the data knew something.
+//! **Found**: V rises with every step, exact and sampled, for both classes (for the product policy nothing promises
+//! it), and equals the closed form to 10⁻¹⁵. With 110 strings per context it stops near 0.85 (tabular): above τ = 0.9
+//! most contexts hold nothing and keep their policy, which is what a second Grow can mend. With rewards dealt anew V
+//! falls a little: the survivors are fewer and fewer strings that are drawn blindly, where the data knew something.
+//!
+//! **Found**: reproduced in both worlds. A transformer rises at every step on all three sets, from 0.70 to 0.96 (talks)
+//! and 0.99 (news, web); unfiltered training on what it said itself (I = 0) gives between a sixth and a third of that.
+//! Part of the rise is sharpening (see `translation.rs`).
 
 mod figure;
 mod judge;

@@ -19,12 +19,13 @@
 //! takes 5 unrolled steps; a table where the paper has a value network. Each loss has its learning rate chosen from
 //! the same grid by the value on worlds of the same kind that are not measured on.
 //!
-//! Translation: the loop with each loss on WMT's part (Figures 5 and 13) and IWSLT's (Figure 14), two Grows, the true chrF as reward; the
-//! critic is a network. Every loss has the learning rate, of 1e-3 and 3e-3, whose held-out reward at the end of the first Grow was larger on
-//! the news at seed 100, on smaller data sets: 3e-3 for all four, the end of the grid. BC's other figures use 1e-3.
+//! Translation: the loop with each loss on WMT's part (Figures 5 and 13) and IWSLT's (Figure 14), two Grows, the true
+//! chrF as reward; the critic is a network. Every loss has the learning rate, of 1e-3 and 3e-3, whose held-out reward
+//! at the end of the first Grow was larger on the news at seed 100, on smaller data sets: 3e-3 for all four, the end of
+//! the grid. BC's other figures use 1e-3.
 //!
-//! **Control**: each context's rewards dealt anew to its strings before filter, returns and critic see them: no loss gains by one filtered
-//! Improve step. (Unfiltered GOLD does: `gold_sharpens`.)
+//! **Control**: each context's rewards dealt anew to its strings before filter, returns and critic see them: no loss
+//! gains by one filtered Improve step. (Unfiltered GOLD does: `gold_sharpens`.)
 //!
 //! **Found** (gains over the supervised V of 0.55, mean over tasks). With the filter every loss gains, and BC (0.295
 //! tabular, 0.265 product) is ahead of OAC (0.235, 0.250; ties in two tasks of the product policy) and of BVMPO
@@ -47,11 +48,12 @@
 //! advantages 0.265, 0.254 and 0.247, 0.281. So on the product policy OAC without a filter nearly does what BC does
 //! with one. All of this at a threshold that keeps 40 of 550 samples.
 //!
-//! Translation, test sources: every loss ends the first Grow at 0.97 (talks) or 0.99 (news), from 0.70, so all claims to beat the
-//! supervised model stand; BC is the best nowhere. Its rivals are ahead where little is filtered: at G1 I0 BC has 0.73 and 0.75 (news, talks), GOLD 0.94
-//! and 0.91, BVMPO 0.89 and 0.90; at τ = 0.7 BC has 0.85 on both, GOLD 0.98 and 0.94, OAC 0.88 and 0.92. So the order by loss is refuted: where
-//! samples of a sharper policy are better samples, weighing by the policy's own probability or by advantage does much of what a stricter
-//! filter would. Unfiltered OAC collapses (0.37, 0.47): it pushes samples of negative advantage away without bound.
+//! Translation, test sources: every loss ends the first Grow at 0.97 (talks) or 0.99 (news), from 0.70, so all claims
+//! to beat the supervised model stand; BC is the best nowhere. Its rivals are ahead where little is filtered: at G1 I0
+//! BC has 0.73 and 0.75 (news, talks), GOLD 0.94 and 0.91, BVMPO 0.89 and 0.90; at τ = 0.7 BC has 0.85 on both, GOLD
+//! 0.98 and 0.94, OAC 0.88 and 0.92. So the order by loss is refuted: where samples of a sharper policy are better
+//! samples, weighing by the policy's own probability or by advantage does much of what a stricter filter would.
+//! Unfiltered OAC collapses (0.37, 0.47): it pushes samples of negative advantage away without bound.
 
 mod figure;
 mod judge;

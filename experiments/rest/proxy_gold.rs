@@ -1,21 +1,31 @@
 //! A learned reward keeps rising while the true one does not keep up (Figure 7).
 //!
-//! **Claims** (Figure 7 of arXiv:2308.08998): people prefer every `ReST` variant to the supervised model; but the order by the reward
-//! model is not the order by people; the reward keeps rising with G, while one Grow is best for people. In the text: a bug of the reward
-//! model, whose score could be raised by repeating a sentence.
+//! **Claims** (Figure 7 of arXiv:2308.08998): people prefer every `ReST` variant to the supervised model; but the order
+//! by the reward model is not the order by people; the reward keeps rising with G, while one Grow is best for people.
+//! In the text: a bug of the reward model, whose score could be raised by repeating a sentence.
 //!
-//! **Measured**: after every Improve step of three Grows the reward that the loop was paid (*proxy*), the true one (*gold*, in the place
-//! of people) and the KL to the supervised policy. Paid by the truth (the control), by a model fitted to few or to many ratings, and by the latter with the paper's bug. Strings: a product policy, exact values; the model is linear in tokens,
-//! which the rewards of two tasks are not; the bug pays for neighbouring tokens that are the same. Translation: a transformer; the
-//! model is a score head without references, trained on rated samples; with the bug the share of an output's
-//! pairs of words that it has said before is added to its score, up to 1. Strings that are rated
-//! come from the supervised data, translations from the supervised model. In strings every learned score is stretched to [0, 1] in its context, as the
-//! true one is, so that what is paid less what is true also holds that stretching. Sizes, the form of the bug and the numbers of ratings are ours.
+//! **Measured**: after every Improve step of three Grows the reward that the loop was paid (*proxy*), the true one
+//! (*gold*, in the place of people) and the KL to the supervised policy. Paid by the truth (the control), by a model
+//! fitted to few or to many ratings, and by the latter with the paper's bug. Strings: a product policy, exact values;
+//! the model is linear in tokens, which the rewards of two tasks are not; the bug pays for neighbouring tokens that are
+//! the same. Translation: a transformer; the model is a score head without references, trained on rated samples; with
+//! the bug the share of an output's pairs of words that it has said before is added to its score, up to 1. Strings that
+//! are rated come from the supervised data, translations from the supervised model. In strings every learned score is
+//! stretched to [0, 1] in its context, as the true one is, so that what is paid less what is true also holds that
+//! stretching. Sizes, the form of the bug and the numbers of ratings are ours.
 //!
-//! **Chosen after looking**, on other random streams: the steps and the learning rate of the reward model (with few steps it says the
-//! mean).
+//! **Chosen after looking**, on other random streams: the steps and the learning rate of the reward model (with few
+//! steps it says the mean).
 //!
 //! **Controls**: paid by the truth, the true reward does not fall from one Grow to the next.
+//!
+//! **Found.** Translation, few ratings: the figure's shape. What is paid rises with every Grow (0.67, 0.69, 0.70), the
+//! true reward is best within the first (0.81) and ends at 0.64, below the supervised 0.69 (so "every variant beats the
+//! supervised model" is refuted); KL predicts the gap. With many ratings the true reward rises on, above what is paid:
+//! one Grow is not best, and the gap goes against KL because the model underrates good translations. The bug is found:
+//! repeats rise from 0.01 to 0.16 of word pairs, and the true reward stays 0.1 below that without the bug. Strings:
+//! what is paid is overrated the more the farther the policy goes, but the true reward rises all the way, so that one
+//! Grow is best nowhere.
 
 mod figure;
 mod judge;

@@ -1,11 +1,12 @@
-//! What the experiments on translation share: a small decoder that reads the source as its prefix, three data sets after the paper's,
-//! supervised models, runs of `ReST` on them, and what a policy is worth on
-//! sources that nothing was trained on. Held-out sources, by which checkpoints are chosen, and test sources are drawn from one half without
-//! looking for repeats: on web, whose fragments are short, about one test source in eight is also a held-out one (talks and news: under one in a
-//! hundred).
+//! What the experiments on translation share: a small decoder that reads the source as its prefix, three data sets
+//! after the paper's, supervised models, runs of `ReST` on them, and what a policy is worth on sources that nothing was
+//! trained on. Held-out sources, by which checkpoints are chosen, and test sources are drawn from one half without
+//! looking for repeats: on web, whose fragments are short, about one test source in eight is also a held-out one (talks
+//! and news: under one in a hundred).
 //!
-//! Samples are drawn at temperature 0.8, as in the paper. A sharper policy says better things at that temperature: the supervised models themselves are
-//! worth much more nearly greedily (`--set translation.rest.temperature=0.05`), so that part of what the loop gains is sharpening.
+//! Samples are drawn at temperature 0.8, as in the paper. A sharper policy says better things at that temperature: the
+//! supervised models themselves are worth much more nearly greedily (`--set translation.rest.temperature=0.05`), so
+//! that part of what the loop gains is sharpening.
 
 mod one_grow;
 mod rating;
@@ -359,7 +360,7 @@ impl TranslationSetup {
         ctx.common_stage(OWNER, "run", &(self.model_key(set), pays, settings), |rng| {
             let mut trainee = self.trainee(&start)?;
             let original: Vec<(usize, Vec<u32>)> = data.careless.iter().cloned().enumerate().collect();
-            let mut task = Rating::new(&data, rater)?;
+            let mut task = Rating::new(&data, rater);
             let seen = Rc::clone(&task.seen);
             let mut run = Run { steps: Vec::new(), reports: Vec::new(), distinct: vec![distinct(&original)] };
             run.steps.push(Policy { grow: 0, improve: 0, params: start.to_vec() });

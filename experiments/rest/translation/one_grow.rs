@@ -59,7 +59,7 @@ impl TranslationSetup {
         let settings = self.loop_of(Some(set), 0, improves.to_vec());
         let key = (self.model_key(set), &settings, self.test_candidates);
         ctx.common_stage(OWNER, "improved", &key, |rng| {
-            let mut task = Rating::new(&data, Rater::Truth)?;
+            let mut task = Rating::new(&data, Rater::Truth);
             let original = grown.iter().map(|s| (s.source, s.tokens.clone())).collect();
             let mut steps = Vec::new();
             let mut trainee = self.trainee(&start)?;

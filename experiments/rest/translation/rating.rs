@@ -99,11 +99,11 @@ pub(crate) fn distinct(outputs: &[(usize, Vec<u32>)]) -> usize {
 }
 
 impl<'a> Rating<'a> {
-    pub(super) fn new(data: &'a Data, rater: Rater) -> Result<Self> {
+    pub(super) fn new(data: &'a Data, rater: Rater) -> Self {
         let halves = [&data.pairs, &data.held_out];
         let judges = halves.map(|pairs| pairs.iter().map(Judge::new).collect());
         let sources = halves.map(|pairs| pairs.iter().map(|p| p.source.clone()).collect());
-        Ok(Self { data, judges, sources, rater, seen: Rc::default() })
+        Self { data, judges, sources, rater, seen: Rc::default() }
     }
 }
 

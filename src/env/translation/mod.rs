@@ -14,7 +14,11 @@
 //! let pair = Pair::draw(Domain::News, Split::Train, &mut rng);
 //! let careless = pair.careless(0.2, &mut rng);
 //! let lines = [&pair.source, &pair.reference, &careless].map(|tokens| spell(tokens));
-//! assert_eq!(lines, ["", "", ""]);
+//! assert_eq!(lines, [
+//!     "<bos> tha quam rul rass u mirk nibs im u bru <sep>",
+//!     "sub una raguba lo hilapo marno une dorime linde movat <eos>",
+//!     "sub une ragube lo hilapo marno uno dorime linde movat <eos>",
+//! ]);
 //! ```
 
 mod grammar;
