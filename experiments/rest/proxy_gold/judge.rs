@@ -35,6 +35,18 @@ fn least_rise(run: &[&Record<Row>], of: fn(&Row) -> f64) -> f64 {
     (0..grows(run)).map(rise).fold(f64::INFINITY, f64::min)
 }
 
+/// Per seed the share of repeats after the last Grow, mean over tasks.
+fn repeats(rows: &[&Record<Row>]) -> Vec<f64> {
+    by_seed(rows.iter().copied(), |of_seed| {
+        let tasks: BTreeSet<&str> = of_seed.iter().map(|r| &*r.task).collect();
+        let of_task = |task: &str| {
+            let own: Vec<&Record<Row>> = of_seed.iter().copied().filter(|r| r.task == task).collect();
+            last(&own, grows(&own)).map_or(f64::NAN, |r| r.repeats)
+        };
+        mean(&tasks.into_iter().map(of_task).collect::<Vec<_>>())
+    })
+}
+
 /// Filtered policies.
 fn improved<'a>(run: &[&'a Record<Row>]) -> impl Iterator<Item = &'a Record<Row>> {
     run.iter().copied().filter(|r| r.grow > 0 && r.improve > 0).collect::<Vec<_>>().into_iter()
@@ -115,19 +127,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             ));
         }
         let of = |proxy: &str| rows.iter().filter(|r| r.world == world && r.proxy == proxy).collect::<Vec<_>>();
-        let repeats = |proxy: &str| {
-            let runs: Vec<&Record<Row>> = of(proxy);
-            let share = |run: &[&Record<Row>]| last(run, grows(run)).map_or(f64::NAN, |r| r.repeats);
-            by_seed(runs.iter().copied(), |of_seed| {
-                let tasks: BTreeSet<&str> = of_seed.iter().map(|r| &*r.task).collect();
-                let of_task = |task: &str| {
-                    let own: Vec<&Record<Row>> = of_seed.iter().copied().filter(|r| r.task == task).collect();
-                    share(&own)
-                };
-                mean(&tasks.into_iter().map(of_task).collect::<Vec<_>>())
-            })
-        };
-        let (with, without) = (repeats("bug"), repeats("many"));
+        let (with, without) = (repeats(&of("bug")), repeats(&of("many")));
         let more: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
         checks.push(Check::new(
             Kind::Claim,
