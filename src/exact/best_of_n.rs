@@ -47,7 +47,7 @@ pub fn best_of_n_point(log_probs: &[f64], rewards: &[f64], n: u32) -> (f64, f64)
 /// (mean, standard deviation) of the largest of n rewards, for each n: what [`best_of_n`] gives, without saying which output wins.
 ///
 /// # Formula
-/// With F the distribution function of one draw's reward: E[maxᵏ] = Σ rᵏ (F(r)ⁿ − F(r⁻)ⁿ) over the reward levels r.
+/// With F the distribution function of one draw's reward: E\[maxᵏ\] = Σ rᵏ (F(r)ⁿ − F(r⁻)ⁿ) over the reward levels r.
 ///
 /// # Shapes
 /// `probs`, `rewards`: one entry per output; each n ≥ 1.

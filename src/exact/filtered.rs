@@ -20,7 +20,7 @@ pub struct Filtered {
     pub probs: Vec<f64>,
     /// Which share of the mass passes, in (0, 1].
     pub acceptance: f64,
-    /// E[R given R > τ].
+    /// E\[R given R > τ\].
     pub reward: f64,
 }
 

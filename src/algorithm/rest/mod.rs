@@ -45,7 +45,7 @@ pub struct Grown {
     pub drawn: usize,
     /// Mean reward of the drawn samples; NaN without.
     pub drawn_reward: f64,
-    /// E[R] over all, which the first threshold should be above.
+    /// E\[R\] over all, which the first threshold should be above.
     pub reward: f64,
     /// The largest reward.
     pub best: f64,
