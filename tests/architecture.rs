@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("preference", &["error", "num", "rng"]),
     ("policy", &["env", "error", "lm", "num", "rng"]),
     ("exact", &["env", "error", "num", "policy"]),
-    ("metrics", &["env", "exact", "num", "objective", "policy", "stats"]),
+    ("metrics", &["env", "exact", "num", "objective", "policy", "rng", "stats"]),
     ("algorithm", &["env", "error", "lm", "metrics", "num", "objective", "policy", "rng", "stats"]),
     ("record", &["error"]),
     ("plot", &["error"]),
