@@ -354,14 +354,16 @@ impl TranslationSetup {
     pub(crate) fn run(&self, ctx: &Context, set: DataSet, pays: &Pays, settings: &RestParams) -> Result<Arc<Run>> {
         let (data, start) = (self.data(ctx, set)?, self.supervised(ctx, set)?);
         let rater = self.rater(ctx, set, pays)?;
-        ctx.common_stage(OWNER, "run", &(self.model_key(set), pays, settings), |rng| {
+        ctx.common_stage(OWNER, "run", &(self.model_key(set), pays, settings), |_| {
+            // the same for all settings: runs that differ in one step are one run up to there
+            let mut rng = Stream::named(&[OWNER, "run", set.name(), &ctx.seed().to_string()]);
             let mut trainee = self.trainee(&start)?;
             let original: Vec<(usize, Vec<u32>)> = data.noisy.iter().cloned().enumerate().collect();
             let mut task = Rating::new(&data, rater);
             let seen = Rc::clone(&task.seen);
             let mut run = Run { steps: Vec::new(), reports: Vec::new(), distinct: vec![distinct(&original)] };
             run.steps.push(Policy { grow: 0, improve: 0, params: start.to_vec() });
-            rest(&mut trainee, &mut task, original, settings, &Self::sampling(), rng, |report, trainee| {
+            rest(&mut trainee, &mut task, original, settings, &Self::sampling(), &mut rng, |report, trainee| {
                 if let Report::Improved(i) = report {
                     run.steps.push(Policy { grow: i.grow, improve: i.improve, params: trainee.params.clone() });
                 }

@@ -108,9 +108,9 @@ fn sets(rows: &[Record<Row>]) -> Panel {
         let series = format!("translation, {set}");
         let again = means(&again).into_iter().filter(|p| p.0 >= steps as f64 - 1.0).collect();
         [
-            Layer::Line { series: series.clone(), points: again, stroke: Stroke::Dashed, markers: false },
             Layer::Band { series: series.clone(), points: summary.iter().map(|s| (s.0, s.2, s.3)).collect() },
-            Layer::Line { series, points: means(&summary), stroke: Stroke::Solid, markers: true },
+            Layer::Line { series: series.clone(), points: means(&summary), stroke: Stroke::Solid, markers: true },
+            Layer::Line { series, points: again, stroke: Stroke::Dashed, markers: false },
         ]
     };
     let second = Layer::Vertical { label: "second Grow".into(), x: steps as f64 - 0.5 };
