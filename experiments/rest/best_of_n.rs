@@ -11,7 +11,7 @@
 //! of N), so that N = 200 is the best of the pool itself. Strings are sampled at temperature 1, translations at the
 //! paper's 0.8.
 //!
-//! **Controls**: the same loop with thresholds on rewards that are dealt anew among each context's strings; and draws
+//! **Controls**: the same loop with thresholds on rewards that are permuted among each context's strings; and draws
 //! of N strings by the sampler against the formula. In translation: training on everything that Grow holds, without a
 //! filter (I = 0).
 //!

@@ -20,7 +20,7 @@
 //! thresholds is there for comparison. Strings are sampled at temperature 1, translations at the paper's 0.8.
 //!
 //! **Controls**: under the global τ = 0.8 no hard source has data, and their V does not move; percentiles of rewards
-//! that are dealt anew among a source's strings gain nothing. In translation: as many samples as pass τ = 0.8, drawn at
+//! that are permuted among a source's strings gain nothing. In translation: as many samples as pass τ = 0.8, drawn at
 //! random.
 //!
 //! **Found**: hard sources have data and gain by it, where the global τ gives them none. Whether V rises with the
@@ -109,7 +109,7 @@ pub(crate) enum Rule {
     Percentile,
     MeanMax,
     Global,
-    /// Percentiles of rewards dealt anew.
+    /// Percentiles of rewards permuted.
     Shuffled,
     /// As many samples as pass a global threshold, at random.
     Random,
@@ -188,9 +188,9 @@ pub(crate) struct Row {
     before: f64,
     /// V after, the expected reward, mean over contexts; of a transformer on test sources, from samples.
     value: f64,
-    /// The same over hard contexts, before.
+    /// V of the supervised policy over hard contexts.
     hard_before: f64,
-    /// And after.
+    /// V after, over hard contexts.
     hard: f64,
     /// Share of hard contexts in which something passes.
     hard_passed: f64,

@@ -24,7 +24,7 @@
 //! at the end of the first Grow was larger on the news at seed 100, on smaller data sets: 3e-3 for all four, the end of
 //! the grid. BC's other figures use 1e-3.
 //!
-//! **Control**: each context's rewards dealt anew to its strings before filter, returns and critic see them: no loss
+//! **Control**: each context's rewards permuted to its strings before filter, returns and critic see them: no loss
 //! gains by one filtered Improve step. (Unfiltered GOLD does: `gold_sharpens`.)
 //!
 //! **Found** (gains over the supervised V of 0.55, mean over tasks). With the filter every loss gains, and BC (0.295
@@ -105,7 +105,7 @@ pub(crate) struct Row {
     policy: String,
     /// `bc`, `gold`, `oac` or `bvmpo`.
     loss: String,
-    /// `monte_carlo`, `exact`, or `shuffled`: Monte Carlo and filter with rewards dealt anew. Of a transformer `learned`.
+    /// `monte_carlo`, `exact`, or `shuffled`: Monte Carlo and filter with rewards permuted. Of a transformer `learned`.
     critic: String,
     /// G; 0 for the supervised policy.
     grow: usize,
@@ -127,6 +127,8 @@ pub(crate) struct Row {
     value: f64,
     /// Strings: its entropy over strings, nats, mean over contexts.
     entropy: Option<f64>,
+    /// Translation: the value of always saying the likeliest next token.
+    greedy: Option<f64>,
     /// Translation: sentence BLEU of the same samples.
     bleu: Option<f64>,
     /// Translation: reward on held-out sources of the checkpoint that Improve kept.

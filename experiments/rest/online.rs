@@ -15,8 +15,8 @@
 //! without a KL: no sampling, a budget without limit. Translation, IWSLT's part: a learned reward model without
 //! references pays; second metrics are true chrF and BLEU. The grid is searched by the paid reward on held-out sources.
 //!
-//! **Controls**: payments dealt anew among a context's strings raise the true reward of neither; PPO that is paid
-//! random numbers gains nothing.
+//! **Controls**: payments permuted among a context's strings raise the true reward of neither; PPO that is paid
+//! random numbers, or always the same, gains nothing.
 //!
 //! **Found.** Strings: PPO (0.90) earns what G1 I4 earns (0.90) and less than G2 I3 (0.95) with a tabular policy, and
 //! more than both (0.94 against 0.75 and 0.87) with a product policy, which spreads what one string teaches. So the
@@ -85,7 +85,7 @@ pub(crate) struct Row {
     policy: String,
     /// `rest` (G = 0 is the supervised policy), `ppo`, `ppo_exact`.
     method: String,
-    /// Who pays: `judge`, `shuffled`; `learned`, `random`.
+    /// Who pays: `judge`, `shuffled`; `learned`, `random`, `constant`.
     pays: String,
     /// G.
     grow: usize,
@@ -97,7 +97,7 @@ pub(crate) struct Row {
     drawn: usize,
     /// Different pairs of source and output among what it learned from up to here, original data among them.
     distinct: usize,
-    /// Expected payment, mean over contexts; by the judge also where payments are shuffled, by the reward model where they are random.
+    /// Expected payment, mean over contexts; by the judge also where payments are shuffled, by the reward model where they are random or constant.
     paid: f64,
     /// Expected true reward.
     value: f64,
@@ -119,7 +119,7 @@ impl Experiment for Online {
     type Row = Row;
     const ID: &'static str = "rest/online";
     const PAPER: &'static str = "Gulcehre et al., arXiv:2308.08998, Table 1";
-    const CLAIM: &'static str = "ReST earns more than online PPO on as many samples and keeps the second metric";
+    const CLAIM: &'static str = "ReST earns more than online PPO on three quarters of its samples and keeps the second metric";
     const SECONDS: (f64, f64) = (1.0, 900.0);
 
     fn params(profile: Profile) -> Params {

@@ -5,7 +5,7 @@
 //!
 //! **Measured**, in the strings world: V after each Improve step of one Grow with a finite sample, when in each context
 //! (i) what exceeds τ is kept, (ii) as many samples chosen at random without replacement, (iii) as many of those with
-//! the highest rewards after the rewards were dealt anew among the context's strings: a filter that is as consistent as
+//! the highest rewards after the rewards were permuted among the context's strings: a filter that is as consistent as
 //! the true one (a string that appears twice is kept twice) and knows nothing. Steps follow one another, each from its
 //! own previous policy, which counts as a few samples in each fit; in the strings world V is exact. Worlds and sizes as
 //! in `improve`. In translation, with a transformer on two data sets: (i) and (ii) behind one and the same Grow, from

@@ -212,7 +212,7 @@ impl Strings {
         self.mean_of(|x| expected_reward(&policy[x], self.world.rewards(x)))
     }
 
-    /// The same rewards dealt anew to each context's strings: what a filter sees that knows nothing.
+    /// The same rewards permuted to each context's strings: what a filter sees that knows nothing.
     pub(crate) fn shuffled(&self, rng: &mut Stream) -> World {
         let mut world = self.world.clone();
         for x in self.contexts() {

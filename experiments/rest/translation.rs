@@ -1,12 +1,10 @@
 //! What the experiments on translation share: a small decoder that reads the source as its prefix, three data sets
 //! after the paper's, supervised models, runs of `ReST` on them, and what a policy is worth on sources that nothing was
-//! trained on. Held-out sources, by which checkpoints are chosen, and test sources are drawn from one half without
-//! looking for repeats: on web, whose fragments are short, about one test source in eight is also a held-out one (talks
-//! and news: under one in a hundred).
+//! trained on: held-out sources, by which checkpoints are chosen, and test sources, all different.
 //!
-//! Samples are drawn at temperature 0.8, as in the paper. A sharper policy says better things at that temperature: the
-//! supervised models themselves are worth much more nearly greedily (`--set translation.rest.temperature=0.05`), so
-//! that part of what the loop gains is sharpening.
+//! Samples are drawn at temperature 0.8, as in the paper. A sharper policy says better things at that temperature, so
+//! that part of what the loop gains may be sharpening: rows have beside it what a policy is worth when it always says
+//! the likeliest next token (`greedy`).
 
 mod one_grow;
 mod rating;
@@ -22,6 +20,7 @@ use rewardlab::experiment::{Context, Profile};
 use rewardlab::lm::{Config, Decay, Sampling, Schedule, ScoreHead, Size, init};
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -309,17 +308,15 @@ impl TranslationSetup {
         let own = self.set(set)?;
         let key = (set, own.pairs, own.noise, self.held_out, self.test);
         ctx.common_stage(OWNER, "data", &key, |rng| {
-            let mut draw = |count: usize, split| -> Vec<Pair> {
-                (0..count).map(|_| Pair::draw(set.domain(), split, rng)).collect()
-            };
-            let (pairs, mut held_out) = (draw(own.pairs, Split::Train), draw(self.held_out + self.test, Split::Test));
+            let pairs: Vec<Pair> = (0..own.pairs).map(|_| Pair::draw(set.domain(), Split::Train, rng)).collect();
+            let mut held_out = different(set.domain(), self.held_out + self.test, rng)?;
             let test = held_out.split_off(self.held_out);
-            let careless = pairs.iter().map(|p| p.careless(own.noise, rng)).collect();
-            Ok(Data { pairs, careless, held_out, test })
+            let noisy = pairs.iter().map(|p| p.noisy(own.noise, rng)).collect();
+            Ok(Data { pairs, noisy, held_out, test })
         })
     }
 
-    /// The supervised model of a set ("BC", G = 0): trained on its careless pairs; the Web model starts from the news model.
+    /// The supervised model of a set ("BC", G = 0): trained on its noisy pairs; the Web model starts from the news model.
     ///
     /// # Errors
     /// Training that diverges; a stage folder that cannot be used.
@@ -331,7 +328,7 @@ impl TranslationSetup {
                 Some(news) => self.trainee(news)?,
                 None => self.trainee(&init(&self.config(), 0.02, rng)?)?,
             };
-            let pairs = data.pairs.iter().zip(&data.careless);
+            let pairs = data.pairs.iter().zip(&data.noisy);
             let examples: Vec<Example> = pairs.map(|(p, y)| example(&p.source, y)).collect();
             // finetuning: an eighth of the steps, a quarter of the rate
             let (part, share) = if start.is_some() { (8, 0.25) } else { (1, 1.0) };
@@ -357,14 +354,16 @@ impl TranslationSetup {
     pub(crate) fn run(&self, ctx: &Context, set: DataSet, pays: &Pays, settings: &RestParams) -> Result<Arc<Run>> {
         let (data, start) = (self.data(ctx, set)?, self.supervised(ctx, set)?);
         let rater = self.rater(ctx, set, pays)?;
-        ctx.common_stage(OWNER, "run", &(self.model_key(set), pays, settings), |rng| {
+        ctx.common_stage(OWNER, "run", &(self.model_key(set), pays, settings), |_| {
+            // the same for all settings: runs that differ in one step are one run up to there
+            let mut rng = Stream::named(&[OWNER, "run", set.name(), &ctx.seed().to_string()]);
             let mut trainee = self.trainee(&start)?;
-            let original: Vec<(usize, Vec<u32>)> = data.careless.iter().cloned().enumerate().collect();
+            let original: Vec<(usize, Vec<u32>)> = data.noisy.iter().cloned().enumerate().collect();
             let mut task = Rating::new(&data, rater);
             let seen = Rc::clone(&task.seen);
             let mut run = Run { steps: Vec::new(), reports: Vec::new(), distinct: vec![distinct(&original)] };
             run.steps.push(Policy { grow: 0, improve: 0, params: start.to_vec() });
-            rest(&mut trainee, &mut task, original, settings, &Self::sampling(), rng, |report, trainee| {
+            rest(&mut trainee, &mut task, original, settings, &Self::sampling(), &mut rng, |report, trainee| {
                 if let Report::Improved(i) = report {
                     run.steps.push(Policy { grow: i.grow, improve: i.improve, params: trainee.params.clone() });
                 }
@@ -396,7 +395,7 @@ impl TranslationSetup {
                 let worth = self.worth(ctx, set, pays, &policy.params)?;
                 Ok(run.stand(policy, settings, worth))
             };
-            run.steps.iter().map(stand).collect()
+            run.policies().iter().map(stand).collect()
         })
     }
 
@@ -471,6 +470,10 @@ impl TranslationSetup {
             outputs.iter().enumerate().map(|(i, y)| (&data.test[i / self.test_candidates], y.as_slice())).collect();
         let paid = rater.rate(&asked)?;
         worth.paid = paid.iter().sum::<f64>() / paid.len() as f64;
+        let each: Vec<usize> = (0..data.test.len()).collect();
+        let greedy = translate(&mut self.trainee(params)?, &data.test, &each, 0.0, &mut rng)?;
+        let rewards = data.test.iter().zip(&greedy).map(|(pair, y)| Judge::new(pair).reward(y));
+        worth.greedy = rewards.sum::<f64>() / greedy.len() as f64;
         Ok(worth)
     }
 
@@ -509,11 +512,23 @@ pub(crate) struct Data {
     /// Sources with their right translations.
     pub(crate) pairs: Vec<Pair>,
     /// What the supervised data have in their place.
-    pub(crate) careless: Vec<Vec<u32>>,
+    pub(crate) noisy: Vec<Vec<u32>>,
     /// For comparing checkpoints.
     pub(crate) held_out: Vec<Pair>,
     /// For reporting.
     pub(crate) test: Vec<Pair>,
+}
+
+/// Held-out pairs of which no two have the same source.
+fn different(domain: Domain, count: usize, rng: &mut Stream) -> Result<Vec<Pair>> {
+    let mut sources = HashSet::new();
+    let drawn = std::iter::repeat_with(|| Pair::draw(domain, Split::Test, rng)).take(1000 + 100 * count);
+    let pairs: Vec<Pair> = drawn.filter(|pair| sources.insert(pair.source.clone())).take(count).collect();
+    if pairs.len() < count {
+        let legal = format!("fewer: there are hardly more than {} different held-out sources", pairs.len());
+        return Err(Error::parameter("held_out + test", count, legal));
+    }
+    Ok(pairs)
 }
 
 fn example(source: &[u32], output: &[u32]) -> Example {

@@ -47,7 +47,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Best-of-N stacks with ReST".into(),
         subtitle: format!(
             "Strings: exact, means over {} tasks and {} seeds. ReST's policies come from a finite Grow; shuffled: its thresholds \
-             were applied to rewards that were dealt anew. Translation: mean chrF on test sources of news, {} seeds, at least {pool} \
+             were applied to rewards that were permuted. Translation: mean chrF on test sources of news, {} seeds, at least {pool} \
              samples of each source.",
             tasks.len(),
             seeds_where(rows, |r| r.world == "strings"),

@@ -104,7 +104,10 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
         .filter(|(difference, error)| *error > 1e-6 || difference.abs() > 1e-6)
         .map(|(difference, error)| difference / error)
         .collect();
-    let together = scores.iter().sum::<f64>() / (scores.len() as f64).sqrt();
+    let count = scores.len() as f64;
+    let together = scores.iter().sum::<f64>() / count.sqrt();
+    // of squares of standard normals the sum has mean n and variance 2n
+    let spread = (scores.iter().map(|z| z * z).sum::<f64>() - count) / (2.0 * count).sqrt();
     vec![
         Check::new(
             Kind::Control,
@@ -117,8 +120,17 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
         ),
         Check::new(
             Kind::Control,
+            "sampled_spread",
+            "and differ from it by no more than chance",
+            "control: the sampler against the formula",
+            "Σz² of all differences less its mean, in its standard deviation √(2n)",
+            Estimate::exact(spread, scores.len()),
+            Criterion::AtMost(3.0),
+        ),
+        Check::new(
+            Kind::Control,
             "shuffled",
-            "after a loop on rewards that are dealt anew no N < 10 comes near BC's 200",
+            "after a loop on rewards that are permuted no N < 10 comes near BC's 200",
             "control",
             "the same as in the claim, thresholds on shuffled rewards, product policy",
             mean_interval(&over_tasks(rows, "product", "shuffled", few_less_many)),

@@ -61,7 +61,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "What a second Grow adds".into(),
         subtitle: format!(
             "Strings: V exact, means over three tasks and {} seeds (bars: with 95% t intervals). Translation: a transformer, mean chrF of \
-             samples on test sources, {} seeds, bands from the lowest to the highest. Each Grow draws its candidates anew; both take the \
+             samples on test sources, {} seeds, bands from the lowest to the highest; dashed: a second chain on the first Grow's data. Each Grow draws its candidates anew; both take the \
              same thresholds behind I = 0, which is unfiltered.",
             seeds(rows).len(),
             seeds(&translation).len()
@@ -99,13 +99,18 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
 fn sets(rows: &[Record<Row>]) -> Panel {
     let steps = 1 + rows.iter().map(|r| r.improve).max().unwrap_or(0);
     let names: Vec<&str> = rows.iter().map(|r| &*r.task).collect::<BTreeSet<_>>().into_iter().collect();
+    let along = |set: &str, policy: &str| {
+        let own = rows.iter().filter(|r| r.task == set && r.policy == policy && r.grow > 0);
+        summary(own.map(|r| (((r.grow - 1) * steps + r.improve) as f64, r.value)))
+    };
     let walk = |set: &&str| {
-        let own = rows.iter().filter(|r| r.task == **set && r.grow > 0);
-        let summary = summary(own.map(|r| (((r.grow - 1) * steps + r.improve) as f64, r.value)));
+        let (summary, again) = (along(set, "transformer"), along(set, "transformer_again"));
         let series = format!("translation, {set}");
+        let again = means(&again).into_iter().filter(|p| p.0 >= steps as f64 - 1.0).collect();
         [
             Layer::Band { series: series.clone(), points: summary.iter().map(|s| (s.0, s.2, s.3)).collect() },
-            Layer::Line { series, points: means(&summary), stroke: Stroke::Solid, markers: true },
+            Layer::Line { series: series.clone(), points: means(&summary), stroke: Stroke::Solid, markers: true },
+            Layer::Line { series, points: again, stroke: Stroke::Dashed, markers: false },
         ]
     };
     let second = Layer::Vertical { label: "second Grow".into(), x: steps as f64 - 0.5 };

@@ -52,8 +52,11 @@ pub(super) fn strings(rows: &[Record<Row>]) -> Vec<Check> {
         let seeds = all.iter().map(Vec::len).min().unwrap_or(0);
         (0..seeds).map(|s| mean(&all.iter().map(|t| t[s]).collect::<Vec<_>>())).collect::<Vec<_>>()
     };
-    let fewer: Vec<f64> =
-        size(fewest).iter().zip(size(numbers.last().copied())).map(|(few, many)| few - many).collect();
+    // one number of candidates has nothing to be compared with
+    let fewer: Vec<f64> = match numbers.len() {
+        0 | 1 => Vec::new(),
+        _ => size(fewest).iter().zip(size(numbers.last().copied())).map(|(few, many)| few - many).collect(),
+    };
     [
         helps("product"),
         helps("tabular"),
@@ -94,8 +97,10 @@ pub(super) fn strings(rows: &[Record<Row>]) -> Vec<Check> {
 pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
     let of_set = |set: &str| {
         let candidates = rows.iter().find(|r| r.task == set).and_then(|r| r.candidates);
+        let again = gains(rows, "transformer_again", candidates, set);
         let gains = gains(rows, "transformer", candidates, set);
-        Check::new(
+        let more: Vec<f64> = gains.iter().zip(&again).map(|(fresh, again)| fresh - again).collect();
+        [Check::new(
             Kind::Claim,
             &format!("second_grow_{set}"),
             format!("the second Grow helps a transformer on {set}"),
@@ -103,7 +108,16 @@ pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
             "gain of the mean test reward by the second Grow over its standard error",
             standard_errors(&gains),
             Criterion::AtLeast(3.0),
-        )
+        ),
+        Check::new(
+            Kind::Control,
+            &format!("fresh_{set}"),
+            format!("as many Improve steps again on the first Grow's data add less than the second Grow on {set}"),
+            "control",
+            "gain of the mean test reward by the second Grow less that by a second chain on the first one's data",
+            mean_interval(&more),
+            Criterion::AtLeast(0.0),
+        )]
     };
-    ["talks", "news", "web"].map(of_set).into()
+    ["talks", "news", "web"].into_iter().flat_map(of_set).collect()
 }

@@ -43,6 +43,17 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         let own: Vec<f64> = rows.iter().filter(|r| r.task == task && r.grow == 0).map(|r| r.value).collect();
         (!own.is_empty()).then(|| Layer::Horizontal { label: "supervised".into(), y: mean(&own) })
     };
+    let greedy = |task: &str| -> Vec<Layer> {
+        let own = |grow: usize| rows.iter().filter(move |r| r.task == task && r.grow == grow);
+        let start: Vec<f64> = own(0).filter_map(|r| r.greedy).collect();
+        let points = means(&summary(own(1).filter_map(|r| Some((r.improve as f64, r.greedy?)))));
+        let line =
+            Layer::Line { series: "transformer, greedy".into(), points, stroke: Stroke::Dashed, markers: true };
+        if start.is_empty() {
+            return Vec::new();
+        }
+        vec![line, Layer::Horizontal { label: "supervised, greedy".into(), y: mean(&start) }]
+    };
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
     let mut schedule: Vec<(usize, f64)> = grown().filter_map(|r| Some((r.improve, r.threshold?))).collect();
     schedule.sort_by_key(|s| s.0);
@@ -62,7 +73,11 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             },
             x: axis("Improve step I"),
             y: axis("V, expected reward"),
-            layers: supervised(task).into_iter().chain(curves(task, |r| r.value, true)).collect(),
+            layers: supervised(task)
+                .into_iter()
+                .chain(curves(task, |r| r.value, true))
+                .chain(greedy(task))
+                .collect(),
         })
         .collect();
     panels.push(Panel {
@@ -75,7 +90,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Every Improve step raises the reward".into(),
         subtitle: format!(
             "One Grow; I = 0 is everything that it holds, then τ = {} (translation: to 0.95). Strings: V is exact. Translation: mean chrF of samples on \
-             test sources. Lines: means over {} (strings) and {} seeds; bands: lowest to highest seed.",
+             test sources, and of greedy outputs. Lines: means over {} (strings) and {} seeds; bands: lowest to highest seed.",
             schedule.join(", "),
             of_world("strings"),
             of_world("translation")

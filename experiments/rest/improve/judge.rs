@@ -69,7 +69,7 @@ pub(super) fn strings(rows: &[Record<Row>]) -> Vec<Check> {
         Check::new(
             Kind::Control,
             "shuffled",
-            "thresholds on rewards that are dealt anew gain nothing",
+            "thresholds on rewards that are permuted gain nothing",
             "control",
             "V less V at I = 0, mean over steps and tasks",
             mean_interval(&by_seed(of(rows, "tabular", "shuffled").filter(|r| r.improve > 0), |g| {
@@ -91,6 +91,10 @@ pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
         let at = |g: &[&Record<Row>], grow: usize, improve: usize| {
             g.iter().find(|r| (r.grow, r.improve) == (grow, improve)).map_or(f64::NAN, |r| r.value)
         };
+        let greedy = |g: &[&Record<Row>], grow: usize, improve: usize| {
+            let found = g.iter().find(|r| (r.grow, r.improve) == (grow, improve));
+            found.and_then(|r| r.greedy).unwrap_or(f64::NAN)
+        };
         let rise = |improve: usize| mean_interval(&by_seed(own(), |g| at(g, 1, improve) - at(g, 1, improve - 1)));
         let least = (1..=steps).map(rise).min_by(|a, b| a.value.total_cmp(&b.value));
         [
@@ -110,6 +114,15 @@ pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
                 "arXiv:2308.08998, Figure 3; criterion ours",
                 "mean test reward after the last Improve step less the supervised model's",
                 mean_interval(&by_seed(own(), |g| at(g, 1, steps) - at(g, 0, 0))),
+                Criterion::AtLeast(0.0),
+            ),
+            Check::new(
+                Kind::Control,
+                &format!("not_only_sharper_{set}"),
+                format!("and so it is where both say the likeliest next token, on {set}"),
+                "control: a sharper policy alone has better samples",
+                "reward of greedy test outputs after the last Improve step less the supervised model's",
+                mean_interval(&by_seed(own(), |g| greedy(g, 1, steps) - greedy(g, 0, 0))),
                 Criterion::AtLeast(0.0),
             ),
         ]

@@ -39,6 +39,8 @@ pub(super) fn measure(
         acceptance: step.acceptance,
         passed: step.contexts as f64 / p.world.contexts as f64,
         best: step.best,
+        grown: None,
+        greedy: None,
     };
     Ok(world.train(&rest, &filter, &mut ctx.stream("grow")).into_iter().map(row).collect())
 }

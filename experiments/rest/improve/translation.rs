@@ -18,8 +18,10 @@ pub(super) fn measure(setup: &TranslationSetup, set: DataSet, ctx: &Context) -> 
         value: s.worth.reward,
         closed_form_error: None,
         acceptance: s.kept.unwrap_or(1.0),
-        passed: 1.0,
+        passed: if s.kept == Some(0.0) { 0.0 } else { 1.0 },
         best: s.best,
+        grown: s.reward,
+        greedy: Some(s.worth.greedy),
     };
     Ok(standings.iter().filter(|s| s.grow <= 1).map(row).collect())
 }

@@ -140,7 +140,7 @@ enum Critic {
     MonteCarlo,
     /// The supervised policy's exact values.
     Exact,
-    /// Monte Carlo, with every context's rewards dealt anew to its strings.
+    /// Monte Carlo, with every context's rewards permuted to its strings.
     Shuffled,
 }
 

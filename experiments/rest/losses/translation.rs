@@ -117,6 +117,7 @@ pub(super) fn measure(p: &Params, set: DataSet, loss: Loss, ctx: &Context) -> Re
             cloned: None,
             value: s.worth.reward,
             entropy: None,
+            greedy: Some(s.worth.greedy),
             bleu: Some(s.worth.bleu),
             held_out: improved.map(|i| i.held_out),
             training_loss: improved.map(|i| i.loss),

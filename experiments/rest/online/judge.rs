@@ -145,8 +145,19 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
         )
     };
     if policy == "transformer" {
-        let statement = "paid at random PPO gains nothing";
-        return vec![control("random_ppo", statement, Line::Ppo, &["random"], Criterion::AtMost(0.02))];
+        let of = |kind: Kind, id: &str, statement: &str, pays: &'static [&'static str], criterion: Criterion| {
+            let less = differences(rows, policy, (Line::Ppo, pays), Line::Supervised, |r| r.paid);
+            let statistic = "reward model's score less the supervised model's";
+            Check::new(kind, id, statement, "ours", statistic, mean_interval(&less), criterion)
+        };
+        let random = "paid at random PPO gains nothing";
+        let constant = "always paid the same PPO stays where it is";
+        let broken = "and loses what the supervised model knew: whitened advantages have no scale";
+        return vec![
+            of(Kind::Control, "random_ppo_transformer", random, &["random"], Criterion::AtMost(0.02)),
+            of(Kind::Control, "constant_ppo_transformer", constant, &["constant"], Criterion::near(0.0, 0.02)),
+            of(Kind::Theory, "random_breaks_transformer", broken, &["random"], Criterion::AtMost(0.0)),
+        ];
     }
     let most = Criterion::AtMost(0.02);
     vec![
@@ -159,7 +170,7 @@ fn regimes(rows: &[Record<Row>], (policy, words): (&str, &str)) -> Vec<Check> {
             mean_interval(&differences(rows, policy, (Line::Exact, PAID), Line::Second, |r| r.paid)),
             Criterion::AtLeast(0.0),
         ),
-        control("shuffled_rest", "with payments dealt anew ReST gains nothing", Line::Second, &["shuffled"], most),
-        control("shuffled_ppo", "with payments dealt anew PPO gains nothing", Line::Ppo, &["shuffled"], most),
+        control("shuffled_rest", "with payments permuted ReST gains nothing", Line::Second, &["shuffled"], most),
+        control("shuffled_ppo", "with payments permuted PPO gains nothing", Line::Ppo, &["shuffled"], most),
     ]
 }

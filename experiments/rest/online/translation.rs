@@ -23,16 +23,19 @@ pub(crate) enum Method {
     Ppo,
     /// PPO that is paid at random.
     Random,
+    /// PPO that is always paid the same.
+    Constant,
 }
 
 impl Method {
-    pub(super) const ALL: [Self; 3] = [Self::Rest, Self::Ppo, Self::Random];
+    pub(super) const ALL: [Self; 4] = [Self::Rest, Self::Ppo, Self::Random, Self::Constant];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Rest => "rest",
             Self::Ppo => "ppo",
             Self::Random => "ppo random",
+            Self::Constant => "ppo constant",
         }
     }
 }
@@ -74,9 +77,9 @@ impl Params {
             setup: TranslationSetup::of_profile(profile).only(&[SET]),
             thresholds: vec![0.7, 0.8, 0.9, 0.95],
             ratings: 8000,
-            rating_steps: 1000,
-            rating_minibatch: 32,
-            rating_rate: 2e-3,
+            rating_steps: 2500,
+            rating_minibatch: 64,
+            rating_rate: 1e-3,
             share: 0.75,
             samples: 120,
             epochs: 2,
@@ -163,15 +166,15 @@ struct Trained {
 }
 
 /// PPO from the supervised model.
-fn train(p: &Params, ctx: &Context, at: (f64, f64), random: bool) -> Result<Arc<Trained>> {
+fn train(p: &Params, ctx: &Context, at: (f64, f64), method: Method) -> Result<Arc<Trained>> {
     let setup = &p.setup;
     let (data, start) = (setup.data(ctx, SET)?, setup.supervised(ctx, SET)?);
     let mut rater = setup.rater(ctx, SET, &p.pays())?;
-    ctx.stage("ppo", &(p, at, random), |rng| {
+    ctx.stage("ppo", &(p, at, method.name()), |rng| {
         let mut trainee = setup.trainee(&start)?;
         let settings = p.ppo(data.pairs.len(), at);
         let prompts: Vec<Vec<u32>> = data.pairs.iter().map(|pair| pair.source.clone()).collect();
-        let mut seen: Vec<(usize, Vec<u32>)> = data.careless.iter().cloned().enumerate().collect();
+        let mut seen: Vec<(usize, Vec<u32>)> = data.noisy.iter().cloned().enumerate().collect();
         let mut dice = rng.split();
         // the weight of the KL stays as it is
         let mut run = Ppo::new(&mut trainee, &settings, rng.split())?.with_kl_gain(0.0)?.with_normalised_rewards();
@@ -179,8 +182,10 @@ fn train(p: &Params, ctx: &Context, at: (f64, f64), random: bool) -> Result<Arc<
         while !run.is_done() {
             let pay = |i: usize, y: &[u32]| {
                 seen.push((i, y.to_vec()));
-                if random {
-                    return dice.uniform();
+                match method {
+                    Method::Random => return dice.uniform(),
+                    Method::Constant => return 1.0,
+                    Method::Rest | Method::Ppo => {}
                 }
                 rater.rate(&[(&data.pairs[i], y)]).map_or_else(
                     |e| {
@@ -215,7 +220,7 @@ fn held_out(setup: &TranslationSetup, rater: &mut Rater, data: &Data, params: &[
 }
 
 pub(super) fn measure(p: &Params, method: Method, ctx: &Context) -> Result<Vec<Row>> {
-    if method == Method::Rest { rest(p, ctx) } else { online(p, method == Method::Random, ctx) }
+    if method == Method::Rest { rest(p, ctx) } else { online(p, method, ctx) }
 }
 
 fn row() -> Row {
@@ -246,22 +251,27 @@ fn rest(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     Ok(standings.iter().map(of).collect())
 }
 
-fn online(p: &Params, random: bool, ctx: &Context) -> Result<Vec<Row>> {
+fn online(p: &Params, method: Method, ctx: &Context) -> Result<Vec<Row>> {
     let mut best: Option<((f64, f64), f64)> = None;
     for &rate in &p.learning_rates {
         for &beta in &p.kl_coefficients {
-            let held_out = train(p, ctx, (rate, beta), false)?.held_out;
+            let held_out = train(p, ctx, (rate, beta), Method::Ppo)?.held_out;
             if best.is_none_or(|b| held_out > b.1) {
                 best = Some(((rate, beta), held_out));
             }
         }
     }
     let Some((at, _)) = best else { return Ok(Vec::new()) };
-    let trained = train(p, ctx, at, random)?;
+    let trained = train(p, ctx, at, method)?;
     let worth = p.setup.worth(ctx, SET, &p.pays(), &trained.params)?;
     Ok(vec![Row {
         method: "ppo".into(),
-        pays: if random { "random" } else { "learned" }.into(),
+        pays: match method {
+            Method::Random => "random",
+            Method::Constant => "constant",
+            Method::Rest | Method::Ppo => "learned",
+        }
+        .into(),
         drawn: trained.drawn,
         distinct: trained.distinct,
         paid: worth.paid,

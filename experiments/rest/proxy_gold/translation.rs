@@ -14,7 +14,7 @@ pub(super) fn measure(p: &TranslationParams, grows: usize, proxy: Proxy, ctx: &C
         Proxy::Bug => Pays::Learned(p.model(1, true)),
     };
     let settings = setup.loop_of(Some(SET), grows, above(&THRESHOLDS));
-    let run = setup.run(ctx, SET, &pays, &settings)?;
+    let policies = setup.run(ctx, SET, &pays, &settings)?.policies();
     let standings = setup.standings(ctx, SET, &pays, &settings)?;
     let row = |(i, s): (usize, &super::super::translation::Standing)| {
         Ok(Row {
@@ -25,7 +25,7 @@ pub(super) fn measure(p: &TranslationParams, grows: usize, proxy: Proxy, ctx: &C
             improve: s.improve,
             paid: s.worth.paid,
             gold: s.worth.reward,
-            kl: setup.kl(ctx, SET, &run.steps[i].params)?,
+            kl: setup.kl(ctx, SET, &policies[i].params)?,
             repeats: s.worth.repeats,
         })
     };

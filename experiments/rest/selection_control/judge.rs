@@ -60,7 +60,7 @@ pub(super) fn strings(rows: &[Record<Row>]) -> Vec<Check> {
                 Criterion::AtLeast(0.05),
             ),
             nothing("random", "chosen at random"),
-            nothing("shuffled", "of the highest rewards dealt anew"),
+            nothing("shuffled", "of the highest rewards permuted"),
         ]
     };
     let mut checks: Vec<Check> = ["product", "tabular"].into_iter().flat_map(of_class).collect();

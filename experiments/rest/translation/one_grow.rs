@@ -43,7 +43,7 @@ impl TranslationSetup {
                 let reward = judges[source].reward(&tokens);
                 Scored { source, tokens, reward }
             };
-            let original = data.careless.iter().cloned().enumerate();
+            let original = data.noisy.iter().cloned().enumerate();
             Ok(sources.into_iter().zip(outputs).chain(original).map(scored).collect())
         })
     }
@@ -58,12 +58,14 @@ impl TranslationSetup {
         // no Grow of the loop's own: what was grown is its original data
         let settings = self.loop_of(Some(set), 0, improves.to_vec());
         let key = (self.model_key(set), &settings, self.test_candidates);
-        ctx.common_stage(OWNER, "improved", &key, |rng| {
+        ctx.common_stage(OWNER, "improved", &key, |_| {
+            // the same for every list of filters, so that they differ in nothing else
+            let mut rng = Stream::named(&[OWNER, "improved", set.name(), &ctx.seed().to_string()]);
             let mut task = Rating::new(&data, Rater::Truth);
             let original = grown.iter().map(|s| (s.source, s.tokens.clone())).collect();
             let mut steps = Vec::new();
             let mut trainee = self.trainee(&start)?;
-            rest(&mut trainee, &mut task, original, &settings, &Self::sampling(), rng, |report, trainee| {
+            rest(&mut trainee, &mut task, original, &settings, &Self::sampling(), &mut rng, |report, trainee| {
                 if let Report::Improved(i) = report {
                     steps.push(Improvement {
                         kept: i.kept,

@@ -10,6 +10,8 @@ pub(crate) struct Worth {
     pub(crate) paid: f64,
     /// True reward (chrF), in [0, 1].
     pub(crate) reward: f64,
+    /// The same of one output per source, always of the likeliest next token.
+    pub(crate) greedy: f64,
     /// Sentence BLEU, in [0, 1].
     pub(crate) bleu: f64,
     /// Share of right translations.
@@ -21,7 +23,7 @@ pub(crate) struct Worth {
 }
 
 /// A policy that a run left.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Policy {
     /// G; 0 for the supervised model.
     pub(crate) grow: usize,
@@ -42,6 +44,20 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// The policies, and where nothing passed a filter once more the one before it, in that step's place.
+    pub(crate) fn policies(&self) -> Vec<Policy> {
+        let mut policies = self.steps.clone();
+        for report in &self.reports {
+            let Report::Exhausted(e) = report else { continue };
+            let at = policies.partition_point(|p| (p.grow, p.improve) < (e.grow, e.improve));
+            if let Some(before) = at.checked_sub(1).and_then(|i| policies.get(i)) {
+                let again = Policy { grow: e.grow, improve: e.improve, params: before.params.clone() };
+                policies.insert(at, again);
+            }
+        }
+        policies
+    }
+
     pub(super) fn stand(&self, policy: &Policy, settings: &RestParams, worth: Worth) -> Standing {
         let distinct = self.distinct.get(policy.grow).copied().unwrap_or(0);
         let mut own = Standing { grow: policy.grow, improve: policy.improve, worth, distinct, ..Standing::default() };
@@ -57,6 +73,12 @@ impl Run {
                     own.kept = Some(i.kept as f64 / own.samples as f64);
                     own.kept_reward = Some(i.kept_reward);
                     if let Keep::Above { threshold } = settings.improves[i.improve] {
+                        own.threshold = Some(threshold);
+                    }
+                }
+                Report::Exhausted(e) if (e.grow, e.improve) == (policy.grow, policy.improve) => {
+                    own.kept = Some(0.0);
+                    if let Keep::Above { threshold } = e.keep {
                         own.threshold = Some(threshold);
                     }
                 }
@@ -84,7 +106,7 @@ pub(crate) struct Standing {
     pub(crate) reward: Option<f64>,
     /// Their largest.
     pub(crate) best: Option<f64>,
-    /// Share of them that passed the filter.
+    /// Share of them that passed the filter. 0: the policy is the one before.
     pub(crate) kept: Option<f64>,
     /// The mean reward of these.
     pub(crate) kept_reward: Option<f64>,

@@ -70,7 +70,8 @@ pub struct Improved {
     pub loss: f64,
 }
 
-/// A filter that nothing passed: the loop ends with the policy that it had.
+/// A filter that nothing passed. The chain of Improve steps ends with the policy that it had, and that policy grows next; behind the last
+/// Grow step the loop is over.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exhausted {
     /// Behind which Grow step.
@@ -90,7 +91,7 @@ pub enum Report {
     Grown(Grown),
     /// An Improve step is over; the trainee has its best checkpoint.
     Improved(Improved),
-    /// Nothing passed the filter; the loop is over.
+    /// Nothing passed the filter; its chain of Improve steps is over.
     Exhausted(Exhausted),
 }
 
@@ -240,8 +241,13 @@ impl Rest {
                 Ok(None)
             }
             Phase::Improving(improving) if improving.kept.is_empty() => {
-                let (improve, keep) = (improving.improve, self.settings.improves[improving.improve]);
-                Ok(Some(Report::Exhausted(Exhausted { grow: self.grow, improve, keep, best: best(&self.data) })))
+                let (grow, improve, keep) = (self.grow, improving.improve, self.settings.improves[improving.improve]);
+                if improve == 0 {
+                    // a chain that starts from the base has put it in the place of what grew
+                    trainee.restart(self.set(BEHAVIOUR))?;
+                }
+                self.end_chain();
+                Ok(Some(Report::Exhausted(Exhausted { grow, improve, keep, best: best(&self.data) })))
             }
             Phase::Improving(improving) => self.improve(improving, trainee, task, &sampling),
         }
@@ -274,6 +280,16 @@ impl Rest {
         let epochs = Epochs::new(self.rng.split());
         self.phase = Phase::Improving(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None });
         Ok(())
+    }
+
+    /// The next Grow step, if there is one.
+    fn end_chain(&mut self) {
+        self.phase = if self.grow < self.settings.grows {
+            self.grow += 1;
+            Phase::Growing(Grow::new(self.rng.split()))
+        } else {
+            Phase::Over
+        };
     }
 
     /// Up to the next comparison, and behind the last one on to what follows.
@@ -310,9 +326,8 @@ impl Rest {
         trainee.restart(self.set(BEST))?;
         if improve + 1 < self.settings.improves.len() {
             self.next_improve(trainee, improve + 1)?;
-        } else if grow < self.settings.grows {
-            self.grow += 1;
-            self.phase = Phase::Growing(Grow::new(self.rng.split()));
+        } else {
+            self.end_chain();
         }
         Ok(Some(Report::Improved(Improved { grow, improve, kept, kept_reward, held_out, step, loss })))
     }

@@ -27,7 +27,7 @@ pub struct RestParams {
     pub temperature: f64,
     /// Whether the original data are part of what every Grow leaves.
     pub mixture: bool,
-    /// The filter of each Improve step; at least one. Thresholds rise.
+    /// The filter of each Improve step; at least one. Thresholds rise. [`Keep::All`] begins a chain anew, thresholds and rate with it.
     pub improves: Vec<Keep>,
     /// Where each chain of Improve steps starts.
     pub start: Start,
@@ -119,6 +119,9 @@ impl RestParams {
         let mut last = f64::NEG_INFINITY;
         for (i, keep) in self.improves.iter().enumerate() {
             keep.validate().map_err(|e| e.within(&format!("improves[{i}]")))?;
+            if *keep == Keep::All {
+                last = f64::NEG_INFINITY;
+            }
             if let Keep::Above { threshold } = *keep {
                 if threshold <= last {
                     let name = format!("improves[{i}].threshold");
@@ -130,8 +133,9 @@ impl RestParams {
         self.loss.validate().map_err(|e| e.within("loss"))
     }
 
-    /// The learning rate of a chain's Improve step, counted from 0.
+    /// The learning rate of an Improve step, counted from 0: it falls from the last one on that learned from everything.
     pub(super) fn rate(&self, improve: usize) -> f64 {
-        self.learning_rate * self.rate_decay.powi(improve as i32)
+        let start = self.improves[..=improve].iter().rposition(|keep| *keep == Keep::All).unwrap_or(0);
+        self.learning_rate * self.rate_decay.powi((improve - start) as i32)
     }
 }

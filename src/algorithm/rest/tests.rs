@@ -120,17 +120,34 @@ fn filters_are_strict_and_the_mixture_stays() {
     assert!(matches!(reports[0], Report::Grown(Grown { samples: 120, drawn: 120, .. })));
 }
 
-/// A threshold that no sample passes ends the loop with what it had, and says the best reward.
+/// A threshold that no sample passes ends its chain with what it had, and says the best reward; the next Grow goes on from there.
 #[test]
-fn nothing_above_the_threshold_ends_the_loop() {
+fn nothing_above_the_threshold_ends_the_chain() {
     let improves = vec![Keep::Above { threshold: 0.3 }, Keep::Above { threshold: 1.0 }];
     let two = RestParams { improves, ..settings(OfflineLoss::Bc) };
     let (after, _, reports) = run(&two);
-    let last = reports.last().expect("a report");
-    let Report::Exhausted(end) = last else { panic!("{last:?}") };
-    assert_eq!((end.grow, end.improve, end.best), (1, 1, 1.0));
-    let one = RestParams { grows: 1, improves: two.improves[..1].to_vec(), ..two };
-    assert!(after.params == run(&one).0.params, "the policy of the Improve step before");
+    let ends: Vec<(usize, usize, f64)> = reports
+        .iter()
+        .filter_map(|r| if let Report::Exhausted(e) = r { Some((e.grow, e.improve, e.best)) } else { None })
+        .collect();
+    assert_eq!(ends, [(1, 1, 1.0), (2, 1, 1.0)]);
+    let one = RestParams { improves: two.improves[..1].to_vec(), ..two.clone() };
+    let (same, _, plain) = run(&one);
+    assert!(after.params == same.params && held_out(&reports) == held_out(&plain), "the policy of the Improve step before");
+    // from the base nothing is improved: what grew stays, and the run is over
+    let none = RestParams { start: Start::Base, improves: vec![Keep::Above { threshold: 1.0 }], ..two };
+    let (after, _, reports) = run(&none);
+    assert!(after.params == trainee().params && reports.len() == 4, "{reports:?}");
+}
+
+/// Learning from everything again begins a chain anew: thresholds may fall there, and the rate is the first again.
+#[test]
+fn everything_begins_a_chain_anew() {
+    let above = |threshold| Keep::Above { threshold };
+    let improves = vec![Keep::All, above(0.5), above(0.6), Keep::All, above(0.5)];
+    let settings = RestParams { improves, learning_rate: 1.0, rate_decay: 0.5, ..settings(OfflineLoss::Bc) };
+    settings.validate().expect("legal");
+    assert_eq!([0, 1, 2, 3, 4].map(|i| settings.rate(i)), [1.0, 0.5, 0.25, 1.0, 0.5]);
 }
 
 /// The relatives: no data but the given without a Grow; from the base every time; the best of each source.

@@ -12,8 +12,8 @@
 //!
 //! let mut rng = Stream::named(&["translation", "example"]);
 //! let pair = Pair::draw(Domain::News, Split::Train, &mut rng);
-//! let careless = pair.careless(0.2, &mut rng);
-//! let lines = [&pair.source, &pair.reference, &careless].map(|tokens| spell(tokens));
+//! let noisy = pair.noisy(0.2, &mut rng);
+//! let lines = [&pair.source, &pair.reference, &noisy].map(|tokens| spell(tokens));
 //! assert_eq!(lines, [
 //!     "<bos> tha quam rul rass u mirk nibs im u bru <sep>",
 //!     "sub una raguba lo hilapo marno une dorime linde movat <eos>",
@@ -65,8 +65,8 @@ impl Pair {
 
     /// The translation with mistakes, ending in `<eos>`: every word wrong with probability `rate` (half of them by their ending, the
     /// others by their stem or left out), with that probability the source's word order, a quarter as often the sentence twice.
-    pub fn careless(&self, rate: f64, rng: &mut Stream) -> Vec<u32> {
-        let mut out = noise::careless(words(&self.reference), rate, rng);
+    pub fn noisy(&self, rate: f64, rng: &mut Stream) -> Vec<u32> {
+        let mut out = noise::noisy(words(&self.reference), rate, rng);
         out.push(EOS);
         out
     }

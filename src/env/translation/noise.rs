@@ -9,9 +9,9 @@ const WORD: f64 = 0.8;
 /// Sentences that are said twice, for each that has the source's word order.
 const TWICE: f64 = 0.25;
 
-/// A translation as a careless translator has it: every word is mistaken with probability `rate`, the verb moves to where the source
+/// A translation as a noisy translator has it: every word is mistaken with probability `rate`, the verb moves to where the source
 /// has it with that probability, and a quarter as often the sentence is said twice.
-pub(super) fn careless(target: &[u32], rate: f64, rng: &mut Stream) -> Vec<u32> {
+pub(super) fn noisy(target: &[u32], rate: f64, rng: &mut Stream) -> Vec<u32> {
     let mut out: Vec<u32> = target.iter().filter_map(|t| mistaken(*t, rate, rng)).collect();
     if rng.uniform() < rate {
         verb_second(&mut out);

@@ -91,15 +91,15 @@ fn rewards_rank_mistakes() {
 /// The mean number of words kept is 1 − rate; without mistakes nothing changes. Critical value: 4 standard errors.
 #[test]
 fn mistakes_are_as_frequent_as_asked() {
-    let mut rng = Stream::named(&["tests", "careless"]);
+    let mut rng = Stream::named(&["tests", "noisy"]);
     let (mut kept, mut all) = (0.0, 0.0);
     for pair in pairs(Domain::Web, Split::Train, 2000) {
-        assert_eq!(pair.careless(0.0, &mut rng), pair.reference);
+        assert_eq!(pair.noisy(0.0, &mut rng), pair.reference);
         let right = words(&pair.reference);
-        let careless = noise::careless(right, 0.2, &mut rng);
+        let noisy = noise::noisy(right, 0.2, &mut rng);
         // fragments have no verb to move; what is said twice is left out
-        if careless.len() <= right.len() {
-            kept += right.iter().zip(&careless).take_while(|(a, b)| a == b).count().min(1) as f64;
+        if noisy.len() <= right.len() {
+            kept += right.iter().zip(&noisy).take_while(|(a, b)| a == b).count().min(1) as f64;
             all += 1.0;
         }
     }
