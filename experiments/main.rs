@@ -1,6 +1,7 @@
 //! The binary: the registry of experiments, and nothing else.
 
 mod data;
+mod process_supervision;
 mod rest;
 mod reward_kl;
 mod statistics;
