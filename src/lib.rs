@@ -29,7 +29,7 @@
 //! | 4 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
 //! | 3 | [`algorithm`], which reports through [`metrics`] |
 //! | 2 | [`exact`] (no loop computes with it, nor it with a loop: each is the other's oracle) |
-//! | 1 | [`policy`], [`mod@env`], [`objective`], [`lm`], [`preference`] |
+//! | 1 | [`policy`], [`mod@env`], [`reward`], [`objective`], [`lm`], [`preference`] |
 //! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
 
 #[cfg(doctest)]
@@ -51,5 +51,6 @@ pub mod policy;
 pub mod preference;
 pub mod record;
 pub mod report;
+pub mod reward;
 pub mod rng;
 pub mod stats;

@@ -1,0 +1,11 @@
+//! Reward models of solutions in several steps: process models, which judge steps, and outcome models, which judge the whole.
+//!
+//! Training is in `algorithm`; here is what a trained model says.
+
+mod logistic;
+mod scoring;
+mod solutions;
+
+pub use logistic::{Affine, ClassModel, OutcomeModel, StepModel};
+pub use scoring::{Neutral, Score, first_error_above, first_error_law, locate_first_error, locate_known_error};
+pub use solutions::Solutions;
