@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["env", "error", "lm", "num", "rng"]),
     ("reward", &["env", "error", "num"]),
     ("exact", &["env", "error", "num", "policy"]),
-    ("metrics", &["env", "exact", "num", "objective", "policy", "stats"]),
+    ("metrics", &["env", "exact", "num", "objective", "policy", "rng", "stats"]),
     ("algorithm", &["env", "error", "lm", "metrics", "num", "objective", "policy", "reward", "rng", "stats"]),
     ("record", &["error"]),
     ("plot", &["error"]),

@@ -1,10 +1,13 @@
 //! Worlds: prompts, outputs, and the true reward of each. Enumerable, so that everything about them is exact; and text
 //! tasks for transformers, whose rewards are exact too.
 
+pub mod arithmetic;
 mod automaton;
 mod idx;
 mod outline;
 mod sentiment;
+mod split;
+mod steps;
 pub mod text;
 pub mod translation;
 mod world;
@@ -13,4 +16,5 @@ pub use automaton::{Automaton, Ngrams, TokenWorld};
 pub use idx::{Images, Split};
 pub use outline::Outline;
 pub use sentiment::{Sentiment, Word};
+pub use steps::{StepLabel, supervised};
 pub use world::{Tree, World};

@@ -106,6 +106,44 @@ pub fn best_of_n_pool(rewards: &[f64], draws: &[u32]) -> Vec<f64> {
     draws.iter().map(of).collect()
 }
 
+/// The mean pay of the draw with the highest score, over all subsets of n draws of a pool, for each n. Among equal scores the choice is
+/// uniform. A draw that cannot be chosen has score −∞ and should pay nothing.
+///
+/// # Formula
+/// With u draws scored at most as high as a level and b of them lower, the level wins in (C(u, n) − C(b, n)) / C(m, n) of the subsets; it
+/// then pays its mean.
+///
+/// # Shapes
+/// One pay per score; no score is NaN; 1 ≤ n ≤ m for each n.
+pub fn best_of_n_choice(scores: &[f64], pays: &[f64], draws: &[u32]) -> Vec<f64> {
+    assert_eq!(scores.len(), pays.len(), "one pay per score");
+    assert!(scores.iter().all(|s| !s.is_nan()), "a score is not a number");
+    let m = scores.len();
+    let mut order: Vec<usize> = (0..m).collect();
+    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    let (mut up_to, mut levels) = (0, Vec::new());
+    for level in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        up_to += level.len();
+        levels.push((up_to, level.iter().map(|&i| pays[i]).sum::<f64>() / level.len() as f64));
+    }
+    let of = |&n: &u32| {
+        let n = n as usize;
+        assert!(n >= 1 && n <= m, "subsets of 1 to {m}, not {n}");
+        // C(k, n) / C(m, n), from the top down: C(k − 1, n) = C(k, n) (k − n) / k
+        let (mut at, mut share, mut mean) = (m, 1.0, 0.0);
+        for i in (0..levels.len()).rev() {
+            let (above, below) = (share, if i == 0 { 0 } else { levels[i - 1].0 });
+            while at > below {
+                share *= at.saturating_sub(n) as f64 / at as f64;
+                at -= 1;
+            }
+            mean += (above - share) * levels[i].1;
+        }
+        mean
+    };
+    draws.iter().map(of).collect()
+}
+
 /// log n − (n−1)/n: the KL of best-of-n for a continuous reward; for finitely many outputs an upper bound only.
 pub fn best_of_n_kl_bound(n: u32) -> f64 {
     let n = f64::from(n);
@@ -183,6 +221,29 @@ mod tests {
             let repeated = best_of_n_rewards(&[1.0 / 7.0; 7], &rewards, &[n])[0].0;
             assert!(if n == 1 { (repeated - got).abs() < 1e-14 } else { repeated < got - 1e-3 }, "n = {n}");
         }
+    }
+
+    /// All subsets of a pool with ties and with a draw that cannot be chosen, enumerated.
+    #[test]
+    fn choice_against_all_subsets() {
+        let scores = [0.3, 0.9, 0.3, f64::NEG_INFINITY, 1.0, 0.9, 0.9];
+        let pays = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        let draws = [1, 2, 3, 5, 6, 7];
+        for (&n, got) in draws.iter().zip(best_of_n_choice(&scores, &pays, &draws)) {
+            let paid = |s: u32| {
+                let drawn: Vec<usize> = (0..scores.len()).filter(|i| s >> i & 1 == 1).collect();
+                let best = drawn.iter().map(|&i| scores[i]).fold(f64::NEG_INFINITY, f64::max);
+                let tied: Vec<usize> = drawn.into_iter().filter(|&i| scores[i] == best).collect();
+                tied.iter().map(|&i| pays[i]).sum::<f64>() / tied.len() as f64
+            };
+            let all: Vec<f64> = (0_u32..1 << scores.len()).filter(|s| s.count_ones() == n).map(paid).collect();
+            let expected = all.iter().sum::<f64>() / all.len() as f64;
+            assert!((got - expected).abs() < 1e-14, "n = {n}: {got} {expected}");
+        }
+        // the score as its own pay
+        let rewards = [0.3, 0.9, 0.1, 0.9];
+        let same = best_of_n_choice(&rewards, &rewards, &[1, 2, 3, 4]);
+        assert!(same.iter().zip(best_of_n_pool(&rewards, &[1, 2, 3, 4])).all(|(a, b)| (a - b).abs() < 1e-14));
     }
 
     #[test]

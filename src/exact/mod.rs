@@ -5,6 +5,7 @@ mod automaton;
 pub mod bandit;
 mod best_of_n;
 mod bounds;
+mod chain;
 mod filtered;
 mod flow;
 mod information;
@@ -17,8 +18,11 @@ mod tilted;
 mod tree;
 
 pub use automaton::{AutomatonEngine, Differences, Outcomes, SequenceOptimum, SequenceStats};
-pub use best_of_n::{best_of_n, best_of_n_kl_bound, best_of_n_point, best_of_n_pool, best_of_n_rewards};
+pub use best_of_n::{
+    best_of_n, best_of_n_choice, best_of_n_kl_bound, best_of_n_point, best_of_n_pool, best_of_n_rewards,
+};
 pub use bounds::{Surrogate, sharp_bound, sharp_tabular_bound, theorem1_bound};
+pub use chain::{Chain, solutions};
 pub use filtered::{
     Filtered, NothingPasses, best_reward, expected_reward, filtered, mean_max_threshold, mixture, percentile_threshold,
 };

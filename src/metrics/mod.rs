@@ -14,11 +14,14 @@
 //! | [`clip_fraction`] | `clip_ratio/low_mean`, `clip_ratio/high_mean`, `clip_ratio/region_mean` | tokens whose gradient the clip stops (TRL's GRPO) |
 //! | [`grad_norm`] | `grad_norm` | ‖gradient‖ of all parameters, before it is clipped (TRL's) |
 //!
+//! Which of many solutions is chosen, and how often it is right: [`selection`].
+//!
 //! Information is in nats. A mean over nothing is NaN: not measured is not zero.
 
 mod clip;
 mod information;
 mod rewards;
+pub mod selection;
 
 pub use clip::{ClipFraction, clip_fraction, grad_norm};
 pub use information::{entropy, kl_exact, kl_k1, kl_k2, kl_k3};

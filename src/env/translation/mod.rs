@@ -29,6 +29,7 @@ pub use grammar::Domain;
 pub use lexicon::{BOS, EOS, PAD, SEP, spell, vocab};
 
 use super::Split;
+use super::split::split_of;
 use super::text::{Chrf, bleu};
 use crate::rng::Stream;
 use grammar::Sentence;
@@ -38,8 +39,6 @@ use serde::{Deserialize, Serialize};
 pub const SOURCE_MAX: usize = 13;
 /// Most tokens of a translation with its `<eos>`, and what sampling should be limited to: a sentence said twice fits.
 pub const TARGET_MAX: usize = 23;
-/// One source in so many is held out.
-const HELD_OUT: u64 = 5;
 
 /// A source and its right translation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,15 +101,6 @@ impl Judge {
 fn words(output: &[u32]) -> &[u32] {
     let end = output.iter().position(|&t| t == EOS).unwrap_or(output.len());
     &output[..end]
-}
-
-/// The half that a source belongs to: a hash of its words in order (64-bit FNV-1a, finished as in `SplitMix64`).
-fn split_of(words: &[u32]) -> Split {
-    let fnv = |hash: u64, &t: &u32| (hash ^ u64::from(t)).wrapping_mul(0x0100_0000_01b3);
-    let mut hash = words.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    if (hash ^ (hash >> 31)).is_multiple_of(HELD_OUT) { Split::Test } else { Split::Train }
 }
 
 #[cfg(test)]
