@@ -52,6 +52,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::online::Online>(),
         entry::<rest::filters::Filters>(),
         entry::<rest::selection_control::SelectionControl>(),
+        entry::<process_supervision::information::Information>(),
     ]
 }
 

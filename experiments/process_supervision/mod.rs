@@ -6,5 +6,8 @@
 //! A reward model that knew the right answers could not be beaten at choosing right answers: what is compared is what reward models *learn*
 //! from finite labels.
 
+// figures
+pub(crate) mod information;
+
 // shared set-up
 mod world;
