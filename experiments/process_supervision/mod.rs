@@ -10,4 +10,5 @@
 pub(crate) mod information;
 
 // shared set-up
+mod models;
 mod world;
