@@ -1,6 +1,7 @@
 //! The binary: the registry of experiments, and nothing else.
 
 mod data;
+mod process_supervision;
 mod rest;
 mod reward_kl;
 mod statistics;
@@ -51,6 +52,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::online::Online>(),
         entry::<rest::filters::Filters>(),
         entry::<rest::selection_control::SelectionControl>(),
+        entry::<process_supervision::information::Information>(),
     ]
 }
 

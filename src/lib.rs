@@ -29,8 +29,8 @@
 //! | 4 | [`cli`] → [`experiment`] → [`record`], [`report`], [`plot`] |
 //! | 3 | [`algorithm`], which reports through [`metrics`] |
 //! | 2 | [`exact`] (no loop computes with it, nor it with a loop: each is the other's oracle) |
-//! | 1 | [`policy`], [`mod@env`], [`objective`], [`lm`], [`preference`] |
-//! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
+//! | 1 | [`policy`], [`mod@env`], [`reward`], [`objective`], [`lm`], [`preference`] |
+//! | 0 | [`num`], [`rng`], [`error`], [`stats`], `jsonl` |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -42,6 +42,7 @@ pub mod env;
 pub mod error;
 pub mod exact;
 pub mod experiment;
+mod jsonl;
 pub mod lm;
 pub mod metrics;
 pub mod num;
@@ -51,5 +52,6 @@ pub mod policy;
 pub mod preference;
 pub mod record;
 pub mod report;
+pub mod reward;
 pub mod rng;
 pub mod stats;

@@ -4,6 +4,7 @@
 //! runs it to its end.
 
 mod epochs;
+mod lbfgs;
 mod learner;
 mod optimizer;
 mod policy_gradient;
@@ -15,7 +16,9 @@ mod rollout;
 mod score_regression;
 mod sft;
 mod trainee;
+mod verifier;
 
+pub use lbfgs::{Minimum, Stopping, lbfgs};
 pub use learner::{Learner, Step};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use policy_gradient::{
@@ -34,3 +37,7 @@ pub use rollout::Round;
 pub use score_regression::{Place, Rated, ScoreRegression, score_regression};
 pub use sft::{Sft, sft};
 pub use trainee::{Example, Trainee};
+pub use verifier::{
+    LogisticParams, MarkedSolution, Rollouts, Supervision, VerifierTraining, bisect_first_error, fit_outcome_linear,
+    fit_outcome_product, fit_process, fit_process_classes, fit_step_values, step_log_probs, train_verifier,
+};

@@ -37,6 +37,8 @@ pub(super) struct Part<'a> {
     pub(super) sequences: Range<usize>,
     /// The tokens of their completions.
     pub(super) choices: Choices,
+    /// Each sequence's first row.
+    starts: Vec<usize>,
     /// Each sequence's last row.
     ends: Vec<usize>,
     /// log π of these.
@@ -57,6 +59,17 @@ impl Part<'_> {
     /// What score head 0 says of each whole sequence, at its last token.
     pub(super) fn finals(&self) -> Result<Vec<f64>> {
         self.trainee.engine.scores(&self.trainee.params, 0, &self.ends)
+    }
+
+    /// The rows of some tokens of each sequence, `places` counted from its first token.
+    pub(super) fn rows_of(&self, places: &[&[usize]]) -> Vec<usize> {
+        let of = |(start, own): (&usize, &&[usize])| own.iter().map(|t| start + t).collect::<Vec<_>>();
+        self.starts.iter().zip(places).flat_map(of).collect()
+    }
+
+    /// What score head 0 says at some rows, rows × outputs.
+    pub(super) fn scores_at(&self, rows: &[usize]) -> Result<Vec<f64>> {
+        self.trainee.engine.scores(&self.trainee.params, 0, rows)
     }
 
     /// log π of each sequence's completion; `lengths` are their tokens.
@@ -85,6 +98,8 @@ pub(super) struct Weights {
     pub(super) values: Vec<f64>,
     /// On what it says at each sequence's last token.
     pub(super) finals: Vec<f64>,
+    /// Some rows, and the weights on what it says there, rows × outputs.
+    pub(super) at: (Vec<usize>, Vec<f64>),
 }
 
 impl Weights {
@@ -217,19 +232,21 @@ impl Trainee {
             self.engine.forward(&self.params, &batch, Keep::All)?;
             let log_probs = self.engine.log_probs(&self.params, &choices)?.to_vec();
             let (of_tokens, of_sequences) = (share(choices.len(), tokens), share(range.len(), sequences.len()));
-            let ends = batch.all_rows().map(|r| r.end - 1).collect();
-            let part = Part { sequences: range, choices, ends, log_probs, of_tokens, of_sequences, trainee: self };
+            let (starts, ends) = batch.all_rows().map(|r| (r.start, r.end - 1)).unzip();
+            let part =
+                Part { sequences: range, choices, starts, ends, log_probs, of_tokens, of_sequences, trainee: self };
             let (value, weights) = weigh(&part)?;
             loss += value;
             if !loss.is_finite() {
                 return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
             }
             let (rows, ends) = (part.choices.rows, part.ends);
-            let scores: Vec<Scores> = [(&rows, &weights.values), (&ends, &weights.finals)]
-                .into_iter()
-                .filter(|(_, weights)| !weights.is_empty())
-                .map(|(rows, weights)| Scores { head: 0, rows, weights })
-                .collect();
+            let scores: Vec<Scores> =
+                [(&rows, &weights.values), (&ends, &weights.finals), (&weights.at.0, &weights.at.1)]
+                    .into_iter()
+                    .filter(|(_, weights)| !weights.is_empty())
+                    .map(|(rows, weights)| Scores { head: 0, rows, weights })
+                    .collect();
             let signal = Signal {
                 log_probs: &weights.log_probs,
                 entropies: &weights.entropies,

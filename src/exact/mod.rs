@@ -8,6 +8,7 @@ mod bounds;
 mod chain;
 mod filtered;
 mod flow;
+mod information;
 mod logit_gradient;
 mod outputs;
 mod packed;
@@ -26,6 +27,7 @@ pub use filtered::{
     Filtered, NothingPasses, best_reward, expected_reward, filtered, mean_max_threshold, mixture, percentile_threshold,
 };
 pub use flow::{Crossing, Flow};
+pub use information::{information_ratio, outcome_information, process_information};
 pub use logit_gradient::{log_prob_gradient, policy_field, regularised_gradient, reward_std, softmax, value_gradient};
 pub use outputs::{entropy, kl, output_log_probs, total_variation};
 pub use product::Product;

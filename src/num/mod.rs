@@ -1,5 +1,6 @@
 //! Stable numerics on slices: log-space sums, softmax, norms, matrix products. All logarithms are natural.
 
+mod cholesky;
 pub(crate) mod eigen;
 mod exp;
 mod matmul;
@@ -8,6 +9,7 @@ mod planes;
 pub(crate) mod simd;
 mod softmax;
 
+pub use cholesky::inverse_diagonal;
 pub use exp::{exp_into, tanh_in_place};
 pub use matmul::{Element, Matrix, matmul};
 pub use planes::Window;
@@ -24,6 +26,11 @@ pub fn log_sigmoid(x: f64) -> f64 {
 pub fn sigmoid(x: f64) -> f64 {
     let e = (-x.abs()).exp();
     if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
+}
+
+/// log(1 − e^x) for x ≤ 0, without cancellation at either end; −∞ at 0.
+pub fn log_one_minus_exp(x: f64) -> f64 {
+    if x > -std::f64::consts::LN_2 { (-x.exp_m1()).ln() } else { (-x.exp()).ln_1p() }
 }
 
 /// The Euclidean norm, ‖a‖₂.

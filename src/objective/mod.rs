@@ -21,6 +21,7 @@ mod policy_gradient;
 mod ppo;
 mod preference;
 mod value;
+mod verifier;
 
 pub use advantage::{
     MovingAverage, batch_mean_advantages, dr_grpo_advantages, gae_advantages, grpo_advantages, grpo_batch_advantages,
@@ -47,6 +48,9 @@ pub use preference::{
     kto_loss, orpo_loss, simpo_loss, unlikelihood_loss, unweighted_dpo_loss,
 };
 pub use value::{clipped_value_loss, value_loss};
+pub use verifier::{
+    class_loss, class_of, cross_entropy_loss, outcome_product_loss, process_class_loss, process_loss, supervised_steps,
+};
 
 use std::ops::Range;
 

@@ -1,21 +1,39 @@
 //! What a reward model on features sees of a step.
 
-use super::{Act, Facts, Manner, Problem, Solution, Step};
+use super::{Act, Facts, Generator, Manner, Problem, Solution, Step};
 
 /// Features of a step that are 1; all others are 0.
-pub const ACTIVE: usize = 4;
+pub const ACTIVE: usize = 5;
 
-/// The numbering of features. Of a step: its operator and modulus; its fact; its fact with the claimed value; its manner. A step that
-/// restates has one of its own in the place of each of the first three. Nothing tells right from wrong without having been seen.
+/// The numbering of features. Of a step:
+///
+/// 1. its operator and modulus;
+/// 2. whether it claims what the generator itself would most often claim there;
+/// 3. its fact (modulus, operation, value before);
+/// 4. its fact with the claimed value;
+/// 5. its manner.
+///
+/// A step that restates has one of its own in the place of each of the first four. The second is what a reward model has that starts from
+/// the generator's weights: it knows what the generator knows and shares its misconceptions. Which of these beliefs are wrong, nothing says
+/// but labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Features {
     facts: Facts,
+    /// By fact: the generator's most frequent value.
+    beliefs: Vec<u8>,
 }
 
 impl Features {
-    /// Over these facts.
-    pub fn new(facts: &Facts) -> Self {
-        Self { facts: facts.clone() }
+    /// For a reward model that starts from this generator.
+    pub fn new(generator: &Generator) -> Self {
+        let facts = generator.facts().clone();
+        let beliefs = facts.all().map(|(modulus, operation, before)| {
+            let law = generator.law(modulus, operation, before);
+            // among equals the lowest
+            (0..modulus).rev().max_by(|a, b| law.probability(modulus, *a).total_cmp(&law.probability(modulus, *b)))
+        });
+        let beliefs = beliefs.map(|b| b.expect("a modulus has values")).collect();
+        Self { facts, beliefs }
     }
 
     /// How many there are.
@@ -23,9 +41,13 @@ impl Features {
         self.manners() + Manner::ALL.len()
     }
 
-    /// The first of the facts; the last before it is restating's group.
-    fn first_fact(&self) -> usize {
+    /// Disagrees, agrees, restates; before them stands restating's group.
+    fn agreement(&self) -> usize {
         self.facts.groups() + 1
+    }
+
+    fn first_fact(&self) -> usize {
+        self.agreement() + 3
     }
 
     fn first_pair(&self) -> usize {
@@ -41,13 +63,19 @@ impl Features {
         let manner = self.manners() + step.manner.index();
         let (facts, before, claimed) = (&self.facts, step.before, step.claimed);
         let active = match step.act {
-            Act::Apply(operation) => [
-                facts.group(modulus, operation.operator),
-                self.first_fact() + facts.fact(modulus, operation, before),
-                self.first_pair() + facts.pair(modulus, operation, before, claimed),
-                manner,
-            ],
-            Act::Restate => [self.first_fact() - 1, self.first_pair() - 1, self.manners() - 1, manner],
+            Act::Apply(operation) => {
+                let fact = facts.fact(modulus, operation, before);
+                [
+                    facts.group(modulus, operation.operator),
+                    self.agreement() + usize::from(self.beliefs[fact] == claimed),
+                    self.first_fact() + fact,
+                    self.first_pair() + facts.pair(modulus, operation, before, claimed),
+                    manner,
+                ]
+            }
+            Act::Restate => {
+                [self.agreement() - 1, self.agreement() + 2, self.first_pair() - 1, self.manners() - 1, manner]
+            }
         };
         active.map(|i| i as u32)
     }

@@ -37,8 +37,8 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
-            slip: [0.02, 0.03, 0.05, 0.05],
-            misconceived: [0.06, 0.09, 0.15, 0.15],
+            slip: [0.04, 0.06, 0.1, 0.1],
+            misconceived: [0.08, 0.12, 0.2, 0.2],
             by_modulus: 1.0,
             weakest: 0.2,
             strongest: 0.9,

@@ -115,20 +115,30 @@ fn halves_share_no_problem() {
     assert!(few.draw_different(100, Split::Train, &mut rng).is_err());
 }
 
-/// A step has [`ACTIVE`] different features within their number, and only the pair tells the claimed value.
+/// A step has [`ACTIVE`] different features within their number; only belief and pair tell the claimed value.
 #[test]
 fn features_of_steps() {
     let (generator, mut rng) = generator(Rates::default());
-    let features = Features::new(generator.facts());
+    let features = Features::new(&generator);
     for problem in mix([1.0; 4]).draw_different(200, Split::Train, &mut rng).expect("so many") {
         for step in &generator.sample(&problem, &mut rng).steps {
             let active = features.of_step(problem.modulus, step);
-            assert!(active.is_sorted_by(|a, b| a < b) && (active[3] as usize) < features.count());
+            assert!(active.is_sorted_by(|a, b| a < b) && (active[4] as usize) < features.count());
             let other = Step { claimed: (step.claimed + 1) % problem.modulus, ..*step };
             let changed = features.of_step(problem.modulus, &other);
-            assert_eq!([active[0], active[1], active[3]], [changed[0], changed[1], changed[3]]);
-            assert_eq!(active[2] == changed[2], step.act == Act::Restate);
+            assert_eq!([active[0], active[2], active[4]], [changed[0], changed[2], changed[4]]);
+            assert_eq!(active[3] == changed[3], step.act == Act::Restate);
         }
+    }
+    // one believed value per fact, and it is the most likely one
+    for (modulus, operation, before) in generator.facts().all() {
+        let law = generator.law(modulus, operation, before);
+        let step = |claimed| Step { before, act: Act::Apply(operation), claimed, manner: Manner::Plain };
+        let belief = |claimed: &u8| features.of_step(modulus, &step(*claimed))[1];
+        let agreeing = (0..modulus).map(|c| belief(&c)).max();
+        let believed: Vec<u8> = (0..modulus).filter(|c| Some(belief(c)) == agreeing).collect();
+        assert_eq!(believed.len(), 1);
+        assert!((0..modulus).all(|c| law.probability(modulus, c) <= law.probability(modulus, believed[0])));
     }
 }
 

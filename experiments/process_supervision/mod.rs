@@ -1,0 +1,14 @@
+//! Lightman et al., *Let's Verify Step by Step*, arXiv:2305.20050: process against outcome supervision.
+//!
+//! One file per figure, table or theorem; beside them the set-up that at least two of them share: chains of modular arithmetic, in which
+//! every step can be checked, written by a generator whose error rates are known.
+//!
+//! A reward model that knew the right answers could not be beaten at choosing right answers: what is compared is what reward models *learn*
+//! from finite labels.
+
+// figures
+pub(crate) mod information;
+
+// shared set-up
+mod models;
+mod world;
