@@ -7,8 +7,10 @@
 //! from finite labels.
 
 // figures
+pub(crate) mod alignment_tax;
 pub(crate) mod information;
 
 // shared set-up
 mod models;
 mod world;
+mod writer;
