@@ -114,6 +114,11 @@ impl Labelled {
         self.solutions.iter().enumerate().map(right).collect()
     }
 
+    /// Whether no step of a solution is wrong.
+    pub(crate) fn is_valid(&self, i: usize) -> bool {
+        self.solutions[i].first_error(self.problem(i)).is_none()
+    }
+
     pub(crate) fn fit(&self, world: &World, labels: Labels, logistic: &LogisticParams) -> Result<Model> {
         let seen = self.seen(&world.features())?;
         Ok(match labels {
