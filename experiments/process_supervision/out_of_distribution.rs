@@ -142,11 +142,11 @@ impl Experiment for OutOfDistribution {
         };
         match profile {
             Profile::Smoke => Params {
-                world: WorldParams { train_problems: 200, test_problems: 2, ..p.world },
-                many_solutions: 12,
+                world: WorldParams { train_problems: 100, test_problems: 2, ..p.world },
+                many_solutions: 8,
                 candidates: 120,
                 trials: 10,
-                problems: 30,
+                problems: 20,
                 ..p
             },
             Profile::Paper => p,

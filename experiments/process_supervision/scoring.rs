@@ -101,7 +101,7 @@ impl Experiment for Scoring {
         let (step_rates, longest) = (vec![0.8, 0.9, 0.97], 20);
         match profile {
             Profile::Smoke => Params {
-                world: WorldParams { train_problems: 200, test_problems: 40, ..world },
+                world: WorldParams { train_problems: 100, test_problems: 30, ..world },
                 training,
                 candidates: 200,
                 draws: vec![10, 50, 200],

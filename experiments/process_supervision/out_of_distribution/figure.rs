@@ -54,10 +54,10 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
                 x: axis(),
                 y: Axis { label: "share of problems solved".into(), range: Some((0.0, 1.0)), ..Axis::default() },
                 layers: vec![
+                    bars("process", "process"),
+                    bars("outcome", "outcome"),
                     bars("majority", "majority"),
                     bars("linear", "linear outcome"),
-                    bars("outcome", "outcome"),
-                    bars("process", "process"),
                 ],
             },
             Panel {

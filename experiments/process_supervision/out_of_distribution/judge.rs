@@ -22,8 +22,8 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
     let less = |a: &'static str, b: &'static str| mean_interval(&by_seed(rows, |g| outside(g, a) - outside(g, b)));
     let drop = |g: &[&Record<Row>], method: &str| at(g, "training", method) - outside(g, method);
     let on = |set: &'static str| by_seed(rows, move |g| at(g, set, "process") - at(g, set, "outcome"));
-    let claim = |id: &str, statement: &str, source: &str, statistic: String, estimate: Estimate| {
-        Check::new(Kind::Claim, id, statement, source, statistic, estimate, Criterion::AtLeast(0.0))
+    let claim = |id: &str, statement: &str, source: &str, statistic: String, estimate: Estimate, least: f64| {
+        Check::new(Kind::Claim, id, statement, source, statistic, estimate, Criterion::AtLeast(least))
     };
     vec![
         claim(
@@ -32,6 +32,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             TABLE,
             format!("share solved at N = {n}, mean over the four: process less outcome"),
             less("process", "outcome"),
+            0.0,
         )
         .paper(PaperNumber::SecondHand(0.091)),
         claim(
@@ -40,14 +41,16 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             TABLE,
             format!("share solved at N = {n}, mean over the four: outcome less majority"),
             less("outcome", "majority"),
+            0.0,
         )
         .paper(PaperNumber::SecondHand(0.025)),
         claim(
             "process_ahead_on_each",
-            "on each of them the process model is ahead of the outcome model",
-            TABLE,
+            "on each of them the process model is at least as good as the outcome model",
+            "arXiv:2305.20050, Table 1; tolerance of rounding ours",
             format!("share solved at N = {n}: process less outcome, mean over seeds: the smallest over the four"),
             smallest(OUTSIDE.map(|set| mean(&on(set)))),
+            -1e-6,
         ),
         claim(
             "process_drops_no_more",
@@ -57,6 +60,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
                 "share solved at N = {n} on training-like problems less the mean over the four: outcome's drop less process's"
             ),
             mean_interval(&by_seed(rows, |g| drop(g, "outcome") - drop(g, "process"))),
+            0.0,
         ),
         claim(
             "process_beats_outcome_with_more",
@@ -64,6 +68,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             TABLE,
             format!("share solved at N = {n}, mean over the four: process less outcome model with more solutions"),
             less("process", "outcome_many"),
+            0.0,
         )
         .paper(PaperNumber::SecondHand(0.091)),
         Check::new(
