@@ -118,7 +118,7 @@ impl Experiment for StepValues {
             Profile::Smoke => Params {
                 world: WorldParams { train_problems: 150, test_problems: 40, ..world },
                 training,
-                rollouts: vec![1, 4, 16],
+                rollouts: vec![1, 4, 16, 64],
                 candidates: 100,
                 n: 100,
                 bins: 5,

@@ -50,16 +50,18 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             layers: Score::ALL.map(line).into(),
         }
     };
-    let mut by_n = against_n("Share solved", "share of problems solved", |r| r.solved);
-    by_n.layers.push(Layer::Horizontal { label: "paper's best: 0.782 (reported second-hand)".into(), y: 0.782 });
     Chart {
         title: "From steps to a score".into(),
         subtitle: format!(
             "One process model with three classes per seed, six scores; means over {} seeds, exact over all draws of N of the pool. Right: \
-             solutions of the training problems without a wrong step.",
+             solutions of the training problems without a wrong step. With neutral as negative the three scores choose alike.",
             seeds(rows).len()
         ),
-        panels: vec![by_n, against_n("What is chosen", "steps less the candidates' mean", |r| r.longer), with_length],
+        panels: vec![
+            against_n("Share solved", "share of problems solved", |r| r.solved),
+            against_n("What is chosen", "steps less the candidates' mean", |r| r.longer),
+            with_length,
+        ],
         columns: 3,
     }
 }
