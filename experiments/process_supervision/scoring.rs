@@ -170,7 +170,7 @@ impl Experiment for Scoring {
 fn chains(p: &Params, params: &WorldParams, part: &str, ctx: &Context) -> Result<Vec<Row>> {
     let world = params.world(ctx)?;
     let data = Labelled::draw(&world, &world.train, p.training.solutions, &mut ctx.stream("labelled"));
-    let model = fit_process_classes(&data.seen(&world.features())?, &data.labels(), &p.training.logistic)?;
+    let model = fit_process_classes(&data.seen(&world.features())?, &data.labels(), &p.training.logistic())?;
     let candidates = pools::draw(&world, &world.test, p.candidates, &mut ctx.stream("candidates"))?;
     let mut rows = Vec::new();
     for score in Score::ALL {

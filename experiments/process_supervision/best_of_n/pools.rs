@@ -117,7 +117,7 @@ fn shuffled(p: &Params, ctx: &Context, world: &World, candidates: &[Candidates])
     let data = Labelled::draw(world, &world.train, p.training.solutions, &mut rng);
     let labels = data.labels();
     let dealt: Vec<i8> = rng.permutation(labels.len()).into_iter().map(|i| labels[i]).collect();
-    let model = fit_process(&data.seen(&world.features())?, &dealt, Neutral::Positive, &p.training.logistic)?;
+    let model = fit_process(&data.seen(&world.features())?, &dealt, Neutral::Positive, &p.training.logistic())?;
     Ok(pools::score(candidates, |seen| model.scores(seen, Score::Product)))
 }
 

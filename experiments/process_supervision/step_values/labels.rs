@@ -82,7 +82,7 @@ pub(super) fn rolled_out(p: &Params, k: usize, ctx: &Context) -> Result<Vec<Row>
     }
     let mut rows = vec![soft_row(&setup, k, &soft), hard_row(&setup, k, &hard)];
     rows.extend(bins(p, &setup, k, &soft));
-    let logistic = &p.training.logistic;
+    let logistic = &p.training.logistic();
     rows.push(setup.choice(p, "soft", k, &fit_step_values(&setup.seen, &soft, &[], logistic)?));
     rows.push(setup.choice(p, "hard", k, &fit_process(&setup.seen, &hard, Neutral::Positive, logistic)?));
     let dealt: Vec<f64> = rng.permutation(soft.len()).into_iter().map(|i| soft[i]).collect();
@@ -151,7 +151,7 @@ fn bins(p: &Params, setup: &Setup, k: usize, soft: &[f64]) -> Vec<Row> {
 
 pub(super) fn reference(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let setup = Setup::new(p, ctx)?;
-    let logistic = &p.training.logistic;
+    let logistic = &p.training.logistic();
     let (seen, data) = (&setup.seen, &setup.data);
     // rounding may leave a value a little above 1
     let values: Vec<f64> = setup.values.iter().map(|q| q.clamp(0.0, 1.0)).collect();
