@@ -54,6 +54,11 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::selection_control::SelectionControl>(),
         entry::<process_supervision::information::Information>(),
         entry::<process_supervision::alignment_tax::AlignmentTax>(),
+        entry::<process_supervision::best_of_n::BestOfN>(),
+        entry::<process_supervision::scoring::Scoring>(),
+        entry::<process_supervision::out_of_distribution::OutOfDistribution>(),
+        entry::<process_supervision::difficulty::Difficulty>(),
+        entry::<process_supervision::step_values::StepValues>(),
     ]
 }
 

@@ -8,9 +8,15 @@
 
 // figures
 pub(crate) mod alignment_tax;
+pub(crate) mod best_of_n;
+pub(crate) mod difficulty;
 pub(crate) mod information;
+pub(crate) mod out_of_distribution;
+pub(crate) mod scoring;
+pub(crate) mod step_values;
 
 // shared set-up
 mod models;
+mod pools;
 mod world;
 mod writer;
