@@ -53,6 +53,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::filters::Filters>(),
         entry::<rest::selection_control::SelectionControl>(),
         entry::<process_supervision::information::Information>(),
+        entry::<process_supervision::supervision::Supervision>(),
     ]
 }
 

@@ -8,6 +8,8 @@
 
 // figures
 pub(crate) mod information;
+pub(crate) mod supervision;
 
 // shared set-up
+mod labelled;
 mod world;

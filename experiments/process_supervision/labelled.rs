@@ -1,0 +1,249 @@
+//! Solutions with labels, and the reward models that are learned from them.
+
+use super::world::{World, pool};
+use rewardlab::algorithm::{LogisticParams, Stopping, fit_outcome_linear, fit_outcome_product, fit_process};
+use rewardlab::env::StepLabel;
+use rewardlab::env::arithmetic::{Features, Problem, Solution};
+use rewardlab::error::{Error, Result};
+use rewardlab::metrics::selection::Pool;
+use rewardlab::reward::{Neutral, OutcomeModel, Score, Solutions, StepModel};
+use rewardlab::rng::Stream;
+use rewardlab::stats::mean;
+
+/// Solutions as a reward model sees them, and what is said of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Labelled {
+    pub(crate) solutions: Solutions,
+    /// Of every step of all solutions; true labels, unless a model gave them.
+    pub(crate) labels: Vec<StepLabel>,
+    /// By a check of the final answer.
+    pub(crate) right: Vec<bool>,
+    /// Which problem each is of.
+    pub(crate) problems: Vec<usize>,
+}
+
+impl Labelled {
+    /// None yet.
+    pub(crate) fn new(features: &Features) -> Self {
+        Self { solutions: Solutions::new(features.count()), labels: vec![], right: vec![], problems: vec![] }
+    }
+
+    /// Adds a solution of problem number `number`.
+    ///
+    /// # Errors
+    /// A step that has no features.
+    pub(crate) fn push(
+        &mut self,
+        features: &Features,
+        number: usize,
+        problem: &Problem,
+        solution: &Solution,
+    ) -> Result<()> {
+        self.solutions.push(solution.steps.iter().map(|s| features.of_step(problem.modulus, s)))?;
+        self.labels.extend(solution.labels(problem));
+        self.right.push(solution.is_right(problem));
+        self.problems.push(number);
+        Ok(())
+    }
+
+    /// `count` finished solutions of each training problem, problem by problem. Unfinished ones have no outcome to be labelled; they are
+    /// few, and drawn anew.
+    ///
+    /// # Errors
+    /// A problem of which hardly any solution comes to its end.
+    pub(crate) fn sample(world: &World, count: usize, rng: &mut Stream) -> Result<Self> {
+        let features = world.features();
+        let mut all = Self::new(&features);
+        for (number, problem) in world.train.iter().enumerate() {
+            let mut drawn = 0;
+            for _ in 0..100 * count + 1000 {
+                if drawn == count {
+                    break;
+                }
+                let solution = world.generator.sample(problem, rng);
+                if solution.answer.is_some() {
+                    all.push(&features, number, problem, &solution)?;
+                    drawn += 1;
+                }
+            }
+            if drawn < count {
+                return Err(Error::Numeric("hardly any solution of a problem comes to its end".into()));
+            }
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.right.len()
+    }
+
+    /// The labels of one solution's steps.
+    pub(crate) fn labels_of(&self, i: usize) -> &[StepLabel] {
+        &self.labels[self.solutions.steps_of(i)]
+    }
+
+    /// Whether no step of a solution is labelled wrong.
+    pub(crate) fn all_valid(&self, i: usize) -> bool {
+        self.labels_of(i).iter().all(|l| *l != StepLabel::Negative)
+    }
+
+    /// How many steps are labelled: up to each solution's first wrong one.
+    pub(crate) fn supervised(&self) -> usize {
+        (0..self.len()).map(|i| rewardlab::env::supervised(self.labels_of(i))).sum()
+    }
+
+    /// Some of them.
+    pub(crate) fn select(&self, which: &[usize]) -> Self {
+        let labels = which.iter().flat_map(|i| self.labels_of(*i).iter().copied()).collect();
+        Self {
+            solutions: self.solutions.select(which.iter().copied()),
+            labels,
+            right: which.iter().map(|i| self.right[*i]).collect(),
+            problems: which.iter().map(|i| self.problems[*i]).collect(),
+        }
+    }
+
+    /// Adds all of another.
+    ///
+    /// # Errors
+    /// Other features.
+    pub(crate) fn extend(&mut self, other: &Self) -> Result<()> {
+        self.solutions.extend(&other.solutions)?;
+        self.labels.extend_from_slice(&other.labels);
+        self.right.extend_from_slice(&other.right);
+        self.problems.extend_from_slice(&other.problems);
+        Ok(())
+    }
+}
+
+/// What labels there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Teaching {
+    /// (i) of every step, up to the first wrong one.
+    Process,
+    /// (ii) of the outcome: right iff no step is labelled wrong.
+    Outcome,
+    /// (iii) of the outcome: right iff the final answer is.
+    Answer,
+}
+
+impl Teaching {
+    pub(crate) const ALL: [Self; 3] = [Self::Process, Self::Outcome, Self::Answer];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Outcome => "outcome",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// What a model says of a solution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Π σ of its steps: the same for all supervision.
+    Product,
+    /// σ of a sum over its steps: outcome models as they usually are.
+    Linear,
+}
+
+impl Form {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Linear => "linear",
+        }
+    }
+}
+
+/// A learned reward model.
+#[derive(Clone, Debug)]
+pub(crate) enum Model {
+    Steps(StepModel),
+    Whole(OutcomeModel),
+}
+
+impl Model {
+    /// The score of each solution: the larger the better.
+    pub(crate) fn scores(&self, solutions: &Solutions) -> Vec<f64> {
+        match self {
+            Self::Steps(model) => model.scores(solutions, Score::Product),
+            Self::Whole(model) => model.log_odds(solutions),
+        }
+    }
+}
+
+/// The settings of a fit with this precision of the prior.
+pub(crate) fn settings(precision: f64) -> LogisticParams {
+    LogisticParams { precision, bias: true, stopping: Stopping { tolerance: 1e-5, steps: 300 } }
+}
+
+/// Learns a reward model. A process model has the product form, whatever is asked for.
+///
+/// # Errors
+/// Nothing to learn from.
+pub(crate) fn learn(data: &Labelled, teaching: Teaching, form: Form, precision: f64) -> Result<Model> {
+    let settings = settings(precision);
+    let target = |i: usize| match teaching {
+        Teaching::Answer => data.right[i],
+        Teaching::Process | Teaching::Outcome => data.all_valid(i),
+    };
+    let targets = || (0..data.len()).map(|i| f64::from(u8::from(target(i)))).collect::<Vec<f64>>();
+    Ok(match (teaching, form) {
+        (Teaching::Process, _) => {
+            Model::Steps(fit_process(&data.solutions, &data.labels, Neutral::Positive, &settings)?)
+        }
+        (_, Form::Product) => Model::Steps(fit_outcome_product(&data.solutions, &targets(), &[], 0.0, &settings)?),
+        (_, Form::Linear) => Model::Whole(fit_outcome_linear(&data.solutions, &targets(), &[], &settings)?),
+    })
+}
+
+/// Candidates of the test problems.
+#[derive(Debug)]
+pub(crate) struct TestPools {
+    /// Problem by problem.
+    pub(crate) solutions: Solutions,
+    pub(crate) pools: Vec<Pool>,
+}
+
+impl TestPools {
+    /// `count` solutions of each test problem, unfinished ones included.
+    ///
+    /// # Errors
+    /// A step that has no features.
+    pub(crate) fn sample(world: &World, count: usize, rng: &mut Stream) -> Result<Self> {
+        let features = world.features();
+        let (mut all, mut pools) = (Solutions::new(features.count()), Vec::new());
+        for problem in &world.test {
+            let solutions = world.sample(problem, count, rng);
+            for solution in &solutions {
+                all.push(solution.steps.iter().map(|s| features.of_step(problem.modulus, s)))?;
+            }
+            pools.push(pool(problem, &solutions));
+        }
+        Ok(Self { solutions: all, pools })
+    }
+
+    /// The share of problems that are solved when the best-scored of N candidates is taken, for each N: exact over all draws from the pools.
+    pub(crate) fn best_of_n(&self, scores: &[f64], draws: &[u32]) -> Vec<f64> {
+        let mut rest = scores;
+        let of_pool = |pool: &Pool| {
+            let (own, after) = rest.split_at(pool.len());
+            rest = after;
+            pool.best_of_n(own, draws)
+        };
+        mean_columns(&self.pools.iter().map(of_pool).collect::<Vec<_>>())
+    }
+
+    /// The share that has some right candidate among N.
+    pub(crate) fn pass_at_n(&self, draws: &[u32]) -> Vec<f64> {
+        mean_columns(&self.pools.iter().map(|p| p.pass_at_n(draws)).collect::<Vec<_>>())
+    }
+}
+
+/// The mean over rows of each column.
+pub(crate) fn mean_columns(rows: &[Vec<f64>]) -> Vec<f64> {
+    let columns = rows.first().map_or(0, Vec::len);
+    (0..columns).map(|c| mean(&rows.iter().map(|r| r[c]).collect::<Vec<_>>())).collect()
+}
