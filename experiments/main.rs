@@ -54,6 +54,9 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::selection_control::SelectionControl>(),
         entry::<process_supervision::information::Information>(),
         entry::<process_supervision::supervision::Supervision>(),
+        entry::<process_supervision::active_learning::ActiveLearning>(),
+        entry::<process_supervision::iterations::Iterations>(),
+        entry::<process_supervision::first_error::FirstError>(),
     ]
 }
 

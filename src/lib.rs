@@ -30,7 +30,7 @@
 //! | 3 | [`algorithm`], which reports through [`metrics`] |
 //! | 2 | [`exact`] (no loop computes with it, nor it with a loop: each is the other's oracle) |
 //! | 1 | [`policy`], [`mod@env`], [`reward`], [`objective`], [`lm`], [`preference`] |
-//! | 0 | [`num`], [`rng`], [`error`], [`stats`] |
+//! | 0 | [`num`], [`rng`], [`error`], [`stats`], `jsonl` |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -42,6 +42,7 @@ pub mod env;
 pub mod error;
 pub mod exact;
 pub mod experiment;
+mod jsonl;
 pub mod lm;
 pub mod metrics;
 pub mod num;

@@ -12,9 +12,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("env", &["error", "num", "rng"]),
     ("lm", &["error", "num", "rng"]),
     ("objective", &["error", "num"]),
-    ("preference", &["error", "num", "rng"]),
+    ("jsonl", &["error"]),
+    ("preference", &["error", "jsonl", "num", "rng"]),
     ("policy", &["env", "error", "lm", "num", "rng"]),
-    ("reward", &["env", "error", "num"]),
+    ("reward", &["env", "error", "jsonl", "num"]),
     ("exact", &["env", "error", "num", "policy"]),
     ("metrics", &["env", "exact", "num", "objective", "policy", "rng", "stats"]),
     ("algorithm", &["env", "error", "lm", "metrics", "num", "objective", "policy", "reward", "rng", "stats"]),
@@ -22,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plot", &["error"]),
     ("report", &["error", "record", "stats"]),
     ("experiment", &["error", "plot", "record", "report", "rng"]),
-    ("cli", &["error", "experiment", "plot", "preference", "record", "report"]),
+    ("cli", &["error", "experiment", "plot", "preference", "record", "report", "reward"]),
 ];
 
 const LONGEST_FILE: usize = 600;

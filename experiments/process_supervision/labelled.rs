@@ -1,14 +1,17 @@
-//! Solutions with labels, and the reward models that are learned from them.
+//! Solutions with labels of several kinds and of several labellers, and the reward models that are learned from them.
 
+use super::models::{Model, push};
 use super::world::{World, pool};
 use rewardlab::algorithm::{LogisticParams, Stopping, fit_outcome_linear, fit_outcome_product, fit_process};
 use rewardlab::env::StepLabel;
 use rewardlab::env::arithmetic::{Features, Problem, Solution};
 use rewardlab::error::{Error, Result};
 use rewardlab::metrics::selection::Pool;
-use rewardlab::reward::{Neutral, OutcomeModel, Score, Solutions, StepModel};
+use rewardlab::reward::{Neutral, Solutions};
 use rewardlab::rng::Stream;
 use rewardlab::stats::mean;
+use std::collections::HashSet;
+use std::ops::Range;
 
 /// Solutions as a reward model sees them, and what is said of them.
 #[derive(Clone, Debug)]
@@ -39,22 +42,22 @@ impl Labelled {
         problem: &Problem,
         solution: &Solution,
     ) -> Result<()> {
-        self.solutions.push(solution.steps.iter().map(|s| features.of_step(problem.modulus, s)))?;
+        push(&mut self.solutions, features, problem, solution)?;
         self.labels.extend(solution.labels(problem));
         self.right.push(solution.is_right(problem));
         self.problems.push(number);
         Ok(())
     }
 
-    /// `count` finished solutions of each training problem, problem by problem. Unfinished ones have no outcome to be labelled; they are
-    /// few, and drawn anew.
+    /// `count` finished solutions of each problem, problem by problem. Unfinished ones have no outcome to be labelled; they are few, and
+    /// drawn anew.
     ///
     /// # Errors
     /// A problem of which hardly any solution comes to its end.
-    pub(crate) fn sample(world: &World, count: usize, rng: &mut Stream) -> Result<Self> {
+    pub(crate) fn sample(world: &World, problems: &[Problem], count: usize, rng: &mut Stream) -> Result<Self> {
         let features = world.features();
         let mut all = Self::new(&features);
-        for (number, problem) in world.train.iter().enumerate() {
+        for (number, problem) in problems.iter().enumerate() {
             let mut drawn = 0;
             for _ in 0..100 * count + 1000 {
                 if drawn == count {
@@ -87,9 +90,35 @@ impl Labelled {
         self.labels_of(i).iter().all(|l| *l != StepLabel::Negative)
     }
 
+    /// The first step of a solution that is labelled wrong.
+    pub(crate) fn first_error(&self, i: usize) -> Option<usize> {
+        self.labels_of(i).iter().position(|l| *l == StepLabel::Negative)
+    }
+
     /// How many steps are labelled: up to each solution's first wrong one.
     pub(crate) fn supervised(&self) -> usize {
         (0..self.len()).map(|i| rewardlab::env::supervised(self.labels_of(i))).sum()
+    }
+
+    /// Of the supervised steps the share that is not labelled wrong.
+    pub(crate) fn steps_right(&self) -> f64 {
+        let wrong = (0..self.len()).filter(|i| !self.all_valid(*i)).count();
+        1.0 - wrong as f64 / self.supervised().max(1) as f64
+    }
+
+    /// The share of solutions that are not copies, step by step, of others of the same problem.
+    pub(crate) fn different(&self) -> f64 {
+        let text = |i: usize| -> (usize, Vec<&[u32]>) {
+            (self.problems[i], self.solutions.steps_of(i).map(|t| self.solutions.active(t)).collect())
+        };
+        let seen: HashSet<_> = (0..self.len()).map(text).collect();
+        seen.len() as f64 / self.len().max(1) as f64
+    }
+
+    /// Every label at another step, drawn at random: their shares stay.
+    pub(crate) fn shuffled(&self, rng: &mut Stream) -> Self {
+        let order = rng.permutation(self.labels.len());
+        Self { labels: order.into_iter().map(|t| self.labels[t]).collect(), ..self.clone() }
     }
 
     /// Some of them.
@@ -101,6 +130,21 @@ impl Labelled {
             right: which.iter().map(|i| self.right[*i]).collect(),
             problems: which.iter().map(|i| self.problems[*i]).collect(),
         }
+    }
+
+    /// `count` of these solutions of one problem: four fifths of them the most convincing ones (with the highest scores) that end wrong, the others the
+    /// most convincing of the rest; where too few end wrong the rest has their places. Among equals the first.
+    pub(crate) fn convincing(&self, of_problem: Range<usize>, scores: &[f64], count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = of_problem.collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        let wanted = (WRONG_SHARE * count as f64).round() as usize;
+        let (wrong, right): (Vec<usize>, Vec<usize>) = order.iter().partition(|i| !self.right[**i]);
+        let mut chosen: Vec<usize> = wrong.iter().copied().take(wanted).collect();
+        // the rest: what ends right and what is left of the others, by score
+        let mut rest: Vec<usize> = wrong.into_iter().skip(wanted).chain(right).collect();
+        rest.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        chosen.extend(rest.into_iter().take(count - chosen.len()));
+        chosen
     }
 
     /// Adds all of another.
@@ -115,6 +159,9 @@ impl Labelled {
         Ok(())
     }
 }
+
+/// Of the solutions that are chosen for labelling, the share that should end wrong.
+const WRONG_SHARE: f64 = 0.8;
 
 /// What labels there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,23 +200,6 @@ impl Form {
         match self {
             Self::Product => "product",
             Self::Linear => "linear",
-        }
-    }
-}
-
-/// A learned reward model.
-#[derive(Clone, Debug)]
-pub(crate) enum Model {
-    Steps(StepModel),
-    Whole(OutcomeModel),
-}
-
-impl Model {
-    /// The score of each solution: the larger the better.
-    pub(crate) fn scores(&self, solutions: &Solutions) -> Vec<f64> {
-        match self {
-            Self::Steps(model) => model.scores(solutions, Score::Product),
-            Self::Whole(model) => model.log_odds(solutions),
         }
     }
 }
@@ -218,7 +248,7 @@ impl TestPools {
         for problem in &world.test {
             let solutions = world.sample(problem, count, rng);
             for solution in &solutions {
-                all.push(solution.steps.iter().map(|s| features.of_step(problem.modulus, s)))?;
+                push(&mut all, &features, problem, solution)?;
             }
             pools.push(pool(problem, &solutions));
         }

@@ -7,9 +7,13 @@
 //! from finite labels.
 
 // figures
+pub(crate) mod active_learning;
+pub(crate) mod first_error;
 pub(crate) mod information;
+pub(crate) mod iterations;
 pub(crate) mod supervision;
 
 // shared set-up
 mod labelled;
+mod models;
 mod world;

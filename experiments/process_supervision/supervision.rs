@@ -151,7 +151,7 @@ impl Experiment for Supervision {
             draws: [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().filter(|n| *n <= most).collect(),
             pool,
             trials: 100,
-            precision: 1.0,
+            precision: 0.5,
             large: LargeParams { per_problem: large, threshold: 0.2 },
         }
     }
@@ -207,13 +207,7 @@ impl Experiment for Supervision {
                 learned(p, &world, labeller, &[(teaching, form)], &row, ctx)
             }
             Cell::OneStep => {
-                let mut setup = p.world.clone();
-                setup.mix.lengths = (1, 1);
-                setup.rates.restating = 0.0;
-                // there are not so many different problems of one step
-                setup.train_problems = setup.train_problems.min(300);
-                setup.test_problems = setup.test_problems.min(60);
-                let world = setup.world(ctx)?;
+                let world = p.world.one_step().world(ctx)?;
                 let row = Row { part: "one_step".into(), ..Row::default() };
                 let kinds = Teaching::ALL.map(|t| (t, Form::Product));
                 learned(p, &world, Labeller::Truth, &kinds, &row, ctx)
@@ -241,11 +235,11 @@ fn learned(
     ctx: &Context,
 ) -> Result<Vec<Row>> {
     let most = p.per_problem.last().copied().unwrap_or(0);
-    let truth = Labelled::sample(world, most, &mut ctx.shared_stream("samples"))?;
+    let truth = Labelled::sample(world, &world.train, most, &mut ctx.shared_stream("samples"))?;
     let data = match labeller {
         Labeller::Truth => truth.clone(),
         Labeller::Model => by_model(p, world, &truth, ctx)?,
-        Labeller::Shuffled => shuffled(&truth, ctx),
+        Labeller::Shuffled => truth.shuffled(&mut ctx.stream("shuffle")),
     };
     let test = TestPools::sample(world, p.pool, &mut ctx.shared_stream("candidates"))?;
     let mut rows = Vec::new();
@@ -285,19 +279,14 @@ fn wrong_labels(own: &Labelled, truth: &Labelled, teaching: Teaching) -> f64 {
 
 /// The same solutions, labelled by a process model that learned from others.
 fn by_model(p: &Params, world: &World, truth: &Labelled, ctx: &Context) -> Result<Labelled> {
-    let others = Labelled::sample(world, p.large.per_problem, &mut ctx.shared_stream("samples of the large model"))?;
+    let mut rng = ctx.shared_stream("samples of the large model");
+    let others = Labelled::sample(world, &world.train, p.large.per_problem, &mut rng)?;
     let large = fit_process(&others.solutions, &others.labels, Neutral::Positive, &settings(p.precision))?;
     let label = |log_right: f64| {
         if -log_right.exp_m1() > p.large.threshold { StepLabel::Negative } else { StepLabel::Positive }
     };
     let labels = large.log_right(&truth.solutions).into_iter().map(label).collect();
     Ok(Labelled { labels, ..truth.clone() })
-}
-
-/// Every label at another step, drawn at random: their shares stay.
-fn shuffled(truth: &Labelled, ctx: &Context) -> Labelled {
-    let order = ctx.stream("shuffle").permutation(truth.labels.len());
-    Labelled { labels: order.into_iter().map(|t| truth.labels[t]).collect(), ..truth.clone() }
 }
 
 fn baselines(p: &Params, ctx: &Context) -> Result<Vec<Row>> {

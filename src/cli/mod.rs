@@ -7,6 +7,7 @@ mod merge;
 mod preferences;
 mod report;
 mod run;
+mod steps;
 mod verify;
 
 use crate::error::Error;
@@ -54,6 +55,8 @@ enum Command {
     Verify(verify::Args),
     /// Check a file of preferences and say what is in it
     Preferences(preferences::Args),
+    /// Check a file of labelled steps and say what is in it
+    Steps(steps::Args),
 }
 
 /// The whole program, given its experiments; the binary's `main` is this call.
@@ -70,6 +73,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Diff(args)) => diff::execute(&args),
         Some(Command::Verify(args)) => verify::execute(&args, registry),
         Some(Command::Preferences(args)) => preferences::execute(&args),
+        Some(Command::Steps(args)) => steps::execute(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -1,0 +1,81 @@
+//! Files with one JSON object per line. What is wrong with one is said with its line.
+
+use crate::error::{Error, Result};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+/// What `parse` makes of each line's object; blank lines are left out.
+pub(crate) fn read<T>(path: &Path, mut parse: impl FnMut(&Map<String, Value>) -> Result<T, String>) -> Result<Vec<T>> {
+    let mut file = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
+    let (mut found, mut bytes, mut number) = (Vec::new(), Vec::new(), 0_u64);
+    loop {
+        bytes.clear();
+        number += 1;
+        if file.read_until(b'\n', &mut bytes).map_err(|e| Error::io(path, e))? == 0 {
+            break;
+        }
+        let parsed = object(&bytes, number == 1).and_then(|line| line.as_ref().map(&mut parse).transpose());
+        match parsed {
+            Ok(None) => {}
+            Ok(Some(value)) => found.push(value),
+            Err(message) => return Err(Error::content(path, format!("line {number}"), message)),
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::content(path, "line 1", "the file holds no example"));
+    }
+    Ok(found)
+}
+
+/// A line's object; none on a blank line. A byte-order mark may stand before the first.
+fn object(bytes: &[u8], first: bool) -> Result<Option<Map<String, Value>>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|e| format!("byte {} is not UTF-8", e.valid_up_to() + 1))?;
+    let text = if first { text.trim_start_matches('\u{feff}') } else { text };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_str(text.trim_end()) {
+        Ok(Value::Object(map)) => Ok(Some(map)),
+        Ok(other) => Err(format!("{} is not an object", short(&other))),
+        Err(e) => Err(format!("not JSON at column {}: {}", e.column(), reason(&e))),
+    }
+}
+
+/// `serde_json`'s message without its own line number, which counts within our line.
+fn reason(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    message.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+/// A field that must be there.
+pub(crate) fn field<'a>(line: &'a Map<String, Value>, name: &str) -> Result<&'a Value, String> {
+    line.get(name).ok_or_else(|| {
+        let known: Vec<&str> = line.keys().map(|k| &**k).collect();
+        format!("no field `{name}` among {known:?}")
+    })
+}
+
+/// A value as it stands in the file, cut to what fits in a message.
+pub(crate) fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Writes one line per value, so that an interrupted write leaves no half file.
+pub(crate) fn write<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
+    let partial = path.with_extension("jsonl.partial");
+    let io = |e: std::io::Error| Error::io(path, e);
+    let mut file = BufWriter::new(File::create(&partial).map_err(io)?);
+    for line in lines {
+        serde_json::to_writer(&mut file, line).map_err(|e| io(e.into()))?;
+        file.write_all(b"\n").map_err(io)?;
+    }
+    file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
+    std::fs::rename(&partial, path).map_err(io)
+}
