@@ -8,7 +8,10 @@
 //! **Measured** in the world of modular arithmetic: the share of held-out problems that the best of many candidates solves, against N; slopes
 //! per seed. Beside the ratio of slopes the shift: by what factor more uniform data one would need for the same mean share, along the
 //! uniform line. Labels are true ones. `retrained` starts with the selector's solution per problem and lets its present model choose what is added up to
-//! each next N (its N includes that solution). Worlds and sizes are ours.
+//! each next N (its N includes that solution). Worlds and sizes are ours; every N is a multiple of five, so that the shares can be kept.
+//!
+//! Reward models see steps in two ways. With *beliefs* a feature says whether a step claims what the generator would most often claim there: they begin
+//! with what it knows and with its misconceptions. Without, they know nothing that was not labelled.
 //!
 //! **Controls**: `random_wrong`, the same shares of wrong and other answers, chosen at random: what convincing adds. A selector without any knowledge
 //! (its labels are dealt anew) chooses no better.
@@ -16,7 +19,7 @@
 mod figure;
 mod judge;
 
-use super::labelled::{Form, Labelled, Teaching, TestPools, learn};
+use super::labelled::{Form, Labelled, Sight, Teaching, TestPools, learn};
 use super::models::Model;
 use super::world::{World, WorldParams};
 use rewardlab::error::{Error, Result};
@@ -77,15 +80,23 @@ impl Choice {
     }
 }
 
-impl fmt::Display for Choice {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    sight: Sight,
+    choice: Choice,
+}
+
+impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.name())
+        write!(f, "{} {}", self.sight.name(), self.choice.name())
     }
 }
 
 /// A model from one choice of N solutions per problem.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
+    /// `beliefs` or `blank`: whether reward models start with what the generator believes.
+    sight: String,
     /// `uniform`, `active`, `ignorant`, `random_wrong`, `retrained`.
     choice: String,
     /// N, labelled solutions per training problem.
@@ -104,7 +115,7 @@ pub(crate) struct Row {
 
 impl Experiment for ActiveLearning {
     type Params = Params;
-    type Cell = Choice;
+    type Cell = Cell;
     type Row = Row;
     const ID: &'static str = "process_supervision/active_learning";
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Section 4.2 and Figure 4a (active learning)";
@@ -113,8 +124,8 @@ impl Experiment for ActiveLearning {
 
     fn params(profile: Profile) -> Params {
         let (train, test, scored, per_problem, pool) = match profile {
-            Profile::Smoke => (100, 30, 60, vec![2, 5, 10], 100),
-            Profile::Paper => (400, 200, 1000, vec![2, 5, 10, 20, 50, 100, 200], 1000),
+            Profile::Smoke => (100, 30, 60, vec![5, 10, 20], 100),
+            Profile::Paper => (1000, 200, 500, vec![5, 10, 20, 50, 100], 1000),
         };
         Params {
             world: WorldParams { train_problems: train, test_problems: test, ..WorldParams::default() },
@@ -151,20 +162,22 @@ impl Experiment for ActiveLearning {
         Error::check_positive(&[("precision", p.precision)])
     }
 
-    fn cells(_: &Params) -> Vec<Choice> {
-        Choice::ALL.into()
+    fn cells(_: &Params) -> Vec<Cell> {
+        Sight::BOTH.into_iter().flat_map(|sight| Choice::ALL.map(|choice| Cell { sight, choice })).collect()
     }
 
-    fn measure(p: &Params, choice: &Choice, ctx: &Context) -> Result<Vec<Row>> {
+    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
+        let Cell { sight, choice } = *cell;
         let world = p.world.world(ctx)?;
-        let scored = Labelled::sample(&world, &world.train, p.scored, &mut ctx.shared_stream("scored"))?;
-        let test = TestPools::sample(&world, p.pool, &mut ctx.shared_stream("candidates"))?;
-        let mut chosen = chooser(p, *choice, &world, &scored, ctx)?;
+        let scored = Labelled::sample(&world, sight, &world.train, p.scored, &mut ctx.shared_stream("scored"))?;
+        let test = TestPools::sample(&world, sight, p.pool, &mut ctx.shared_stream("candidates"))?;
+        let mut chosen = chooser(p, *cell, &world, &scored, ctx)?;
         let mut rows = Vec::new();
         for &size in &p.per_problem {
             let data = chosen(size)?;
             let model = learn(&data, Teaching::Process, Form::Product, p.precision)?;
             rows.push(Row {
+                sight: sight.name().into(),
                 choice: choice.name().into(),
                 per_problem: size,
                 labels: data.supervised(),
@@ -191,13 +204,13 @@ type Chooser<'a> = Box<dyn FnMut(usize) -> Result<Labelled> + 'a>;
 /// What is labelled at each N.
 fn chooser<'a>(
     p: &'a Params,
-    choice: Choice,
+    Cell { sight, choice }: Cell,
     world: &World,
     scored: &'a Labelled,
     ctx: &Context,
 ) -> Result<Chooser<'a>> {
     let problems = world.train.len();
-    let first = Labelled::sample(world, &world.train, p.selector, &mut ctx.shared_stream("selector"))?;
+    let first = Labelled::sample(world, sight, &world.train, p.selector, &mut ctx.shared_stream("selector"))?;
     let train = move |data: &Labelled| learn(data, Teaching::Process, Form::Product, p.precision);
     let best_scored = move |scores: Vec<f64>, size: usize| {
         let of = |x: usize| scored.convincing(x * p.scored..(x + 1) * p.scored, &scores, size);

@@ -20,7 +20,7 @@
 mod figure;
 mod judge;
 
-use super::labelled::{Form, Labelled, Teaching, learn};
+use super::labelled::{Form, Labelled, Sight, Teaching, learn};
 use super::models::Model;
 use super::world::{World, WorldParams};
 use rewardlab::error::{Error, Result};
@@ -185,11 +185,11 @@ fn measure(
     ctx: &Context,
 ) -> Result<Vec<Row>> {
     let most = p.per_problem.last().copied().unwrap_or(0);
-    let mut data = Labelled::sample(world, &world.train, most, &mut ctx.shared_stream("samples"))?;
+    let mut data = Labelled::sample(world, Sight::Beliefs, &world.train, most, &mut ctx.shared_stream("samples"))?;
     if shuffled {
         data = data.shuffled(&mut ctx.stream("shuffle"));
     }
-    let judged = Labelled::sample(world, &world.test, p.judged, &mut ctx.shared_stream("judged"))?;
+    let judged = Labelled::sample(world, Sight::Beliefs, &world.test, p.judged, &mut ctx.shared_stream("judged"))?;
     let mut rows = Vec::new();
     for &size in &p.per_problem {
         let which: Vec<usize> = (0..data.len()).filter(|i| i % most < size).collect();

@@ -9,6 +9,7 @@
 //! solutions of each, and the 80/20 rule (four fifths the most convincing wrong answers, one fifth the most convincing of the rest). After
 //! each generation: the share of held-out problems that the best of many candidates solves, and how much the model believes, before it is
 //! told, in the wrong answers that convince it most (its probability that all steps are right). Labels are true ones. Worlds and sizes are ours.
+//! Reward models start with the generator's beliefs, or without, as in `active_learning`.
 //!
 //! **Compared**: `fixed`, the same rule with the first phase's model throughout; `random_wrong`, the same shares at random. **Control**: `uniform`
 //! generations choose by nothing, so that what they label is as in the first phase.
@@ -16,7 +17,7 @@
 mod figure;
 mod judge;
 
-use super::labelled::{Form, Labelled, Teaching, TestPools, learn};
+use super::labelled::{Form, Labelled, Sight, Teaching, TestPools, learn};
 use super::models::Model;
 use super::world::WorldParams;
 use rewardlab::env::arithmetic::Problem;
@@ -78,15 +79,23 @@ impl Ranking {
     }
 }
 
-impl fmt::Display for Ranking {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    sight: Sight,
+    ranking: Ranking,
+}
+
+impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.name())
+        write!(f, "{} {}", self.sight.name(), self.ranking.name())
     }
 }
 
 /// After a generation; generation 0 is the first phase.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
+    /// `beliefs` or `blank`: whether reward models start with what the generator believes.
+    sight: String,
     /// `present`, `fixed`, `random_wrong` or `uniform`.
     ranking: String,
     /// 0 to the last.
@@ -106,7 +115,7 @@ pub(crate) struct Row {
 
 impl Experiment for Iterations {
     type Params = Params;
-    type Cell = Ranking;
+    type Cell = Cell;
     type Row = Row;
     const ID: &'static str = "process_supervision/iterations";
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Section 2.4 (ten generations of data collection)";
@@ -154,20 +163,21 @@ impl Experiment for Iterations {
         Error::check_positive(&[("precision", p.precision)])
     }
 
-    fn cells(_: &Params) -> Vec<Ranking> {
-        Ranking::ALL.into()
+    fn cells(_: &Params) -> Vec<Cell> {
+        Sight::BOTH.into_iter().flat_map(|sight| Ranking::ALL.map(|ranking| Cell { sight, ranking })).collect()
     }
 
-    fn measure(p: &Params, ranking: &Ranking, ctx: &Context) -> Result<Vec<Row>> {
+    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
+        let Cell { sight, ranking } = *cell;
         let world = p.world.world(ctx)?;
-        let test = TestPools::sample(&world, p.pool, &mut ctx.shared_stream("candidates"))?;
+        let test = TestPools::sample(&world, sight, p.pool, &mut ctx.shared_stream("candidates"))?;
         let train = |data: &Labelled| learn(data, Teaching::Process, Form::Product, p.precision);
         let some = |count: usize, purpose: &str| -> Vec<Problem> {
             let order = ctx.shared_stream(purpose).permutation(world.train.len());
             order.into_iter().take(count).map(|x| world.train[x].clone()).collect()
         };
         let problems = some(p.first_phase, "first problems");
-        let mut data = Labelled::sample(&world, &problems, 1, &mut ctx.shared_stream("first phase"))?;
+        let mut data = Labelled::sample(&world, sight, &problems, 1, &mut ctx.shared_stream("first phase"))?;
         let first = train(&data)?;
         let (mut model, mut own, mut believed) = (first.clone(), data.clone(), None);
         let mut rows = Vec::new();
@@ -176,7 +186,7 @@ impl Experiment for Iterations {
                 // all rankings have the same problems and the same solutions to choose from
                 let problems = some(p.problems, &format!("problems {generation}"));
                 let mut rng = ctx.shared_stream(&format!("solutions {generation}"));
-                let fresh = Labelled::sample(&world, &problems, p.sampled, &mut rng)?;
+                let fresh = Labelled::sample(&world, sight, &problems, p.sampled, &mut rng)?;
                 let present = model.scores(&fresh.solutions);
                 believed = Some(most_believed(&fresh, &present, p.sampled));
                 let scores = match ranking {
@@ -187,11 +197,12 @@ impl Experiment for Iterations {
                         (0..fresh.len()).map(|_| rng.uniform()).collect()
                     }
                 };
-                own = fresh.select(&choose(p, *ranking, &fresh, &scores));
+                own = fresh.select(&choose(p, ranking, &fresh, &scores));
                 data.extend(&own)?;
                 model = train(&data)?;
             }
             rows.push(Row {
+                sight: sight.name().into(),
                 ranking: ranking.name().into(),
                 generation,
                 labels: data.supervised(),

@@ -4,7 +4,7 @@ use super::models::{Model, push};
 use super::world::{World, pool};
 use rewardlab::algorithm::{LogisticParams, Stopping, fit_outcome_linear, fit_outcome_product, fit_process};
 use rewardlab::env::StepLabel;
-use rewardlab::env::arithmetic::{Features, Problem, Solution};
+use rewardlab::env::arithmetic::{ACTIVE, Features, Problem, Solution};
 use rewardlab::error::{Error, Result};
 use rewardlab::metrics::selection::Pool;
 use rewardlab::reward::{Neutral, Solutions};
@@ -12,6 +12,37 @@ use rewardlab::rng::Stream;
 use rewardlab::stats::mean;
 use std::collections::HashSet;
 use std::ops::Range;
+
+/// What a reward model sees of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// All features: also whether the step claims what the generator would most often claim. It starts with the generator's beliefs.
+    Beliefs,
+    /// All but that: what was not labelled is judged by the rate of its operator.
+    Blank,
+}
+
+impl Sight {
+    pub(crate) const BOTH: [Self; 2] = [Self::Beliefs, Self::Blank];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Beliefs => "beliefs",
+            Self::Blank => "blank",
+        }
+    }
+
+    /// Adds a solution as it is seen.
+    fn push(self, seen: &mut Solutions, features: &Features, problem: &Problem, solution: &Solution) -> Result<()> {
+        match self {
+            Self::Beliefs => push(seen, features, problem, solution),
+            Self::Blank => {
+                let without = |[group, _, fact, pair, manner]: [u32; ACTIVE]| [group, fact, pair, manner];
+                seen.push(solution.steps.iter().map(|s| without(features.of_step(problem.modulus, s))))
+            }
+        }
+    }
+}
 
 /// Solutions as a reward model sees them, and what is said of them.
 #[derive(Clone, Debug)]
@@ -37,12 +68,13 @@ impl Labelled {
     /// A step that has no features.
     pub(crate) fn push(
         &mut self,
+        sight: Sight,
         features: &Features,
         number: usize,
         problem: &Problem,
         solution: &Solution,
     ) -> Result<()> {
-        push(&mut self.solutions, features, problem, solution)?;
+        sight.push(&mut self.solutions, features, problem, solution)?;
         self.labels.extend(solution.labels(problem));
         self.right.push(solution.is_right(problem));
         self.problems.push(number);
@@ -54,7 +86,13 @@ impl Labelled {
     ///
     /// # Errors
     /// A problem of which hardly any solution comes to its end.
-    pub(crate) fn sample(world: &World, problems: &[Problem], count: usize, rng: &mut Stream) -> Result<Self> {
+    pub(crate) fn sample(
+        world: &World,
+        sight: Sight,
+        problems: &[Problem],
+        count: usize,
+        rng: &mut Stream,
+    ) -> Result<Self> {
         let features = world.features();
         let mut all = Self::new(&features);
         for (number, problem) in problems.iter().enumerate() {
@@ -65,7 +103,7 @@ impl Labelled {
                 }
                 let solution = world.generator.sample(problem, rng);
                 if solution.answer.is_some() {
-                    all.push(&features, number, problem, &solution)?;
+                    all.push(sight, &features, number, problem, &solution)?;
                     drawn += 1;
                 }
             }
@@ -242,13 +280,13 @@ impl TestPools {
     ///
     /// # Errors
     /// A step that has no features.
-    pub(crate) fn sample(world: &World, count: usize, rng: &mut Stream) -> Result<Self> {
+    pub(crate) fn sample(world: &World, sight: Sight, count: usize, rng: &mut Stream) -> Result<Self> {
         let features = world.features();
         let (mut all, mut pools) = (Solutions::new(features.count()), Vec::new());
         for problem in &world.test {
             let solutions = world.sample(problem, count, rng);
             for solution in &solutions {
-                push(&mut all, &features, problem, solution)?;
+                sight.push(&mut all, &features, problem, solution)?;
             }
             pools.push(pool(problem, &solutions));
         }

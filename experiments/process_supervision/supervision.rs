@@ -17,7 +17,7 @@
 mod figure;
 mod judge;
 
-use super::labelled::{Form, Labelled, Teaching, TestPools, learn, settings};
+use super::labelled::{Form, Labelled, Sight, Teaching, TestPools, learn, settings};
 use super::world::{World, WorldParams};
 use rewardlab::algorithm::fit_process;
 use rewardlab::env::StepLabel;
@@ -142,7 +142,7 @@ impl Experiment for Supervision {
     fn params(profile: Profile) -> Params {
         let (train, test, pool, per_problem, large) = match profile {
             Profile::Smoke => (100, 30, 200, vec![1, 10, 30], 20),
-            Profile::Paper => (1000, 200, 1000, vec![1, 3, 10, 30, 100, 200], 100),
+            Profile::Paper => (500, 200, 1000, vec![1, 3, 10, 30, 100, 200], 100),
         };
         let most = pool as u32 / 2;
         Params {
@@ -235,13 +235,13 @@ fn learned(
     ctx: &Context,
 ) -> Result<Vec<Row>> {
     let most = p.per_problem.last().copied().unwrap_or(0);
-    let truth = Labelled::sample(world, &world.train, most, &mut ctx.shared_stream("samples"))?;
+    let truth = Labelled::sample(world, Sight::Beliefs, &world.train, most, &mut ctx.shared_stream("samples"))?;
     let data = match labeller {
         Labeller::Truth => truth.clone(),
         Labeller::Model => by_model(p, world, &truth, ctx)?,
         Labeller::Shuffled => truth.shuffled(&mut ctx.stream("shuffle")),
     };
-    let test = TestPools::sample(world, p.pool, &mut ctx.shared_stream("candidates"))?;
+    let test = TestPools::sample(world, Sight::Beliefs, p.pool, &mut ctx.shared_stream("candidates"))?;
     let mut rows = Vec::new();
     for &size in &p.per_problem {
         let which: Vec<usize> = (0..data.len()).filter(|i| i % most < size).collect();
@@ -280,7 +280,7 @@ fn wrong_labels(own: &Labelled, truth: &Labelled, teaching: Teaching) -> f64 {
 /// The same solutions, labelled by a process model that learned from others.
 fn by_model(p: &Params, world: &World, truth: &Labelled, ctx: &Context) -> Result<Labelled> {
     let mut rng = ctx.shared_stream("samples of the large model");
-    let others = Labelled::sample(world, &world.train, p.large.per_problem, &mut rng)?;
+    let others = Labelled::sample(world, Sight::Beliefs, &world.train, p.large.per_problem, &mut rng)?;
     let large = fit_process(&others.solutions, &others.labels, Neutral::Positive, &settings(p.precision))?;
     let label = |log_right: f64| {
         if -log_right.exp_m1() > p.large.threshold { StepLabel::Negative } else { StepLabel::Positive }
@@ -291,7 +291,7 @@ fn by_model(p: &Params, world: &World, truth: &Labelled, ctx: &Context) -> Resul
 
 fn baselines(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let world = p.world.world(ctx)?;
-    let test = TestPools::sample(&world, p.pool, &mut ctx.shared_stream("candidates"))?;
+    let test = TestPools::sample(&world, Sight::Beliefs, p.pool, &mut ctx.shared_stream("candidates"))?;
     let orders = trial_orders(p.trials, p.pool, &mut ctx.stream("trials"));
     let ones = vec![1.0; p.pool];
     let votes = test.pools.iter().flat_map(|pool| orders.iter().map(|o| vote_along(pool, &ones, o, &p.draws)));

@@ -22,22 +22,26 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             Layer::Line { series: name.into(), points: means(&points), stroke: Stroke::Solid, markers: true },
         ]
     };
-    let lines = |y: &dyn Fn(&Row) -> f64| -> Vec<Layer> {
+    let lines = |sight: &str, y: &dyn Fn(&Row) -> f64| -> Vec<Layer> {
         let of = |(choice, name): (&str, &str)| {
-            let own = rows.iter().filter(|r| r.choice == choice);
+            let own = rows.iter().filter(|r| r.choice == choice && r.sight == sight);
             line(name, summary(own.map(|r| (r.per_problem as f64, y(r)))))
         };
         CHOICES.into_iter().flat_map(of).collect()
     };
-    let mut solved = lines(&|r| r.solved);
-    for choice in ["uniform", "active"] {
-        let own = summary(rows.iter().filter(|r| r.choice == choice).map(|r| (r.per_problem as f64, r.solved)));
-        let (x, y): (Vec<f64>, Vec<f64>) = own.iter().map(|s| (s.0.ln(), s.1)).unzip();
-        let fit = fit_line(&x, &y);
-        let ends = [x.first(), x.last()].into_iter().flatten();
-        let points = ends.map(|x| (x.exp(), fit.intercept + fit.slope.value * x)).collect();
-        solved.push(Layer::Reference { label: "lines on ln N".into(), points });
-    }
+    let solved = |sight: &str| {
+        let mut layers = lines(sight, &|r| r.solved);
+        for choice in ["uniform", "active"] {
+            let own = rows.iter().filter(|r| r.choice == choice && r.sight == sight);
+            let own = summary(own.map(|r| (r.per_problem as f64, r.solved)));
+            let (x, y): (Vec<f64>, Vec<f64>) = own.iter().map(|s| (s.0.ln(), s.1)).unzip();
+            let fit = fit_line(&x, &y);
+            let ends = [x.first(), x.last()].into_iter().flatten();
+            let points = ends.map(|x| (x.exp(), fit.intercept + fit.slope.value * x)).collect();
+            layers.push(Layer::Reference { label: "lines on ln N".into(), points });
+        }
+        layers
+    };
     let panel = |title: &str, y: &str, layers: Vec<Layer>| Panel {
         title: title.into(),
         x: x(),
@@ -51,10 +55,10 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             seeds(rows).len()
         ),
         panels: vec![
-            panel("Share of problems solved", "share solved", solved),
-            panel("Labelled solutions that end right", "share", lines(&|r| r.ends_right)),
-            panel("Labelled steps that are right", "share", lines(&|r| r.steps_right)),
-            panel("Labelled solutions of a problem that differ", "share", lines(&|r| r.different)),
+            panel("Solved: models without beliefs", "share solved", solved("blank")),
+            panel("Solved: models with the generator's beliefs", "share solved", solved("beliefs")),
+            panel("Labelled steps that are right (without beliefs)", "share", lines("blank", &|r| r.steps_right)),
+            panel("Labelled solutions that differ (without beliefs)", "share", lines("blank", &|r| r.different)),
         ],
         columns: 2,
     }

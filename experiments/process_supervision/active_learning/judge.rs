@@ -1,7 +1,7 @@
 //! Slopes against the logarithm of data, their ratio, and controls.
 
 use super::Row;
-use crate::statistics::by_seed;
+use crate::statistics::{by_seed, for_each_group};
 use rewardlab::experiment::{Check, Criterion, Kind, PaperNumber, Record};
 use rewardlab::stats::{Estimate, fit_line, mean, mean_interval, ratio};
 
@@ -34,6 +34,14 @@ fn shift(rows: &[Record<Row>], choice: &str) -> Vec<f64> {
 }
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
+    let groups: [(&str, &str, fn(&Row) -> bool); 2] = [
+        ("blank_", "Models without beliefs: ", |r| r.sight == "blank"),
+        ("beliefs_", "Models with the generator's beliefs: ", |r| r.sight == "beliefs"),
+    ];
+    for_each_group(rows, &groups, of_sight)
+}
+
+fn of_sight(rows: &[Record<Row>]) -> Vec<Check> {
     let uniform = by_seed(of(rows, "uniform"), slope);
     let slopes = |choice: &str| ratio(&by_seed(of(rows, choice), slope), &uniform);
     let factor = |choice: &str| {

@@ -13,9 +13,9 @@ const RANKINGS: [(&str, &str); 4] = [
 ];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
-    let lines = |y: &dyn Fn(&Row) -> Option<f64>| -> Vec<Layer> {
+    let lines = |sight: &str, y: &dyn Fn(&Row) -> Option<f64>| -> Vec<Layer> {
         let of = |(ranking, name): (&str, &str)| {
-            let own = rows.iter().filter(|r| r.ranking == ranking);
+            let own = rows.iter().filter(|r| r.ranking == ranking && r.sight == sight);
             let points = summary(own.filter_map(|r| Some((r.generation as f64, y(r)?))));
             [
                 Layer::Band { series: name.into(), points: points.iter().map(|s| (s.0, s.2, s.3)).collect() },
@@ -38,10 +38,18 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             seeds(rows).len()
         ),
         panels: vec![
-            panel("Share of problems solved", "share solved", lines(&|r| Some(r.solved))),
-            panel("Belief in the most convincing wrong answer", "probability given", lines(&|r| r.believed)),
-            panel("Labelled solutions that end right", "share of this generation's", lines(&|r| Some(r.ends_right))),
-            panel("Labelled steps that are right", "share of this generation's", lines(&|r| Some(r.steps_right))),
+            panel("Solved: models without beliefs", "share solved", lines("blank", &|r| Some(r.solved))),
+            panel("Solved: models with the generator's beliefs", "share solved", lines("beliefs", &|r| Some(r.solved))),
+            panel(
+                "Belief in the most convincing wrong answer (without beliefs)",
+                "probability given",
+                lines("blank", &|r| r.believed),
+            ),
+            panel(
+                "Labelled steps that are right (without beliefs)",
+                "share of this generation's",
+                lines("blank", &|r| Some(r.steps_right)),
+            ),
         ],
         columns: 2,
     }

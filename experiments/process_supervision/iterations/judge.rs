@@ -1,7 +1,7 @@
 //! What ten generations make of a model, and of its data.
 
 use super::Row;
-use crate::statistics::by_seed;
+use crate::statistics::{by_seed, for_each_group};
 use rewardlab::experiment::{Check, Criterion, Kind, PaperNumber, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
 
@@ -19,6 +19,14 @@ fn second_phase(rows: &[&Record<Row>], value: impl Fn(&Row) -> f64) -> f64 {
 }
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
+    let groups: [(&str, &str, fn(&Row) -> bool); 2] = [
+        ("blank_", "Models without beliefs: ", |r| r.sight == "blank"),
+        ("beliefs_", "Models with the generator's beliefs: ", |r| r.sight == "beliefs"),
+    ];
+    for_each_group(rows, &groups, of_sight)
+}
+
+fn of_sight(rows: &[Record<Row>]) -> Vec<Check> {
     let last = rows.iter().map(|r| r.generation).max().unwrap_or(0);
     let lead = |a: &str, b: &str| -> Estimate {
         let level = |name: &str| by_seed(of(rows, name), |g| second_phase(g, |r| r.solved));
