@@ -72,6 +72,16 @@ impl WorldParams {
         Ok(())
     }
 
+    /// The same world with problems of one operation, at which no step restates. There are not so many different ones.
+    pub(crate) fn one_step(&self) -> Self {
+        let mut one = self.clone();
+        one.mix.lengths = (1, 1);
+        one.rates.restating = 0.0;
+        one.train_problems = one.train_problems.min(300);
+        one.test_problems = one.test_problems.min(60);
+        one
+    }
+
     /// The world of a seed: the same for all experiments of the folder.
     ///
     /// # Errors

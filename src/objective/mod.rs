@@ -49,7 +49,8 @@ pub use preference::{
 };
 pub use value::{clipped_value_loss, value_loss};
 pub use verifier::{
-    class_loss, class_of, cross_entropy_loss, outcome_product_loss, process_class_loss, process_loss, supervised_steps,
+    class_loss, class_of, cross_entropy_loss, outcome_loss, outcome_product_loss, process_class_loss, process_loss,
+    supervised_steps,
 };
 
 use std::ops::Range;

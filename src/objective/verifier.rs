@@ -107,16 +107,54 @@ pub fn class_loss(logits: &[f64], counts: &[f64], scale: f64, weights: &mut [f64
     loss
 }
 
-/// `−(1/n) Σ_i n_i (y_i log P'_i + (1 − y_i) log(1 − P'_i))`, n = Σ `n_i`, with `P_i = Π_t σ(s_it)` the probability that all steps are right and
-/// P' = ρ + (1 − ρ) P that of the label, if a wrong solution is called right with probability ρ: outcome supervision of the model that
-/// [`process_loss`] supervises step by step.
+/// `−(1/n) Σ_i n_i (y_i log P'_i + (1 − y_i) log(1 − P'_i))`, n = Σ `n_i`, with P a model's probability that the solution is right and
+/// P' = ρ + (1 − ρ) P that of the label, if a wrong solution is called right with probability ρ.
 ///
 /// # Shapes
-/// `scores`, `weights`: one per step of all solutions; `lengths` ≥ 1, `targets` in \[0, 1\], `counts` ≥ 0: one per solution;
-/// ρ = `false_positives` in \[0, 1).
+/// `log_right` (log P ≤ 0), `targets` in \[0, 1\], `counts` ≥ 0, `weights`: one per solution; ρ = `false_positives` in \[0, 1).
 ///
 /// # Formula
-/// ∂ log P/∂s = 1 − σ(s); ∂ log(1 − P')/∂ log P = −P/(1 − P), whatever ρ is.
+/// ∂ log(1 − P')/∂ log P = −P/(1 − P), whatever ρ is.
+pub fn outcome_loss(
+    log_right: &[f64],
+    targets: &[f64],
+    counts: &[f64],
+    false_positives: f64,
+    scale: f64,
+    weights: &mut [f64],
+) -> f64 {
+    let n = log_right.len();
+    assert!(targets.len() == n && counts.len() == n && weights.len() == n, "one of each per solution");
+    let (share, rho) = (inverse(counts.iter().sum()), false_positives);
+    let mut loss = 0.0;
+    for (((&log_right, y), count), w) in log_right.iter().zip(targets).zip(counts).zip(weights) {
+        let (mut value, mut pull) = (0.0, 0.0);
+        // a target of exactly 1 needs no log(1 − P'), which may be −∞, and one of 0 no log P'
+        if *y > 0.0 {
+            let (log_label, by_right) = if rho > 0.0 {
+                let right = (1.0 - rho) * log_right.exp();
+                ((rho + right).ln(), right / (rho + right))
+            } else {
+                (log_right, 1.0)
+            };
+            value += y * log_label;
+            pull += y * by_right;
+        }
+        if *y < 1.0 {
+            value += (1.0 - y) * ((1.0 - rho).ln() + log_one_minus_exp(log_right));
+            pull -= (1.0 - y) / (-log_right).exp_m1();
+        }
+        loss -= share * count * value;
+        *w -= scale * share * count * pull;
+    }
+    loss
+}
+
+/// [`outcome_loss`] with `P_i = Π_t σ(s_it)`, the probability that all steps are right: outcome supervision of the model that [`process_loss`]
+/// supervises step by step.
+///
+/// # Shapes
+/// `scores`, `weights`: one per step of all solutions; `lengths` ≥ 1, `targets`, `counts`: one per solution.
 pub fn outcome_product_loss(
     scores: &[f64],
     lengths: &[usize],
@@ -126,27 +164,14 @@ pub fn outcome_product_loss(
     scale: f64,
     weights: &mut [f64],
 ) -> f64 {
-    let n = lengths.len();
-    assert!(targets.len() == n && counts.len() == n, "one target and count per solution");
     assert_eq!(scores.len(), weights.len(), "one weight per step");
-    let (share, rho) = (inverse(counts.iter().sum()), false_positives);
-    let mut loss = 0.0;
-    for ((steps, y), count) in sequences(lengths, scores.len()).zip(targets).zip(counts) {
-        let log_right: f64 = scores[steps.clone()].iter().map(|s| log_sigmoid(*s)).sum();
-        let right = log_right.exp();
-        let label = rho + (1.0 - rho) * right;
-        let log_label = if rho > 0.0 { label.ln() } else { log_right };
-        let by_right = if rho > 0.0 { (1.0 - rho) * right / label } else { 1.0 };
-        // a target of exactly 1 needs no log(1 − P'), which may be −∞
-        let (log_not, by_not) = if *y < 1.0 {
-            ((1.0 - rho).ln() + log_one_minus_exp(log_right), -1.0 / (-log_right).exp_m1())
-        } else {
-            (0.0, 0.0)
-        };
-        let log_label = if *y > 0.0 { y * log_label } else { 0.0 };
-        loss -= share * count * (log_label + (1.0 - y) * log_not);
-        let pull = -scale * share * count * (y * by_right + (1.0 - y) * by_not);
+    let log_right: Vec<f64> =
+        sequences(lengths, scores.len()).map(|steps| scores[steps].iter().map(|s| log_sigmoid(*s)).sum()).collect();
+    let mut on_solutions = vec![0.0; lengths.len()];
+    let loss = outcome_loss(&log_right, targets, counts, false_positives, scale, &mut on_solutions);
+    for (steps, pull) in sequences(lengths, scores.len()).zip(on_solutions) {
         for t in steps {
+            // ∂ log σ(s)/∂s
             weights[t] += pull * sigmoid(-scores[t]);
         }
     }

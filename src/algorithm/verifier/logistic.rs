@@ -4,7 +4,8 @@
 
 use crate::algorithm::lbfgs::{Stopping, lbfgs};
 use crate::error::{Error, Result};
-use crate::objective::{class_loss, class_of, cross_entropy_loss, outcome_product_loss, supervised_steps};
+use crate::num::{log_sigmoid, sigmoid};
+use crate::objective::{class_loss, class_of, cross_entropy_loss, outcome_loss, supervised_steps};
 use crate::reward::{Affine, ClassModel, Neutral, OutcomeModel, Solutions, StepModel};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -123,15 +124,31 @@ impl<'a> Outcomes<'a> {
         self.counts.iter().sum()
     }
 
+    /// The sum over each solution's steps.
+    fn sum(&self, of_distinct: &[f64], out: &mut [f64]) {
+        let mut rest = self.steps.as_slice();
+        for (sum, length) in out.iter_mut().zip(&self.lengths) {
+            let (own, after) = rest.split_at(*length);
+            *sum = own.iter().map(|i| of_distinct[*i as usize]).sum();
+            rest = after;
+        }
+    }
+
+    /// The other way round, over what `out` holds.
+    fn spread(&self, on_solutions: &[f64], out: &mut [f64]) {
+        out.fill(0.0);
+        let mut rest = self.steps.as_slice();
+        for (weight, length) in on_solutions.iter().zip(&self.lengths) {
+            let (own, after) = rest.split_at(*length);
+            own.iter().for_each(|i| out[*i as usize] += weight);
+            rest = after;
+        }
+    }
+
     /// How many labels each feature has a part in.
     fn seen(&self) -> Vec<f64> {
         let mut of_steps = vec![0.0; self.distinct.steps.len()];
-        let mut rest = self.steps.as_slice();
-        for (length, count) in self.lengths.iter().zip(&self.counts) {
-            let (own, after) = rest.split_at(*length);
-            own.iter().for_each(|i| of_steps[*i as usize] += count);
-            rest = after;
-        }
+        self.spread(&self.counts, &mut of_steps);
         self.distinct.seen(&of_steps)
     }
 
@@ -356,25 +373,21 @@ pub fn fit_outcome_product(
     let length = data.steps.len() as f64 / data.lengths.len() as f64;
     let right = ((data.rate() - false_positives) / (1.0 - false_positives)).clamp(1e-3, 1.0 - 1e-6);
     let start = log_odds(right.powf(1.0 / length));
-    let mut of_distinct = vec![0.0; data.distinct.steps.len()];
-    let (mut scores, mut weights) = (vec![0.0; data.steps.len()], vec![0.0; data.steps.len()]);
+    let distinct = data.distinct.steps.len();
+    let (mut scores, mut log_right) = (vec![0.0; distinct], vec![0.0; distinct]);
+    let (mut sums, mut weights) = (vec![0.0; data.lengths.len()], vec![0.0; data.lengths.len()]);
     let models = fit(params, &data.seen(), data.labels(), &[start], |at, gradient| {
-        data.distinct.sums(&at[1..], &mut of_distinct);
-        scores.iter_mut().zip(&data.steps).for_each(|(s, i)| *s = at[0] + of_distinct[*i as usize]);
+        data.distinct.sums(&at[1..], &mut scores);
+        scores.iter_mut().for_each(|s| *s += at[0]);
+        log_right.iter_mut().zip(&scores).for_each(|(lp, s)| *lp = log_sigmoid(*s));
+        data.sum(&log_right, &mut sums);
         weights.fill(0.0);
-        let loss = outcome_product_loss(
-            &scores,
-            &data.lengths,
-            &data.targets,
-            &data.counts,
-            false_positives,
-            1.0,
-            &mut weights,
-        );
-        of_distinct.fill(0.0);
-        weights.iter().zip(&data.steps).for_each(|(w, i)| of_distinct[*i as usize] += w);
-        gradient[0] += of_distinct.iter().sum::<f64>();
-        data.distinct.spread(&of_distinct, &mut gradient[1..]);
+        let loss = outcome_loss(&sums, &data.targets, &data.counts, false_positives, 1.0, &mut weights);
+        data.spread(&weights, &mut log_right);
+        // ∂ log σ(s)/∂s
+        log_right.iter_mut().zip(&scores).for_each(|(pull, s)| *pull *= sigmoid(-s));
+        gradient[0] += log_right.iter().sum::<f64>();
+        data.distinct.spread(&log_right, &mut gradient[1..]);
         loss
     })?;
     Ok(StepModel(only(models)))
@@ -398,22 +411,12 @@ pub fn fit_outcome_linear(
     let (mut scores, mut weights) = (vec![0.0; data.lengths.len()], vec![0.0; data.lengths.len()]);
     let models = fit(params, &data.seen(), data.labels(), &[log_odds(data.rate())], |at, gradient| {
         data.distinct.sums(&at[1..], &mut of_distinct);
-        let mut rest = data.steps.as_slice();
-        for (score, length) in scores.iter_mut().zip(&data.lengths) {
-            let (own, after) = rest.split_at(*length);
-            *score = at[0] + own.iter().map(|i| of_distinct[*i as usize]).sum::<f64>();
-            rest = after;
-        }
+        data.sum(&of_distinct, &mut scores);
+        scores.iter_mut().for_each(|s| *s += at[0]);
         weights.fill(0.0);
         let loss = cross_entropy_loss(&scores, &data.targets, &data.counts, 1.0, &mut weights);
         gradient[0] += weights.iter().sum::<f64>();
-        of_distinct.fill(0.0);
-        let mut rest = data.steps.as_slice();
-        for (weight, length) in weights.iter().zip(&data.lengths) {
-            let (own, after) = rest.split_at(*length);
-            own.iter().for_each(|i| of_distinct[*i as usize] += weight);
-            rest = after;
-        }
+        data.spread(&weights, &mut of_distinct);
         data.distinct.spread(&of_distinct, &mut gradient[1..]);
         loss
     })?;

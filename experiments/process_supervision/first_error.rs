@@ -1,0 +1,294 @@
+//! Where is the error? The second use of a process model: to find the first wrong step; and what outcome models say of prefixes.
+//!
+//! **Claims** (arXiv:2305.20050, second-hand): process supervision says exactly where a solution goes wrong, which outcome supervision leaves to the model to
+//! find out (credit assignment). So a process model should find the first wrong step where an outcome model from the same solutions does not,
+//! and find wrong steps also in solutions whose answer is right.
+//!
+//! **Measured** in the world of modular arithmetic, on solutions of held-out problems. *Known*: of solutions with a wrong step, the share
+//! whose first wrong step is found (the most probable place). *Verdict*: of all solutions, the share of which both is right: whether there is an
+//! error, and where the first is. *Forgiven*: of solutions with a wrong step and the right answer the share in which some step is
+//! called wrong. Process model and product outcome model are one model, and are asked in one way (P(first error at t) = (1 − `p_t`) Π `p_u`); they differ in their labels alone.
+//! The usual outcome model (σ of a sum) scores prefixes: its error is where the log-odds of the prefix fall most. Outcome labels are
+//! checks of the final answer, and, `outcome`, true ones (right iff all steps are). Worlds and sizes are ours.
+//!
+//! **Derived**: an outcome label does not say which step it is about, but other problems have the same steps in other company
+//! (`information`): with enough data a product outcome model must find errors too.
+//!
+//! **Controls**: labels dealt anew among steps find errors no better than a random place; in solutions of one step there is one place only, and
+//! the labellings are one.
+
+mod figure;
+mod judge;
+
+use super::labelled::{Form, Labelled, Sight, Teaching, learn};
+use super::models::Model;
+use super::world::{World, WorldParams};
+use rewardlab::error::{Error, Result};
+use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
+use rewardlab::plot::Chart;
+use rewardlab::reward::{Solutions, locate_first_error, locate_known_error};
+use rewardlab::stats::mean;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
+
+#[derive(Debug)]
+pub(crate) struct FirstError;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    world: WorldParams,
+    /// Labelled solutions per training problem; increasing, from 1 to 1000, two or more.
+    per_problem: Vec<usize>,
+    /// Solutions per test problem that are judged; 1 to 10 000.
+    judged: usize,
+    /// Precision of the weights' prior; positive.
+    precision: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell {
+    Learned { teaching: Teaching, form: Form },
+    Shuffled,
+    OneStep,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Learned { teaching, form } => write!(f, "{} {}", teaching.name(), form.name()),
+            Self::Shuffled => f.write_str("shuffled"),
+            Self::OneStep => f.write_str("one_step"),
+        }
+    }
+}
+
+/// One model's answers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// `learned`, `shuffled` or `one_step`.
+    part: String,
+    /// `process`, `outcome` or `answer`.
+    teaching: String,
+    /// `product` or `linear`.
+    form: String,
+    /// Labelled solutions per training problem.
+    per_problem: usize,
+    /// Steps of the solutions judged; absent for all of them.
+    steps: Option<usize>,
+    /// Share of solutions with a wrong step whose first one is found.
+    known: f64,
+    /// The same by a random place.
+    chance: f64,
+    /// Share of all solutions of which it is right whether there is an error and where the first is.
+    verdict: f64,
+    /// Share of solutions with a wrong step in which one is called wrong.
+    detected: f64,
+    /// Share of solutions without a wrong step in which one is called wrong.
+    false_alarms: f64,
+    /// Share of solutions with a wrong step and the right answer in which one is called wrong; absent where there is none.
+    forgiven: Option<f64>,
+}
+
+impl Experiment for FirstError {
+    type Params = Params;
+    type Cell = Cell;
+    type Row = Row;
+    const ID: &'static str = "process_supervision/first_error";
+    const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Sections 2.6 and 6.1 (credit assignment)";
+    const CLAIM: &'static str =
+        "A process model finds the first wrong step; an outcome model of the same solutions finds fewer";
+    const SECONDS: (f64, f64) = (2.0, 60.0);
+
+    fn params(profile: Profile) -> Params {
+        let (train, test, per_problem, judged) = match profile {
+            Profile::Smoke => (100, 40, vec![1, 10], 20),
+            Profile::Paper => (1000, 200, vec![1, 3, 10, 30, 100], 50),
+        };
+        Params {
+            world: WorldParams { train_problems: train, test_problems: test, ..WorldParams::default() },
+            per_problem,
+            judged,
+            precision: 0.5,
+        }
+    }
+
+    fn seeds(profile: Profile) -> Range<u64> {
+        match profile {
+            Profile::Smoke => 0..2,
+            Profile::Paper => 0..10,
+        }
+    }
+
+    fn validate(p: &Params) -> Result<()> {
+        p.world.validate().map_err(|e| e.within("world"))?;
+        let sizes = &p.per_problem;
+        if sizes.len() < 2 || !sizes.is_sorted_by(|a, b| a < b) || sizes[0] < 1 || sizes[sizes.len() - 1] > 1000 {
+            return Err(Error::parameter(
+                "per_problem",
+                format!("{sizes:?}"),
+                "increasing, two or more, from 1 to 1000",
+            ));
+        }
+        Error::check_counts(&[("judged", p.judged, 1, 10_000)])?;
+        Error::check_positive(&[("precision", p.precision)])
+    }
+
+    fn cells(_: &Params) -> Vec<Cell> {
+        let of = |teaching, form| Cell::Learned { teaching, form };
+        vec![
+            of(Teaching::Process, Form::Product),
+            of(Teaching::Outcome, Form::Product),
+            of(Teaching::Answer, Form::Product),
+            of(Teaching::Outcome, Form::Linear),
+            of(Teaching::Answer, Form::Linear),
+            Cell::Shuffled,
+            Cell::OneStep,
+        ]
+    }
+
+    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
+        let row = |part: &str| Row { part: part.into(), ..Row::default() };
+        match *cell {
+            Cell::Learned { teaching, form } => {
+                let world = p.world.world(ctx)?;
+                measure(p, &world, &[(teaching, form)], false, &row("learned"), ctx)
+            }
+            Cell::Shuffled => {
+                let world = p.world.world(ctx)?;
+                measure(p, &world, &[(Teaching::Process, Form::Product)], true, &row("shuffled"), ctx)
+            }
+            Cell::OneStep => {
+                let world = p.world.one_step().world(ctx)?;
+                let kinds = Teaching::ALL.map(|t| (t, Form::Product));
+                measure(p, &world, &kinds, false, &row("one_step"), ctx)
+            }
+        }
+    }
+
+    fn check(rows: &[Record<Row>]) -> Vec<Check> {
+        judge::checks(rows)
+    }
+
+    fn chart(rows: &[Record<Row>]) -> Chart {
+        figure::chart(rows)
+    }
+}
+
+fn measure(
+    p: &Params,
+    world: &World,
+    kinds: &[(Teaching, Form)],
+    shuffled: bool,
+    row: &Row,
+    ctx: &Context,
+) -> Result<Vec<Row>> {
+    let most = p.per_problem.last().copied().unwrap_or(0);
+    let mut data = Labelled::sample(world, Sight::Beliefs, &world.train, most, &mut ctx.shared_stream("samples"))?;
+    if shuffled {
+        data = data.shuffled(&mut ctx.stream("shuffle"));
+    }
+    let judged = Labelled::sample(world, Sight::Beliefs, &world.test, p.judged, &mut ctx.shared_stream("judged"))?;
+    let mut rows = Vec::new();
+    for &size in &p.per_problem {
+        let which: Vec<usize> = (0..data.len()).filter(|i| i % most < size).collect();
+        let own = data.select(&which);
+        for &(teaching, form) in kinds {
+            let model = learn(&own, teaching, form, p.precision)?;
+            let places = places(&model, &judged.solutions);
+            let row =
+                Row { teaching: teaching.name().into(), form: form.name().into(), per_problem: size, ..row.clone() };
+            rows.push(score(&judged, &places, None, &row));
+            if size == most && row.part == "learned" {
+                let longest = judged.solutions.lengths().iter().copied().max().unwrap_or(0);
+                let of = |steps: usize| score(&judged, &places, Some(steps), &row);
+                // lengths that hardly any solution has say nothing
+                rows.extend((2..=longest).filter(|l| count_wrong(&judged, *l) >= 50).map(of));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// (the first error if there is one for certain, the first error or none).
+type Places = Vec<(Option<usize>, Option<usize>)>;
+
+fn places(model: &Model, solutions: &Solutions) -> Places {
+    match model {
+        Model::Steps(model) => {
+            let log_right = model.log_right(solutions);
+            let of = |i: usize| {
+                let own = &log_right[solutions.steps_of(i)];
+                (locate_known_error(own), locate_first_error(own))
+            };
+            (0..solutions.len()).map(of).collect()
+        }
+        Model::Whole(model) => {
+            let prefixes = model.prefix_log_odds(solutions);
+            let of = |i: usize| {
+                let own = &prefixes[solutions.steps_of(i)];
+                let known = deepest_fall(model.0.bias, own);
+                (known, if own.last().is_some_and(|o| *o < 0.0) { known } else { None })
+            };
+            (0..solutions.len()).map(of).collect()
+        }
+    }
+}
+
+/// The step by which log-odds fall most (or rise least); among equals the first.
+fn deepest_fall(start: f64, prefixes: &[f64]) -> Option<usize> {
+    let mut before = start;
+    let falls = prefixes.iter().map(|o| {
+        let fall = before - o;
+        before = *o;
+        fall
+    });
+    let mut deepest: Option<(usize, f64)> = None;
+    for (t, fall) in falls.enumerate() {
+        if deepest.is_none_or(|(_, so_far)| fall > so_far) {
+            deepest = Some((t, fall));
+        }
+    }
+    deepest.map(|(t, _)| t)
+}
+
+fn count_wrong(judged: &Labelled, steps: usize) -> usize {
+    (0..judged.len()).filter(|i| judged.solutions.lengths()[*i] == steps && !judged.all_valid(*i)).count()
+}
+
+/// The shares over solutions, of so many steps if asked for; `row` says the model.
+fn score(judged: &Labelled, places: &Places, steps: Option<usize>, row: &Row) -> Row {
+    let inside = |i: &usize| steps.is_none_or(|steps| judged.solutions.lengths()[*i] == steps);
+    let all: Vec<usize> = (0..judged.len()).filter(inside).collect();
+    let truth = |i: usize| judged.first_error(i);
+    let share = |of: &[usize], holds: &dyn Fn(usize) -> bool| {
+        mean(&of.iter().map(|i| f64::from(u8::from(holds(*i)))).collect::<Vec<_>>())
+    };
+    let (wrong, valid): (Vec<usize>, Vec<usize>) = all.iter().partition(|i| truth(**i).is_some());
+    let forgiven: Vec<usize> = wrong.iter().copied().filter(|i| judged.right[*i]).collect();
+    let says_wrong = |i: usize| places[i].1.is_some();
+    Row {
+        steps,
+        known: share(&wrong, &|i| places[i].0 == truth(i)),
+        chance: mean(&wrong.iter().map(|i| 1.0 / judged.solutions.lengths()[*i] as f64).collect::<Vec<_>>()),
+        verdict: share(&all, &|i| places[i].1 == truth(i)),
+        detected: share(&wrong, &says_wrong),
+        false_alarms: share(&valid, &says_wrong),
+        forgiven: (!forgiven.is_empty()).then(|| share(&forgiven, &says_wrong)),
+        ..row.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::deepest_fall;
+
+    #[test]
+    fn the_deepest_fall_by_hand() {
+        assert_eq!(deepest_fall(1.0, &[2.0, 0.5, -2.0, -2.5]), Some(2));
+        // the first step falls from the start; where all rise the one that rises least
+        assert_eq!((deepest_fall(1.0, &[-3.0, -2.0]), deepest_fall(0.0, &[2.0, 3.0])), (Some(0), Some(1)));
+        assert_eq!(deepest_fall(0.0, &[]), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! Found, judged and forgiven errors against data; found errors against length.
+
+use super::Row;
+use crate::statistics::{log_axis, means, seeds, summary};
+use rewardlab::experiment::Record;
+use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+
+const SERIES: [(&str, &str, &str, Stroke); 5] = [
+    ("process", "product", "process", Stroke::Solid),
+    ("outcome", "product", "true outcome, product", Stroke::Solid),
+    ("outcome", "linear", "true outcome, linear", Stroke::Dashed),
+    ("answer", "product", "final answer, product", Stroke::Solid),
+    ("answer", "linear", "final answer, linear", Stroke::Dashed),
+];
+
+pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
+    let learned = || rows.iter().filter(|r| r.part == "learned");
+    let most = learned().map(|r| r.per_problem).max().unwrap_or(0);
+    let lines = |inside: &dyn Fn(&Row) -> bool, point: &dyn Fn(&Row) -> Option<(f64, f64)>| -> Vec<Layer> {
+        let of = |(teaching, form, name, stroke): (&str, &str, &str, Stroke)| {
+            let own = learned().filter(|r| r.teaching == teaching && r.form == form && inside(r));
+            let points = summary(own.filter_map(|r| point(r)));
+            [
+                Layer::Band { series: name.into(), points: points.iter().map(|s| (s.0, s.2, s.3)).collect() },
+                Layer::Line { series: name.into(), points: means(&points), stroke, markers: true },
+            ]
+        };
+        SERIES.into_iter().flat_map(of).collect()
+    };
+    let whole = |r: &Row| r.steps.is_none();
+    let size = |r: &Row| r.per_problem as f64;
+    let chance = |points: &mut dyn Iterator<Item = (f64, f64)>| Layer::Reference {
+        label: "a random place".into(),
+        points: means(&summary(points)),
+    };
+    let mut found = lines(&whole, &|r| Some((size(r), r.known)));
+    found.push(chance(&mut learned().filter(|r| whole(r)).map(|r| (size(r), r.chance))));
+    let mut by_length = lines(&|r| r.steps.is_some(), &|r| Some((r.steps? as f64, r.known)));
+    by_length.push(chance(&mut learned().filter_map(|r| Some((r.steps? as f64, r.chance)))));
+    let panel = |title: &str, x: Axis, y: &str, layers: Vec<Layer>| Panel {
+        title: title.into(),
+        x,
+        y: Axis { label: y.into(), ..Axis::default() },
+        layers,
+    };
+    let data = || log_axis("labelled solutions per problem");
+    Chart {
+        title: "Where is the first error?".into(),
+        subtitle: format!(
+            "Solutions of held-out problems; most probable place of the first wrong step (linear models: deepest fall of the prefix's log-odds). \
+             Lines: means over {} seeds; bands: their range.",
+            seeds(rows).len()
+        ),
+        panels: vec![
+            panel("First wrong step found", data(), "share of wrong solutions", found),
+            panel(
+                "Verdict right: error or none, and where",
+                data(),
+                "share of all solutions",
+                lines(&whole, &|r| Some((size(r), r.verdict))),
+            ),
+            panel(
+                "Wrong step, right answer: called wrong",
+                data(),
+                "share of such solutions",
+                lines(&whole, &|r| Some((size(r), r.forgiven?))),
+            ),
+            panel(
+                &format!("First wrong step found, {most} per problem"),
+                Axis { label: "steps of the solution".into(), ..Axis::default() },
+                "share of wrong solutions",
+                by_length,
+            ),
+        ],
+        columns: 2,
+    }
+}

@@ -1,0 +1,317 @@
+//! Solutions with labels of several kinds and of several labellers, and the reward models that are learned from them.
+
+use super::models::{Model, push};
+use super::world::{World, pool};
+use rewardlab::algorithm::{LogisticParams, Stopping, fit_outcome_linear, fit_outcome_product, fit_process};
+use rewardlab::env::StepLabel;
+use rewardlab::env::arithmetic::{ACTIVE, Features, Problem, Solution};
+use rewardlab::error::{Error, Result};
+use rewardlab::metrics::selection::Pool;
+use rewardlab::reward::{Neutral, Solutions};
+use rewardlab::rng::Stream;
+use rewardlab::stats::mean;
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// What a reward model sees of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// All features: also whether the step claims what the generator would most often claim. It starts with the generator's beliefs.
+    Beliefs,
+    /// All but that: what was not labelled is judged by the rate of its operator.
+    Blank,
+}
+
+impl Sight {
+    pub(crate) const BOTH: [Self; 2] = [Self::Beliefs, Self::Blank];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Beliefs => "beliefs",
+            Self::Blank => "blank",
+        }
+    }
+
+    /// Adds a solution as it is seen.
+    fn push(self, seen: &mut Solutions, features: &Features, problem: &Problem, solution: &Solution) -> Result<()> {
+        match self {
+            Self::Beliefs => push(seen, features, problem, solution),
+            Self::Blank => {
+                let without = |[group, _, fact, pair, manner]: [u32; ACTIVE]| [group, fact, pair, manner];
+                seen.push(solution.steps.iter().map(|s| without(features.of_step(problem.modulus, s))))
+            }
+        }
+    }
+}
+
+/// Solutions as a reward model sees them, and what is said of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Labelled {
+    pub(crate) solutions: Solutions,
+    /// Of every step of all solutions; true labels, unless a model gave them.
+    pub(crate) labels: Vec<StepLabel>,
+    /// By a check of the final answer.
+    pub(crate) right: Vec<bool>,
+    /// Which problem each is of.
+    pub(crate) problems: Vec<usize>,
+}
+
+impl Labelled {
+    /// None yet.
+    pub(crate) fn new(features: &Features) -> Self {
+        Self { solutions: Solutions::new(features.count()), labels: vec![], right: vec![], problems: vec![] }
+    }
+
+    /// Adds a solution of problem number `number`.
+    ///
+    /// # Errors
+    /// A step that has no features.
+    pub(crate) fn push(
+        &mut self,
+        sight: Sight,
+        features: &Features,
+        number: usize,
+        problem: &Problem,
+        solution: &Solution,
+    ) -> Result<()> {
+        sight.push(&mut self.solutions, features, problem, solution)?;
+        self.labels.extend(solution.labels(problem));
+        self.right.push(solution.is_right(problem));
+        self.problems.push(number);
+        Ok(())
+    }
+
+    /// `count` finished solutions of each problem, problem by problem. Unfinished ones have no outcome to be labelled; they are few, and
+    /// drawn anew.
+    ///
+    /// # Errors
+    /// A problem of which hardly any solution comes to its end.
+    pub(crate) fn sample(
+        world: &World,
+        sight: Sight,
+        problems: &[Problem],
+        count: usize,
+        rng: &mut Stream,
+    ) -> Result<Self> {
+        let features = world.features();
+        let mut all = Self::new(&features);
+        for (number, problem) in problems.iter().enumerate() {
+            let mut drawn = 0;
+            for _ in 0..100 * count + 1000 {
+                if drawn == count {
+                    break;
+                }
+                let solution = world.generator.sample(problem, rng);
+                if solution.answer.is_some() {
+                    all.push(sight, &features, number, problem, &solution)?;
+                    drawn += 1;
+                }
+            }
+            if drawn < count {
+                return Err(Error::Numeric("hardly any solution of a problem comes to its end".into()));
+            }
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.right.len()
+    }
+
+    /// The labels of one solution's steps.
+    pub(crate) fn labels_of(&self, i: usize) -> &[StepLabel] {
+        &self.labels[self.solutions.steps_of(i)]
+    }
+
+    /// Whether no step of a solution is labelled wrong.
+    pub(crate) fn all_valid(&self, i: usize) -> bool {
+        self.labels_of(i).iter().all(|l| *l != StepLabel::Negative)
+    }
+
+    /// The first step of a solution that is labelled wrong.
+    pub(crate) fn first_error(&self, i: usize) -> Option<usize> {
+        self.labels_of(i).iter().position(|l| *l == StepLabel::Negative)
+    }
+
+    /// How many steps are labelled: up to each solution's first wrong one.
+    pub(crate) fn supervised(&self) -> usize {
+        (0..self.len()).map(|i| rewardlab::env::supervised(self.labels_of(i))).sum()
+    }
+
+    /// Of the supervised steps the share that is not labelled wrong.
+    pub(crate) fn steps_right(&self) -> f64 {
+        let wrong = (0..self.len()).filter(|i| !self.all_valid(*i)).count();
+        1.0 - wrong as f64 / self.supervised().max(1) as f64
+    }
+
+    /// The share of solutions that are not copies, step by step, of others of the same problem.
+    pub(crate) fn different(&self) -> f64 {
+        let text = |i: usize| -> (usize, Vec<&[u32]>) {
+            (self.problems[i], self.solutions.steps_of(i).map(|t| self.solutions.active(t)).collect())
+        };
+        let seen: HashSet<_> = (0..self.len()).map(text).collect();
+        seen.len() as f64 / self.len().max(1) as f64
+    }
+
+    /// Every label at another step, drawn at random: their shares stay.
+    pub(crate) fn shuffled(&self, rng: &mut Stream) -> Self {
+        let order = rng.permutation(self.labels.len());
+        Self { labels: order.into_iter().map(|t| self.labels[t]).collect(), ..self.clone() }
+    }
+
+    /// Some of them.
+    pub(crate) fn select(&self, which: &[usize]) -> Self {
+        let labels = which.iter().flat_map(|i| self.labels_of(*i).iter().copied()).collect();
+        Self {
+            solutions: self.solutions.select(which.iter().copied()),
+            labels,
+            right: which.iter().map(|i| self.right[*i]).collect(),
+            problems: which.iter().map(|i| self.problems[*i]).collect(),
+        }
+    }
+
+    /// `count` of these solutions of one problem: four fifths of them the most convincing ones (with the highest scores) that end wrong, the others the
+    /// most convincing of the rest; where too few end wrong the rest has their places. Among equals the first.
+    pub(crate) fn convincing(&self, of_problem: Range<usize>, scores: &[f64], count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = of_problem.collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        let wanted = (WRONG_SHARE * count as f64).round() as usize;
+        let (wrong, right): (Vec<usize>, Vec<usize>) = order.iter().partition(|i| !self.right[**i]);
+        let mut chosen: Vec<usize> = wrong.iter().copied().take(wanted).collect();
+        // the rest: what ends right and what is left of the others, by score
+        let mut rest: Vec<usize> = wrong.into_iter().skip(wanted).chain(right).collect();
+        rest.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        chosen.extend(rest.into_iter().take(count - chosen.len()));
+        chosen
+    }
+
+    /// Adds all of another.
+    ///
+    /// # Errors
+    /// Other features.
+    pub(crate) fn extend(&mut self, other: &Self) -> Result<()> {
+        self.solutions.extend(&other.solutions)?;
+        self.labels.extend_from_slice(&other.labels);
+        self.right.extend_from_slice(&other.right);
+        self.problems.extend_from_slice(&other.problems);
+        Ok(())
+    }
+}
+
+/// Of the solutions that are chosen for labelling, the share that should end wrong.
+const WRONG_SHARE: f64 = 0.8;
+
+/// What labels there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Teaching {
+    /// (i) of every step, up to the first wrong one.
+    Process,
+    /// (ii) of the outcome: right iff no step is labelled wrong.
+    Outcome,
+    /// (iii) of the outcome: right iff the final answer is.
+    Answer,
+}
+
+impl Teaching {
+    pub(crate) const ALL: [Self; 3] = [Self::Process, Self::Outcome, Self::Answer];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Outcome => "outcome",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// What a model says of a solution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Π σ of its steps: the same for all supervision.
+    Product,
+    /// σ of a sum over its steps: outcome models as they usually are.
+    Linear,
+}
+
+impl Form {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Linear => "linear",
+        }
+    }
+}
+
+/// The settings of a fit with this precision of the prior.
+pub(crate) fn settings(precision: f64) -> LogisticParams {
+    LogisticParams { precision, bias: true, stopping: Stopping { tolerance: 1e-5, steps: 300 } }
+}
+
+/// Learns a reward model. A process model has the product form, whatever is asked for.
+///
+/// # Errors
+/// Nothing to learn from.
+pub(crate) fn learn(data: &Labelled, teaching: Teaching, form: Form, precision: f64) -> Result<Model> {
+    let settings = settings(precision);
+    let target = |i: usize| match teaching {
+        Teaching::Answer => data.right[i],
+        Teaching::Process | Teaching::Outcome => data.all_valid(i),
+    };
+    let targets = || (0..data.len()).map(|i| f64::from(u8::from(target(i)))).collect::<Vec<f64>>();
+    Ok(match (teaching, form) {
+        (Teaching::Process, _) => {
+            Model::Steps(fit_process(&data.solutions, &data.labels, Neutral::Positive, &settings)?)
+        }
+        (_, Form::Product) => Model::Steps(fit_outcome_product(&data.solutions, &targets(), &[], 0.0, &settings)?),
+        (_, Form::Linear) => Model::Whole(fit_outcome_linear(&data.solutions, &targets(), &[], &settings)?),
+    })
+}
+
+/// Candidates of the test problems.
+#[derive(Debug)]
+pub(crate) struct TestPools {
+    /// Problem by problem.
+    pub(crate) solutions: Solutions,
+    pub(crate) pools: Vec<Pool>,
+}
+
+impl TestPools {
+    /// `count` solutions of each test problem, unfinished ones included.
+    ///
+    /// # Errors
+    /// A step that has no features.
+    pub(crate) fn sample(world: &World, sight: Sight, count: usize, rng: &mut Stream) -> Result<Self> {
+        let features = world.features();
+        let (mut all, mut pools) = (Solutions::new(features.count()), Vec::new());
+        for problem in &world.test {
+            let solutions = world.sample(problem, count, rng);
+            for solution in &solutions {
+                sight.push(&mut all, &features, problem, solution)?;
+            }
+            pools.push(pool(problem, &solutions));
+        }
+        Ok(Self { solutions: all, pools })
+    }
+
+    /// The share of problems that are solved when the best-scored of N candidates is taken, for each N: exact over all draws from the pools.
+    pub(crate) fn best_of_n(&self, scores: &[f64], draws: &[u32]) -> Vec<f64> {
+        let mut rest = scores;
+        let of_pool = |pool: &Pool| {
+            let (own, after) = rest.split_at(pool.len());
+            rest = after;
+            pool.best_of_n(own, draws)
+        };
+        mean_columns(&self.pools.iter().map(of_pool).collect::<Vec<_>>())
+    }
+
+    /// The share that has some right candidate among N.
+    pub(crate) fn pass_at_n(&self, draws: &[u32]) -> Vec<f64> {
+        mean_columns(&self.pools.iter().map(|p| p.pass_at_n(draws)).collect::<Vec<_>>())
+    }
+}
+
+/// The mean over rows of each column.
+pub(crate) fn mean_columns(rows: &[Vec<f64>]) -> Vec<f64> {
+    let columns = rows.first().map_or(0, Vec::len);
+    (0..columns).map(|c| mean(&rows.iter().map(|r| r[c]).collect::<Vec<_>>())).collect()
+}
