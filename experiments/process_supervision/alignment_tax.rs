@@ -6,25 +6,26 @@
 //!
 //! **Measured** (ours; the paper finetunes no generator on what was selected): a transformer writes several solutions
 //! of each training problem, one of them is chosen, and the writer is finetuned on what was chosen: by a process
-//! verifier (product over steps), by an outcome verifier (both transformers trained on the same labelled samples of
-//! the writer), at random among solutions with the right answer, at random among those whose steps are all right (what
-//! an oracle of steps would choose), and at random. Then on held-out problems: the share of right answers, and the
-//! share of right answers that have a wrong step, *tainted*. All arms have the same number of finetuning steps. The
-//! moduli have divisors of zero and the author errs often, so that about one right answer in six is tainted.
+//! verifier and by an outcome verifier (the same model, a product over steps, learned from labels of steps or of
+//! answers of the same samples of the writer), at random among solutions with the right answer, at random among those
+//! whose steps are all right (what an oracle of steps would choose), and at random. Then on held-out problems: the
+//! share of right answers, and the share of right answers that have a wrong step, *tainted*. All arms have the same
+//! number of finetuning steps. The moduli have divisors of zero and the author errs often, so that about one right
+//! answer in six is tainted.
 //!
 //! **Control**: finetuned on random choices the writer stays where it is.
 
 mod figure;
 mod judge;
 
+use super::labelled::Teaching;
 use super::writer::{Sample, Training, WriterSetup, example};
-use rewardlab::algorithm::{Example, Supervision, sft};
+use rewardlab::algorithm::{Example, sft};
 use rewardlab::env::Split;
 use rewardlab::env::arithmetic::Problem;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
-use rewardlab::reward::Neutral;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -211,7 +212,7 @@ fn choose<'a>(
     problems: &[Problem],
     pool: &'a [Sample],
 ) -> Result<Vec<&'a Sample>> {
-    let of_verifier = |supervision| p.writer.scores(ctx, supervision, problems, pool);
+    let of_verifier = |teaching| p.writer.scores(ctx, teaching, problems, pool);
     let mut dice = ctx.shared_stream("choice");
     let drawn: Vec<f64> = pool.iter().map(|_| dice.uniform()).collect();
     // a random number for what may be chosen: the largest one is at random
@@ -220,12 +221,12 @@ fn choose<'a>(
         pool.iter().zip(&drawn).map(score).collect::<Vec<_>>()
     };
     let scores: Vec<Option<f64>> = match chooser {
-        Chooser::Process => of_verifier(Supervision::Process(Neutral::Positive))?,
-        Chooser::Outcome => of_verifier(Supervision::Outcome)?,
+        Chooser::Process => of_verifier(Teaching::Process)?,
+        Chooser::Outcome => of_verifier(Teaching::Answer)?,
         Chooser::Answer => at_random(&|s, problem| s.is_right(problem)),
         Chooser::Steps => at_random(&|s, problem| s.is_sound(problem)),
         Chooser::Nobody | Chooser::Random => {
-            at_random(&|s, _| s.solution.as_ref().is_some_and(|solution| solution.answer.is_some()))
+            at_random(&|s, _| s.answered().is_some())
         }
     };
     let best = |(samples, scores): (&'a [Sample], &[Option<f64>])| {
@@ -252,7 +253,7 @@ fn worth(p: &Params, ctx: &Context, params: &[f32]) -> Result<Row> {
     let share = |holds: &dyn Fn(&Sample) -> bool| {
         samples.iter().filter(|s| holds(s)).count() as f64 / samples.len() as f64
     };
-    let readable = share(&|s| s.solution.as_ref().is_some_and(|solution| solution.answer.is_some()));
+    let readable = share(&|s| s.answered().is_some());
     let (right, sound) =
         (share(&|s| s.is_right(&problems[s.problem])), share(&|s| s.is_sound(&problems[s.problem])));
     Ok(Row {
