@@ -10,8 +10,8 @@
 //! answers of the same samples of the writer), at random among solutions with the right answer, at random among those
 //! whose steps are all right (what an oracle of steps would choose), and at random. Then on held-out problems: the
 //! share of right answers, and the share of right answers that have a wrong step, *tainted*. All arms have the same
-//! number of finetuning steps. The moduli have divisors of zero and the author errs often, so that about one right
-//! answer in six is tainted.
+//! number of finetuning steps. The moduli have divisors of zero and the author errs often, so that some right answers
+//! are tainted: a wrong step was forgotten.
 //!
 //! **Control**: finetuned on random choices the writer stays where it is.
 
@@ -113,7 +113,8 @@ impl Experiment for AlignmentTax {
     type Cell = Chooser;
     type Row = Row;
     const ID: &'static str = "process_supervision/alignment_tax";
-    const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, discussion of the alignment tax; the experiment is ours";
+    const PAPER: &'static str =
+        "Lightman et al., arXiv:2305.20050, discussion of the alignment tax; the experiment is ours";
     const CLAIM: &'static str = "what a process verifier chose teaches sound steps, at no cost in right answers";
     const SECONDS: (f64, f64) = (2.0, 300.0);
 
@@ -171,8 +172,7 @@ impl Experiment for AlignmentTax {
         let problems = p.writer.problems(ctx, "choice", p.problems, Split::Train);
         let pool = pool(p, ctx, &problems)?;
         let chosen = choose(p, ctx, *chooser, &problems, &pool)?;
-        let examples: Vec<Example> =
-            chosen.iter().map(|s| example(&problems[s.problem], s.tokens.clone())).collect();
+        let examples: Vec<Example> = chosen.iter().map(|s| example(&problems[s.problem], s.tokens.clone())).collect();
         let mut trainee = p.writer.trainee(&writer)?;
         let Training { minibatch, .. } = p.finetuning;
         sft(&mut trainee, &examples, minibatch, &p.finetuning.schedule(), &mut ctx.shared_stream("finetuning"))?;
@@ -225,9 +225,7 @@ fn choose<'a>(
         Chooser::Outcome => of_verifier(Teaching::Answer)?,
         Chooser::Answer => at_random(&|s, problem| s.is_right(problem)),
         Chooser::Steps => at_random(&|s, problem| s.is_sound(problem)),
-        Chooser::Nobody | Chooser::Random => {
-            at_random(&|s, _| s.answered().is_some())
-        }
+        Chooser::Nobody | Chooser::Random => at_random(&|s, _| s.answered().is_some()),
     };
     let best = |(samples, scores): (&'a [Sample], &[Option<f64>])| {
         let scored = samples.iter().zip(scores).filter_map(|(sample, score)| Some((sample, (*score)?)));
@@ -250,12 +248,10 @@ fn worth(p: &Params, ctx: &Context, params: &[f32]) -> Result<Row> {
     let problems = p.writer.problems(ctx, "test", p.test_problems, Split::Test);
     let mut rng = ctx.shared_stream("test samples");
     let samples = p.writer.samples(&mut p.writer.trainee(params)?, &problems, p.test_candidates, &mut rng)?;
-    let share = |holds: &dyn Fn(&Sample) -> bool| {
-        samples.iter().filter(|s| holds(s)).count() as f64 / samples.len() as f64
-    };
+    let share =
+        |holds: &dyn Fn(&Sample) -> bool| samples.iter().filter(|s| holds(s)).count() as f64 / samples.len() as f64;
     let readable = share(&|s| s.answered().is_some());
-    let (right, sound) =
-        (share(&|s| s.is_right(&problems[s.problem])), share(&|s| s.is_sound(&problems[s.problem])));
+    let (right, sound) = (share(&|s| s.is_right(&problems[s.problem])), share(&|s| s.is_sound(&problems[s.problem])));
     Ok(Row {
         chosen_right: f64::NAN,
         chosen_tainted: f64::NAN,

@@ -33,10 +33,7 @@ pub(crate) struct Training {
 
 impl Training {
     pub(crate) fn validate(&self) -> Result<()> {
-        Error::check_counts(&[
-            ("steps", self.steps as usize, 1, 1_000_000),
-            ("minibatch", self.minibatch, 1, 1024),
-        ])?;
+        Error::check_counts(&[("steps", self.steps as usize, 1, 1_000_000), ("minibatch", self.minibatch, 1, 1024)])?;
         Error::check_positive(&[("learning_rate", self.learning_rate)])
     }
 
@@ -81,11 +78,12 @@ pub(crate) struct WriterSetup {
 }
 
 impl WriterSetup {
-    /// Sizes ours. The moduli have divisors of zero, so that a wrong step is often forgotten: false positives.
+    /// Sizes ours, chosen on seeds 100 and 101 so that the writer has learned its author and a verifier has not seen everything. The moduli
+    /// have divisors of zero, so that a wrong step may be forgotten: false positives.
     pub(crate) fn paper() -> Self {
         let rates = Rates {
-            slip: [0.04, 0.06, 0.1, 0.1],
-            misconceived: [0.08, 0.12, 0.2, 0.2],
+            slip: [0.06, 0.08, 0.12, 0.12],
+            misconceived: [0.2, 0.25, 0.4, 0.4],
             by_modulus: 0.0,
             restating: 0.05,
             slack: 2,
@@ -99,12 +97,12 @@ impl WriterSetup {
             width: 64,
             layers: 2,
             heads: 4,
-            base: Training { steps: 1500, minibatch: 32, learning_rate: 2e-3 },
+            base: Training { steps: 4000, minibatch: 32, learning_rate: 2e-3 },
             format_problems: 500,
             format_candidates: 4,
             format: Training { steps: 60, minibatch: 32, learning_rate: 5e-4 },
-            verifier_problems: 1000,
-            verifier_candidates: 8,
+            verifier_problems: 300,
+            verifier_candidates: 4,
             precision: 0.5,
         }
     }

@@ -69,16 +69,9 @@ pub(crate) struct StringsParams {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
     /// No candidates: no sampling error.
-    Strings {
-        task: Task,
-        class: Class,
-        candidates: Option<usize>,
-    },
+    Strings { task: Task, class: Class, candidates: Option<usize> },
     /// With a second Grow, or with a second chain on the first one's data.
-    Translation {
-        set: DataSet,
-        again: bool,
-    },
+    Translation { set: DataSet, again: bool },
 }
 
 impl fmt::Display for Cell {

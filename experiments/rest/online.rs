@@ -119,7 +119,8 @@ impl Experiment for Online {
     type Row = Row;
     const ID: &'static str = "rest/online";
     const PAPER: &'static str = "Gulcehre et al., arXiv:2308.08998, Table 1";
-    const CLAIM: &'static str = "ReST earns more than online PPO on three quarters of its samples and keeps the second metric";
+    const CLAIM: &'static str =
+        "ReST earns more than online PPO on three quarters of its samples and keeps the second metric";
     const SECONDS: (f64, f64) = (1.0, 900.0);
 
     fn params(profile: Profile) -> Params {

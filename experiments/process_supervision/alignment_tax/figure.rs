@@ -46,10 +46,25 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             seeds(rows).len()
         ),
         panels: vec![
-            panel("What was chosen", "share of chosen solutions", choosing, vec![bars(right, choosing, |r| r.chosen_right)]),
+            panel(
+                "What was chosen",
+                "share of chosen solutions",
+                choosing,
+                vec![bars(right, choosing, |r| r.chosen_right)],
+            ),
             panel("The writer, held-out problems", "share of solutions", all, vec![bars(right, all, |r| r.right)]),
-            panel("What was chosen", "share of right answers", choosing, vec![bars(tainted, choosing, |r| r.chosen_tainted)]),
-            panel("The writer, held-out problems", "share of right answers", all, vec![bars(tainted, all, |r| r.tainted)]),
+            panel(
+                "What was chosen",
+                "share of right answers",
+                choosing,
+                vec![bars(tainted, choosing, |r| r.chosen_tainted)],
+            ),
+            panel(
+                "The writer, held-out problems",
+                "share of right answers",
+                all,
+                vec![bars(tainted, all, |r| r.tainted)],
+            ),
         ],
         columns: 2,
     }
