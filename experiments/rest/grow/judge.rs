@@ -100,24 +100,26 @@ pub(super) fn translation(rows: &[Record<Row>]) -> Vec<Check> {
         let again = gains(rows, "transformer_again", candidates, set);
         let gains = gains(rows, "transformer", candidates, set);
         let more: Vec<f64> = gains.iter().zip(&again).map(|(fresh, again)| fresh - again).collect();
-        [Check::new(
-            Kind::Claim,
-            &format!("second_grow_{set}"),
-            format!("the second Grow helps a transformer on {set}"),
-            "arXiv:2308.08998, Figure 4; criterion ours",
-            "gain of the mean test reward by the second Grow over its standard error",
-            standard_errors(&gains),
-            Criterion::AtLeast(3.0),
-        ),
-        Check::new(
-            Kind::Control,
-            &format!("fresh_{set}"),
-            format!("as many Improve steps again on the first Grow's data add less than the second Grow on {set}"),
-            "control",
-            "gain of the mean test reward by the second Grow less that by a second chain on the first one's data",
-            mean_interval(&more),
-            Criterion::AtLeast(0.0),
-        )]
+        [
+            Check::new(
+                Kind::Claim,
+                &format!("second_grow_{set}"),
+                format!("the second Grow helps a transformer on {set}"),
+                "arXiv:2308.08998, Figure 4; criterion ours",
+                "gain of the mean test reward by the second Grow over its standard error",
+                standard_errors(&gains),
+                Criterion::AtLeast(3.0),
+            ),
+            Check::new(
+                Kind::Control,
+                &format!("fresh_{set}"),
+                format!("as many Improve steps again on the first Grow's data add less than the second Grow on {set}"),
+                "control",
+                "gain of the mean test reward by the second Grow less that by a second chain on the first one's data",
+                mean_interval(&more),
+                Criterion::AtLeast(0.0),
+            ),
+        ]
     };
     ["talks", "news", "web"].into_iter().flat_map(of_set).collect()
 }

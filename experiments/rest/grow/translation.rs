@@ -7,11 +7,7 @@ use rewardlab::experiment::Context;
 
 pub(super) fn measure(setup: &TranslationSetup, set: DataSet, again: bool, ctx: &Context) -> Result<Vec<Row>> {
     let chain = above(&THRESHOLDS);
-    let settings = if again {
-        setup.loop_of(Some(set), 1, [&chain[..], &chain].concat())
-    } else {
-        setup.standard(set)
-    };
+    let settings = if again { setup.loop_of(Some(set), 1, [&chain[..], &chain].concat()) } else { setup.standard(set) };
     let standings = setup.standings(ctx, set, &Pays::Truth, &settings)?;
     let row = |s: &Standing| Row {
         world: "translation".into(),

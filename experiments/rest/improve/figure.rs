@@ -47,8 +47,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         let own = |grow: usize| rows.iter().filter(move |r| r.task == task && r.grow == grow);
         let start: Vec<f64> = own(0).filter_map(|r| r.greedy).collect();
         let points = means(&summary(own(1).filter_map(|r| Some((r.improve as f64, r.greedy?)))));
-        let line =
-            Layer::Line { series: "transformer, greedy".into(), points, stroke: Stroke::Dashed, markers: true };
+        let line = Layer::Line { series: "transformer, greedy".into(), points, stroke: Stroke::Dashed, markers: true };
         if start.is_empty() {
             return Vec::new();
         }
@@ -73,11 +72,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             },
             x: axis("Improve step I"),
             y: axis("V, expected reward"),
-            layers: supervised(task)
-                .into_iter()
-                .chain(curves(task, |r| r.value, true))
-                .chain(greedy(task))
-                .collect(),
+            layers: supervised(task).into_iter().chain(curves(task, |r| r.value, true)).chain(greedy(task)).collect(),
         })
         .collect();
     panels.push(Panel {

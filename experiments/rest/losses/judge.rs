@@ -204,7 +204,9 @@ fn of_set(rows: &[Record<Row>], set: &str) -> Vec<Check> {
     let sharper = Check::new(
         Kind::Theory,
         &format!("gold_is_sharper_{set}"),
-        format!("without a filter GOLD is ahead of BC only because it is sharper: greedy outputs are as good, on {set}"),
+        format!(
+            "without a filter GOLD is ahead of BC only because it is sharper: greedy outputs are as good, on {set}"
+        ),
         "our question, after a run in which unfiltered GOLD beat BC",
         "reward of greedy test outputs, GOLD less BC, G1 I0",
         mean_interval(&by_seed(own(), |g| greedy(g, Loss::Gold) - greedy(g, Loss::Bc))),

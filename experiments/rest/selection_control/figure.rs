@@ -56,10 +56,18 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         panels: vec![
             panel("Strings: product policy", axis("Improve step I"), curves("product", "", step)),
             panel("Strings: tabular policy", axis("Improve step I"), curves("tabular", "", step)),
-            panel("Strings: product, by what is kept", log_axis("samples kept per context"), curves("product", "", |r| r.kept)),
+            panel(
+                "Strings: product, by what is kept",
+                log_axis("samples kept per context"),
+                curves("product", "", |r| r.kept),
+            ),
             panel("Translation: talks", axis("Improve step I"), curves("transformer", "talks", step)),
             panel("Translation: news", axis("Improve step I"), curves("transformer", "news", step)),
-            panel("Translation: news, by what is kept", log_axis("samples kept per source"), curves("transformer", "news", |r| r.kept)),
+            panel(
+                "Translation: news, by what is kept",
+                log_axis("samples kept per source"),
+                curves("transformer", "news", |r| r.kept),
+            ),
         ],
         columns: 3,
     }

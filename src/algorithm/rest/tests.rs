@@ -133,7 +133,10 @@ fn nothing_above_the_threshold_ends_the_chain() {
     assert_eq!(ends, [(1, 1, 1.0), (2, 1, 1.0)]);
     let one = RestParams { improves: two.improves[..1].to_vec(), ..two.clone() };
     let (same, _, plain) = run(&one);
-    assert!(after.params == same.params && held_out(&reports) == held_out(&plain), "the policy of the Improve step before");
+    assert!(
+        after.params == same.params && held_out(&reports) == held_out(&plain),
+        "the policy of the Improve step before"
+    );
     // from the base nothing is improved: what grew stays, and the run is over
     let none = RestParams { start: Start::Base, improves: vec![Keep::Above { threshold: 1.0 }], ..two };
     let (after, _, reports) = run(&none);
