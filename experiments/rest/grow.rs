@@ -14,7 +14,7 @@
 //!
 //! **Controls**: a tabular policy without sampling error gains nothing (`operators` shows why); a product policy
 //! without it shows what the narrow class alone does. In translation: as many steps again on the first Grow's data, so
-//! that it is fresh samples that help and not more steps.
+//! that it is fresh samples that help and not more steps (they begin with everything, I = 0, as a Grow's do).
 //!
 //! **Found**: with a finite sample the second Grow adds 0.03 to 0.15 of V, tens of standard errors, for both classes.
 //! From 25 to 100 candidates a product policy gains more, from there to 1000 less: with very few the first Grow has not
@@ -23,8 +23,9 @@
 //! few strings pass that a product of tokens nearly says them. At lower thresholds the class alone does give a gain
 //! (`operators`). Every second Grow starts with a fall: its I = 0 is unfiltered, original data included.
 //!
-//! In translation a second Grow adds 0.006 (news), 0.009 (web) and 0.014 (talks) of chrF, at the ceiling; it also
-//! brings as many steps again, for which there is no control.
+//! In translation a second Grow adds 0.015 (talks), 0.005 (news) and 0.010 (web) of chrF, at the ceiling. It is the
+//! fresh samples: as many steps again on the first Grow's data add nothing (0.000, 0.001, −0.002). The data of the
+//! second Grow have a mean reward of 0.91 to 0.98, so that all thresholds but the last lie below it.
 
 mod figure;
 mod judge;

@@ -19,11 +19,11 @@
 //!
 //! **Controls**: paid by the truth, the true reward does not fall from one Grow to the next.
 //!
-//! **Found.** Translation, few ratings: the figure's shape. What is paid rises with every Grow (0.67, 0.69, 0.70), the
+//! **Found.** Translation, few ratings: the figure's shape. What is paid rises with every Grow (0.67, 0.69, 0.71), the
 //! true reward is best within the first (0.81) and ends at 0.64, below the supervised 0.69 (so "every variant beats the
 //! supervised model" is refuted); KL predicts the gap. With many ratings the true reward rises on, above what is paid:
 //! one Grow is not best, and the gap goes against KL because the model underrates good translations. The bug is found:
-//! repeats rise from 0.01 to 0.16 of word pairs, and the true reward stays 0.1 below that without the bug. Strings:
+//! repeats rise from 0.01 to 0.18 of word pairs, and the true reward stays 0.1 below that without the bug. Strings:
 //! what is paid is overrated the more the farther the policy goes, but the true reward rises all the way, so that one
 //! Grow is best nowhere.
 
