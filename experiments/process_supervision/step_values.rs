@@ -20,10 +20,10 @@
 //! than the outcomes of the same solutions, and both claims that they are worth more are refuted. True labels of steps solve 0.943,
 //! outcomes 0.846. Hard labels rise to 0.802 at K = 8 (0.772 at K = 16, which had been chosen at a stronger prior) and fall to 0.429 at K = 64:
 //! by then six of ten first wrong steps have some rollout that ends right, since a modulus of ten forgives by chance. The fewer answers
-//! there are to guess, the fewer rollouts hard labels bear; where answers are long, as in the paper, that limit is far away. Soft labels solve
+//! there are to guess, the fewer rollouts hard labels bear; where an answer is hardly ever hit by chance, that limit is far away. Soft labels solve
 //! 0.641 and no better with more rollouts: Q itself solves as much. What they lack is not precision: Q says how hard the rest is and
 //! what went wrong before, neither of which belongs to the step, and a model of single steps puts both on the step's account. By the minimum
-//! over steps, which a low value early in a hard problem hurts less than by the product, Q solves 0.730.
+//! over steps Q solves 0.730.
 
 mod figure;
 mod judge;
