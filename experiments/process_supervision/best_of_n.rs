@@ -17,6 +17,17 @@
 //! **Controls**: problems of one operation, where both kinds of labels say the same; a process model whose labels were dealt anew among steps;
 //! draws against the exact mean; and on small problems, all of whose solutions are enumerated, pools against the exact law of
 //! the best of N.
+//!
+//! **Found** (10 seeds): the paper's shape throughout. At N = 1860 the process model solves 0.938 of the problems, the outcome model 0.853,
+//! majority voting 0.698, which is where the most frequent answer is right (0.697); every problem has a right candidate. The lead over the
+//! outcome model grows from 0.044 at N = 10 to 0.086: beyond N = 50 more candidates only show the outcome model more errors that it does
+//! not know. It leads the outcome model of ten times the solutions too (0.908), by 0.031. That last result hangs on the prior (`models.rs`): the closed form of
+//! `information` makes the labels of a solution's steps worth about seven outcomes here (six steps, an error rate of 0.12, 0.07 false
+//! positives), and with a prior that is too strong for few labels the larger data win. Votes weighted by the process model are a little worse
+//! than its best (0.908): many weak votes for a misconception outweigh fewer strong ones against it. The linear outcome model falls with N,
+//! below majority (0.536): in a sum, a feature that happened to be in right solutions makes up for a wrong step; a product cannot be talked
+//! over. A model whose labels were dealt anew is far worse than a single solution, the more so the more candidates there are: it seeks out what is
+//! rare, and what is rare is wrong.
 
 mod enumerated;
 mod figure;

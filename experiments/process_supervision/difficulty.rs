@@ -10,6 +10,11 @@
 //!
 //! **Controls**: the same problems in groups that were dealt anew, where more candidates must help alike; and on the easiest problems the
 //! choice by the right answer itself, which cannot fall.
+//!
+//! **Found** (10 seeds): all as claimed. From N = 10 to 1860 the process model gains 0.25 on the hardest fifth (0.52 to 0.77) and nothing on the
+//! easiest, where it solves all. The outcome model falls on the easier three fifths (0.997 to 0.986, 0.992 to 0.982, 0.976 to 0.958), where
+//! majority voting makes no mistake at all: what has a flaw that it does not know is rare there, and many candidates bring it up. The linear
+//! outcome model falls in all, by 0.18 on the easiest. On the hardest fifth the most frequent answer is wrong: majority voting goes to 0.
 
 mod figure;
 mod judge;

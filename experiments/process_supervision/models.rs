@@ -3,6 +3,12 @@
 //! The process model and the product outcome model are one model, P(a step is right) = σ(score of its features), under two kinds of labels of
 //! the same solutions: steps up to the first wrong one, or whether the final answer is right (false positives included). The linear
 //! outcome model, σ of a sum over all steps, is the usual one. Solutions that came to no end are not labelled.
+//!
+//! The prior matters. Its precision was chosen on seeds outside the reported range (100 to 102, best of 500) as the one at which the product
+//! outcome model of the same solutions solves most, out of 0.02, 0.1, 0.25 and 1: 0.851, 0.859, 0.846 and 0.759. The process model
+//! solves 0.945, 0.943, 0.915 and 0.798 there; the outcome model of ten times the solutions 0.899, 0.913, 0.920 and 0.913. A first run of
+//! the reported seeds at 0.5 (before the choice) had the last ahead of the process model, 0.917 to 0.863: the stronger the prior, the more a
+//! model of few labels keeps of it.
 
 use super::world::{OWNER, World, WorldParams};
 use rewardlab::algorithm::{LogisticParams, Stopping, fit_outcome_linear, fit_outcome_product, fit_process};
@@ -27,7 +33,7 @@ pub(crate) struct Training {
 
 impl Default for Training {
     fn default() -> Self {
-        Self { solutions: 4, precision: 0.5 }
+        Self { solutions: 4, precision: 0.1 }
     }
 }
 

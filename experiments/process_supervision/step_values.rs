@@ -15,6 +15,15 @@
 //!
 //! **Controls**: labels that are Q itself have no error; soft labels that were dealt anew among steps choose no better than a single
 //! solution is.
+//!
+//! **Found** (10 seeds): bias, variance and both errors of hard labels are what they should be. As supervision, rollouts are worth less here
+//! than the outcomes of the same solutions, and both claims that they are worth more are refuted. True labels of steps solve 0.943,
+//! outcomes 0.846. Hard labels rise to 0.802 at K = 8 (0.772 at K = 16, which had been chosen at a stronger prior) and fall to 0.429 at K = 64:
+//! by then six of ten first wrong steps have some rollout that ends right, since a modulus of ten forgives by chance. The fewer answers
+//! there are to guess, the fewer rollouts hard labels bear; where an answer is hardly ever hit by chance, that limit is far away. Soft labels solve
+//! 0.641 and no better with more rollouts: Q itself solves as much. What they lack is not precision: Q says how hard the rest is and
+//! what went wrong before, neither of which belongs to the step, and a model of single steps puts both on the step's account. By the minimum
+//! over steps Q solves 0.730.
 
 mod figure;
 mod judge;

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// JSONL in TRL's stepwise shape: {"prompt", "completions", "labels"}, labels -1, 0 or 1 (or true and false), with "answer",
-    /// "generation" and "finish_reason"
+    /// JSONL in TRL's stepwise shape: {"prompt", "completions", "labels"}, labels -1, 0 or 1 (or true and false), with "answer" and
+    /// "generation"
     file: PathBuf,
 }
 

@@ -25,7 +25,7 @@ impl Chain {
     /// Of a problem.
     ///
     /// # Formula
-    /// V(L, j, v) = 1[v = answer]; V(k, j, v) = q V(k, j + 1, v) + (1 − q) Σ_c P(c | fact k at v) V(k + 1, j, c), where a solution that
+    /// V(L, j, v) = 1[v = answer]; V(k, j, v) = q V(k, j + 1, v) + (1 − q) Σ P(c | fact k at v) V(k + 1, j, c) over c, where a solution that
     /// has used all its steps before its last operation is worth nothing.
     pub fn new(generator: &Generator, problem: &Problem) -> Self {
         let modulus = usize::from(problem.modulus);

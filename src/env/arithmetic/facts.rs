@@ -12,7 +12,7 @@ pub struct Facts {
     moduli: Vec<u8>,
     /// By modulus: its place, the first of its facts, the first of its pairs.
     starts: Vec<Option<(u32, u32, u32)>>,
-    facts: u32,
+    count: u32,
     pairs: u32,
 }
 
@@ -37,7 +37,7 @@ impl Facts {
         if moduli.is_empty() {
             return Err(Error::parameter("moduli", "[]", "at least one"));
         }
-        Ok(Self { moduli: moduli.to_vec(), starts, facts, pairs })
+        Ok(Self { moduli: moduli.to_vec(), starts, count: facts, pairs })
     }
 
     /// The moduli, in the order given.
@@ -47,7 +47,7 @@ impl Facts {
 
     /// How many facts there are.
     pub fn count(&self) -> usize {
-        self.facts as usize
+        self.count as usize
     }
 
     /// How many pairs there are.

@@ -18,8 +18,8 @@ fn mix(operators: [f64; 4]) -> Mix {
 
 #[test]
 fn operations_by_hand() {
-    let apply = |operator, operand, before| Operation { operator, operand }.apply(10, before);
     use Operator::{Add, Multiply, Square, Subtract};
+    let apply = |operator, operand, before| Operation { operator, operand }.apply(10, before);
     assert_eq!([apply(Add, 7, 5), apply(Subtract, 7, 5), apply(Multiply, 7, 5), apply(Square, 7, 5)], [2, 8, 5, 2]);
 }
 
