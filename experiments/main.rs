@@ -53,9 +53,14 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<rest::filters::Filters>(),
         entry::<rest::selection_control::SelectionControl>(),
         entry::<process_supervision::information::Information>(),
+        entry::<process_supervision::best_of_n::BestOfN>(),
         entry::<process_supervision::supervision::Supervision>(),
         entry::<process_supervision::active_learning::ActiveLearning>(),
         entry::<process_supervision::iterations::Iterations>(),
+        entry::<process_supervision::scoring::Scoring>(),
+        entry::<process_supervision::out_of_distribution::OutOfDistribution>(),
+        entry::<process_supervision::difficulty::Difficulty>(),
+        entry::<process_supervision::step_values::StepValues>(),
         entry::<process_supervision::first_error::FirstError>(),
     ]
 }

@@ -276,6 +276,28 @@ fn preference_files_are_summed_up_or_their_mistake_named() {
 }
 
 #[test]
+fn files_of_labelled_steps_are_checked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("steps.jsonl");
+    let file = path.to_str().expect("UTF-8");
+    let good = r#"{"prompt": "1 + 1", "completions": ["2", "so 2"], "labels": [1, 0], "answer": "2", "generation": 0}"#;
+    let wrong = r#"{"prompt": "1 + 1", "completions": ["3"], "labels": [-1], "finish_reason": "found_error"}"#;
+    fs::write(&path, format!("{good}\n{wrong}\n")).expect("written");
+    let (code, stdout, _) = call(&["steps", file]);
+    assert_eq!(code, 0);
+    assert!(stdout.starts_with("2 solutions of 1 prompts, 1 with an answer\n3 labelled steps: 1 right"), "{stdout}");
+    for (line, reason) in [
+        (r#"{"prompt": "p", "completions": ["a", "b"], "labels": [1], "answer": "2"}"#, "1 labels for 2 steps"),
+        (r#"{"prompt": "p", "completions": ["a", ""], "labels": [1, 1], "answer": "2"}"#, "step 2 is empty"),
+        (r#"{"prompt": "p", "completions": ["a"], "labels": [2], "answer": "2"}"#, "must be -1, 0 or 1"),
+        (r#"{"prompt": "p", "completions": ["a"], "labels": [1]}"#, "without an `answer`"),
+    ] {
+        fs::write(&path, format!("{good}\n{line}\n")).expect("written");
+        assert_one_clear_line(&["steps", file], &["steps.jsonl", "line 2", reason]);
+    }
+}
+
+#[test]
 fn degenerate_strengths_are_refused_with_their_range() {
     let refused = |id: &str, set: &str, parts: &[&str]| assert_one_clear_line(&["run", id, "--set", set], parts);
     refused("reward_kl/closed_form", "betas=[0.0]", &["betas", "positive"]);

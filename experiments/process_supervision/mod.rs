@@ -8,12 +8,18 @@
 
 // figures
 pub(crate) mod active_learning;
+pub(crate) mod best_of_n;
+pub(crate) mod difficulty;
 pub(crate) mod first_error;
 pub(crate) mod information;
 pub(crate) mod iterations;
+pub(crate) mod out_of_distribution;
+pub(crate) mod scoring;
+pub(crate) mod step_values;
 pub(crate) mod supervision;
 
 // shared set-up
 mod labelled;
 mod models;
+mod pools;
 mod world;

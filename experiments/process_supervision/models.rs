@@ -21,21 +21,26 @@ use std::sync::Arc;
 pub(crate) struct Training {
     /// Labelled solutions per training problem; 1 to 1000.
     pub(crate) solutions: usize,
-    /// Settings of every fit.
-    pub(crate) logistic: LogisticParams,
+    /// 1/σ² of the weights' Gaussian prior; at least 0.
+    pub(crate) precision: f64,
 }
 
 impl Default for Training {
     fn default() -> Self {
-        let stopping = Stopping { tolerance: 1e-6, steps: 500 };
-        Self { solutions: 4, logistic: LogisticParams { precision: 0.5, bias: true, stopping } }
+        Self { solutions: 4, precision: 0.5 }
     }
 }
 
 impl Training {
     pub(crate) fn validate(&self) -> Result<()> {
         Error::check_counts(&[("solutions", self.solutions, 1, 1000)])?;
-        self.logistic.validate().map_err(|e| e.within("logistic"))
+        Error::check_not_negative(&[("precision", self.precision)])
+    }
+
+    /// Settings of every fit. The search ends where the choices that are measured have long been the same.
+    pub(crate) fn logistic(&self) -> LogisticParams {
+        let stopping = Stopping { tolerance: 1e-6, steps: 500 };
+        LogisticParams { precision: self.precision, bias: true, stopping }
     }
 
     /// A reward model of a seed's world: the same for all experiments of the folder that ask for the same.
@@ -48,7 +53,7 @@ impl Training {
         let data = ctx.common_stage(OWNER, "labelled", &(world, self.solutions), |rng| {
             Ok(Labelled::draw(&drawn, &drawn.train, self.solutions, rng))
         })?;
-        ctx.common_stage(OWNER, "model", &(world, self, labels), |_| data.fit(&drawn, labels, &self.logistic))
+        ctx.common_stage(OWNER, "model", &(world, self, labels), |_| data.fit(&drawn, labels, &self.logistic()))
     }
 }
 
@@ -112,6 +117,11 @@ impl Labelled {
     pub(crate) fn outcomes(&self) -> Vec<f64> {
         let right = |(i, s): (usize, &Solution)| f64::from(u8::from(s.is_right(self.problem(i))));
         self.solutions.iter().enumerate().map(right).collect()
+    }
+
+    /// Whether no step of a solution is wrong.
+    pub(crate) fn is_valid(&self, i: usize) -> bool {
+        self.solutions[i].first_error(self.problem(i)).is_none()
     }
 
     pub(crate) fn fit(&self, world: &World, labels: Labels, logistic: &LogisticParams) -> Result<Model> {
