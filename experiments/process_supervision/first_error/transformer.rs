@@ -40,11 +40,11 @@ pub(super) struct TransformerParams {
 
 impl TransformerParams {
     pub(super) fn new(smoke: bool) -> Self {
-        let mut world = WorldParams { moduli: vec![7, 8], ..WorldParams::default() };
+        let mut world = WorldParams { moduli: vec![5], ..WorldParams::default() };
         world.mix.moduli.clone_from(&world.moduli);
         world.mix.lengths = (2, 4);
         (world.train_problems, world.test_problems) = if smoke { (40, 10) } else { (500, 100) };
-        let (solutions, judged, width, epochs) = if smoke { (3, 5, 16, 2) } else { (20, 50, 64, 6) };
+        let (solutions, judged, width, epochs) = if smoke { (3, 5, 16, 2) } else { (20, 50, 32, 10) };
         Self { world, solutions, judged, width, layers: 2, batch: 32, epochs, learning_rate: 3e-3 }
     }
 
