@@ -125,7 +125,7 @@ impl Experiment for ActiveLearning {
     fn params(profile: Profile) -> Params {
         let (train, test, scored, per_problem, pool) = match profile {
             Profile::Smoke => (100, 30, 60, vec![5, 10, 20], 100),
-            Profile::Paper => (1000, 200, 500, vec![5, 10, 20, 50, 100], 1000),
+            Profile::Paper => (1000, 200, 300, vec![5, 10, 20, 50, 100], 1000),
         };
         Params {
             world: WorldParams { train_problems: train, test_problems: test, ..WorldParams::default() },

@@ -11,6 +11,9 @@
 //! The usual outcome model (σ of a sum) scores prefixes: its error is where the log-odds of the prefix fall most. Outcome labels are
 //! checks of the final answer, and, `outcome`, true ones (right iff all steps are). Worlds and sizes are ours.
 //!
+//! The same for small transformers that read problem and solution as tokens and score at the last token of each step (`process`, `product`) or of
+//! the solution (`linear`; prefixes are scored where steps end), in a smaller world. Of these also the share of problems that the best of many candidates solves.
+//!
 //! **Derived**: an outcome label does not say which step it is about, but other problems have the same steps in other company
 //! (`information`): with enough data a product outcome model must find errors too.
 //!
@@ -19,18 +22,21 @@
 
 mod figure;
 mod judge;
+mod transformer;
 
 use super::labelled::{Form, Labelled, Sight, Teaching, learn};
 use super::models::Model;
 use super::world::{World, WorldParams};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
+use rewardlab::num::log_sigmoid;
 use rewardlab::plot::Chart;
 use rewardlab::reward::{Solutions, locate_first_error, locate_known_error};
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
+use transformer::TransformerParams;
 
 #[derive(Debug)]
 pub(crate) struct FirstError;
@@ -45,6 +51,7 @@ pub(crate) struct Params {
     judged: usize,
     /// Precision of the weights' prior; positive.
     precision: f64,
+    transformer: TransformerParams,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +59,7 @@ pub(crate) enum Cell {
     Learned { teaching: Teaching, form: Form },
     Shuffled,
     OneStep,
+    Transformer { teaching: Teaching, form: Form },
 }
 
 impl fmt::Display for Cell {
@@ -60,6 +68,7 @@ impl fmt::Display for Cell {
             Self::Learned { teaching, form } => write!(f, "{} {}", teaching.name(), form.name()),
             Self::Shuffled => f.write_str("shuffled"),
             Self::OneStep => f.write_str("one_step"),
+            Self::Transformer { teaching, form } => write!(f, "transformer {} {}", teaching.name(), form.name()),
         }
     }
 }
@@ -67,7 +76,7 @@ impl fmt::Display for Cell {
 /// One model's answers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `learned`, `shuffled` or `one_step`.
+    /// `learned`, `shuffled`, `one_step`; `transformer`.
     part: String,
     /// `process`, `outcome` or `answer`.
     teaching: String,
@@ -77,6 +86,9 @@ pub(crate) struct Row {
     per_problem: usize,
     /// Steps of the solutions judged; absent for all of them.
     steps: Option<usize>,
+    /// What the model says of a step, mean over all steps judged: the log-probability that it is right, nats (of a linear model: that the outcome is, were
+    /// it the last).
+    log_right: f64,
     /// Share of solutions with a wrong step whose first one is found.
     known: f64,
     /// The same by a random place.
@@ -89,6 +101,8 @@ pub(crate) struct Row {
     false_alarms: f64,
     /// Share of solutions with a wrong step and the right answer in which one is called wrong; absent where there is none.
     forgiven: Option<f64>,
+    /// Share of test problems that the best of many candidates solves; of transformers.
+    solved: Option<f64>,
 }
 
 impl Experiment for FirstError {
@@ -111,6 +125,7 @@ impl Experiment for FirstError {
             per_problem,
             judged,
             precision: 0.5,
+            transformer: TransformerParams::new(profile == Profile::Smoke),
         }
     }
 
@@ -132,11 +147,13 @@ impl Experiment for FirstError {
             ));
         }
         Error::check_counts(&[("judged", p.judged, 1, 10_000)])?;
+        p.transformer.validate().map_err(|e| e.within("transformer"))?;
         Error::check_positive(&[("precision", p.precision)])
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
         let of = |teaching, form| Cell::Learned { teaching, form };
+        let transformer = |teaching, form| Cell::Transformer { teaching, form };
         vec![
             of(Teaching::Process, Form::Product),
             of(Teaching::Outcome, Form::Product),
@@ -145,6 +162,9 @@ impl Experiment for FirstError {
             of(Teaching::Answer, Form::Linear),
             Cell::Shuffled,
             Cell::OneStep,
+            transformer(Teaching::Process, Form::Product),
+            transformer(Teaching::Answer, Form::Product),
+            transformer(Teaching::Answer, Form::Linear),
         ]
     }
 
@@ -163,6 +183,9 @@ impl Experiment for FirstError {
                 let world = p.world.one_step().world(ctx)?;
                 let kinds = Teaching::ALL.map(|t| (t, Form::Product));
                 measure(p, &world, &kinds, false, &row("one_step"), ctx)
+            }
+            Cell::Transformer { teaching, form } => {
+                transformer::measure(&p.transformer, teaching, form, &row("transformer"), ctx)
             }
         }
     }
@@ -196,9 +219,14 @@ fn measure(
         let own = data.select(&which);
         for &(teaching, form) in kinds {
             let model = learn(&own, teaching, form, p.precision)?;
-            let places = places(&model, &judged.solutions);
-            let row =
-                Row { teaching: teaching.name().into(), form: form.name().into(), per_problem: size, ..row.clone() };
+            let (said, places) = places(&model, &judged.solutions);
+            let row = Row {
+                teaching: teaching.name().into(),
+                form: form.name().into(),
+                per_problem: size,
+                log_right: mean(&said),
+                ..row.clone()
+            };
             rows.push(score(&judged, &places, None, &row));
             if size == most && row.part == "learned" {
                 let longest = judged.solutions.lengths().iter().copied().max().unwrap_or(0);
@@ -214,7 +242,8 @@ fn measure(
 /// (the first error if there is one for certain, the first error or none).
 type Places = Vec<(Option<usize>, Option<usize>)>;
 
-fn places(model: &Model, solutions: &Solutions) -> Places {
+/// What a model says of each step, and where it sees errors.
+fn places(model: &Model, solutions: &Solutions) -> (Vec<f64>, Places) {
     match model {
         Model::Steps(model) => {
             let log_right = model.log_right(solutions);
@@ -222,7 +251,8 @@ fn places(model: &Model, solutions: &Solutions) -> Places {
                 let own = &log_right[solutions.steps_of(i)];
                 (locate_known_error(own), locate_first_error(own))
             };
-            (0..solutions.len()).map(of).collect()
+            let places = (0..solutions.len()).map(of).collect();
+            (log_right, places)
         }
         Model::Whole(model) => {
             let prefixes = model.prefix_log_odds(solutions);
@@ -231,7 +261,8 @@ fn places(model: &Model, solutions: &Solutions) -> Places {
                 let known = deepest_fall(model.0.bias, own);
                 (known, if own.last().is_some_and(|o| *o < 0.0) { known } else { None })
             };
-            (0..solutions.len()).map(of).collect()
+            let places = (0..solutions.len()).map(of).collect();
+            (prefixes.iter().map(|o| log_sigmoid(*o)).collect(), places)
         }
     }
 }
@@ -257,26 +288,44 @@ fn count_wrong(judged: &Labelled, steps: usize) -> usize {
     (0..judged.len()).filter(|i| judged.solutions.lengths()[*i] == steps && !judged.all_valid(*i)).count()
 }
 
+/// A solution, and what is said of it.
+struct Judged {
+    steps: usize,
+    truth: Option<usize>,
+    right: bool,
+    /// (the first error if there is one for certain, the first error or none).
+    places: (Option<usize>, Option<usize>),
+}
+
 /// The shares over solutions, of so many steps if asked for; `row` says the model.
 fn score(judged: &Labelled, places: &Places, steps: Option<usize>, row: &Row) -> Row {
-    let inside = |i: &usize| steps.is_none_or(|steps| judged.solutions.lengths()[*i] == steps);
-    let all: Vec<usize> = (0..judged.len()).filter(inside).collect();
-    let truth = |i: usize| judged.first_error(i);
-    let share = |of: &[usize], holds: &dyn Fn(usize) -> bool| {
-        mean(&of.iter().map(|i| f64::from(u8::from(holds(*i)))).collect::<Vec<_>>())
-    };
-    let (wrong, valid): (Vec<usize>, Vec<usize>) = all.iter().partition(|i| truth(**i).is_some());
-    let forgiven: Vec<usize> = wrong.iter().copied().filter(|i| judged.right[*i]).collect();
-    let says_wrong = |i: usize| places[i].1.is_some();
-    Row {
-        steps,
-        known: share(&wrong, &|i| places[i].0 == truth(i)),
-        chance: mean(&wrong.iter().map(|i| 1.0 / judged.solutions.lengths()[*i] as f64).collect::<Vec<_>>()),
-        verdict: share(&all, &|i| places[i].1 == truth(i)),
-        detected: share(&wrong, &says_wrong),
-        false_alarms: share(&valid, &says_wrong),
-        forgiven: (!forgiven.is_empty()).then(|| share(&forgiven, &says_wrong)),
-        ..row.clone()
+    let all = (0..judged.len()).map(|i| Judged {
+        steps: judged.solutions.lengths()[i],
+        truth: judged.first_error(i),
+        right: judged.right[i],
+        places: places[i],
+    });
+    Row { steps, ..row.clone() }.of(&all.filter(|j| steps.is_none_or(|n| j.steps == n)).collect::<Vec<_>>())
+}
+
+impl Row {
+    /// The row with the shares over these solutions.
+    fn of(self, all: &[Judged]) -> Self {
+        let share = |of: &[&Judged], holds: &dyn Fn(&Judged) -> bool| {
+            mean(&of.iter().map(|j| f64::from(u8::from(holds(j)))).collect::<Vec<_>>())
+        };
+        let (wrong, valid): (Vec<&Judged>, Vec<&Judged>) = all.iter().partition(|j| j.truth.is_some());
+        let forgiven: Vec<&Judged> = wrong.iter().copied().filter(|j| j.right).collect();
+        let says_wrong = |j: &Judged| j.places.1.is_some();
+        Self {
+            known: share(&wrong, &|j| j.places.0 == j.truth),
+            chance: mean(&wrong.iter().map(|j| 1.0 / j.steps as f64).collect::<Vec<_>>()),
+            verdict: share(&all.iter().collect::<Vec<_>>(), &|j| j.places.1 == j.truth),
+            detected: share(&wrong, &says_wrong),
+            false_alarms: share(&valid, &says_wrong),
+            forgiven: (!forgiven.is_empty()).then(|| share(&forgiven, &says_wrong)),
+            ..self
+        }
     }
 }
 

@@ -135,7 +135,7 @@ impl Experiment for Information {
     fn params(profile: Profile) -> Params {
         let (types, problems, labels, data_sets) = match profile {
             Profile::Smoke => (40, 800, vec![400.0, 6_400.0], 1),
-            Profile::Paper => (200, 6_000, vec![25.0, 400.0, 6_400.0], 4),
+            Profile::Paper => (200, 6_000, vec![25.0, 400.0, 6_400.0], 10),
         };
         Params {
             types,
@@ -329,7 +329,7 @@ impl Errors {
 /// Rows of the fits to some data sets of each size; `row` says the setting.
 fn estimates(world: &Chains, row: &Row, information: &[f64], data_sets: usize, rng: &mut Stream) -> Result<Vec<Row>> {
     // a prior of a hundredth of a label, so that a type without an error has an estimate
-    let params = LogisticParams { precision: 0.01, bias: false, stopping: Stopping { tolerance: 1e-8, steps: 2_000 } };
+    let params = LogisticParams { precision: 0.01, bias: false, stopping: Stopping { tolerance: 1e-7, steps: 2_000 } };
     let (types, problems, length) = (world.types(), world.problems.len() as f64, world.problems[0].len());
     let (process, outcome) = world.information(row.rho);
     let (of_steps, of_outcome) = (process.iter().sum::<f64>(), trace(&outcome, types));

@@ -315,3 +315,22 @@ pub(crate) fn mean_columns(rows: &[Vec<f64>]) -> Vec<f64> {
     let columns = rows.first().map_or(0, Vec::len);
     (0..columns).map(|c| mean(&rows.iter().map(|r| r[c]).collect::<Vec<_>>())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five of one problem: four that end wrong if there are so many, by score; then the best of all that is left.
+    #[test]
+    fn four_of_five_end_wrong() {
+        let right = vec![true, false, false, true, false, false, false, false];
+        let data = Labelled { solutions: Solutions::new(0), labels: vec![], right, problems: vec![0; 8] };
+        let scores = [0.9, 0.1, 0.5, 0.2, 0.5, 0.8, 0.3, 0.4];
+        assert_eq!(data.convincing(0..8, &scores, 5), [5, 2, 4, 7, 0]);
+        // of another range of solutions: two end wrong, the rest has the places that are left
+        assert_eq!(data.convincing(0..4, &scores, 4), [2, 1, 0, 3]);
+        // what is left may end wrong too
+        assert_eq!(data.convincing(1..8, &scores, 5), [5, 2, 4, 7, 6]);
+        assert!(data.convincing(0..8, &scores, 0).is_empty());
+    }
+}

@@ -4,6 +4,7 @@ use super::Row;
 use crate::statistics::{log_axis, means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::stats::mean;
 
 const SERIES: [(&str, &str, &str, Stroke); 5] = [
     ("process", "product", "process", Stroke::Solid),
@@ -71,7 +72,39 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
                 "share of wrong solutions",
                 by_length,
             ),
+            transformers(rows),
         ],
-        columns: 2,
+        columns: 3,
+    }
+}
+
+/// Bars over what is measured of transformers.
+fn transformers(rows: &[Record<Row>]) -> Panel {
+    let measures: [(&str, fn(&Row) -> Option<f64>); 4] = [
+        ("found", |r| Some(r.known)),
+        ("verdict", |r| Some(r.verdict)),
+        ("forgiven", |r| r.forgiven),
+        ("solved", |r| r.solved),
+    ];
+    let bars = |(teaching, form, name, _): (&str, &str, &str, Stroke)| {
+        let own = || rows.iter().filter(|r| r.part == "transformer" && r.teaching == teaching && r.form == form);
+        let bar = |(at, (_, value)): (usize, &(&str, fn(&Row) -> Option<f64>))| {
+            let values: Vec<f64> = own().filter_map(|r| value(r)).collect();
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            (!values.is_empty()).then(|| (at, mean(&values), low, high))
+        };
+        Layer::Bars { series: name.into(), bars: measures.iter().enumerate().filter_map(bar).collect() }
+    };
+    let taught = SERIES.into_iter().filter(|(teaching, ..)| *teaching != "outcome");
+    Panel {
+        title: "Small transformers".into(),
+        x: Axis {
+            label: "what is measured".into(),
+            categories: measures.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            ..Axis::default()
+        },
+        y: Axis { label: "share".into(), range: Some((0.0, 1.0)), ..Axis::default() },
+        layers: taught.map(bars).collect(),
     }
 }

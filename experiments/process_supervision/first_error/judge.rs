@@ -106,7 +106,42 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             Criterion::AtLeast(2.0),
         ),
     ]);
+    checks.extend(transformers(rows));
     checks.extend(controls(rows));
+    checks
+}
+
+fn transformers(rows: &[Record<Row>]) -> Vec<Check> {
+    let lead = |form: &'static str, value: fn(&Row) -> f64| {
+        let own = by_seed(whole(rows, "transformer"), |g| {
+            of(g, ("process", "product"), value) - of(g, ("answer", form), value)
+        });
+        mean_interval(&own)
+    };
+    let solved = |r: &Row| r.solved.unwrap_or(f64::NAN);
+    let mut checks = Vec::new();
+    for (form, words) in
+        [("product", "one model, labels differ"), ("linear", "the usual outcome model, by prefix scores")]
+    {
+        checks.push(Check::new(
+            Kind::Claim,
+            &format!("transformer_finds_more_{form}"),
+            format!("a small transformer taught by steps finds the first wrong step more often than one taught by answers ({words})"),
+            "arXiv:2305.20050, Section 6.1, reported second-hand; statistic ours",
+            "share of first wrong steps found, process less final answers",
+            lead(form, |r| r.known),
+            Criterion::AtLeast(0.0),
+        ));
+        checks.push(Check::new(
+            Kind::Claim,
+            &format!("transformer_solves_more_{form}"),
+            format!("and chooses better among candidates ({words})"),
+            "arXiv:2305.20050, Figure 4, reported second-hand",
+            "share of problems solved by the best of many candidates, process less final answers",
+            lead(form, solved),
+            Criterion::AtLeast(0.0),
+        ));
+    }
     checks
 }
 
