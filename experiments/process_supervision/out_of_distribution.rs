@@ -129,7 +129,7 @@ impl Experiment for OutOfDistribution {
     const ID: &'static str = "process_supervision/out_of_distribution";
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Table 1";
     const CLAIM: &'static str = "on problems unlike those of training the process model still leads";
-    const SECONDS: (f64, f64) = (1.0, 30.0);
+    const SECONDS: (f64, f64) = (2.0, 50.0);
 
     fn params(profile: Profile) -> Params {
         let mut world = WorldParams::default();

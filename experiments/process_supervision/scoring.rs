@@ -94,7 +94,7 @@ impl Experiment for Scoring {
     const ID: &'static str = "process_supervision/scoring";
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Table 4";
     const CLAIM: &'static str = "product or minimum, neutral as right or wrong: all score about alike";
-    const SECONDS: (f64, f64) = (1.0, 60.0);
+    const SECONDS: (f64, f64) = (2.0, 65.0);
 
     fn params(profile: Profile) -> Params {
         let (world, training) = (WorldParams::default(), Training::default());
