@@ -86,7 +86,7 @@ impl Experiment for Difficulty {
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Figure 6";
     const CLAIM: &'static str =
         "the process model is ahead at every difficulty; the outcome model is fooled on easy problems";
-    const SECONDS: (f64, f64) = (1.0, 60.0);
+    const SECONDS: (f64, f64) = (1.0, 15.0);
 
     fn params(profile: Profile) -> Params {
         let (world, training) = (WorldParams::default(), Training::default());

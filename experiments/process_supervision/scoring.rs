@@ -13,6 +13,12 @@
 //! every length.
 //!
 //! **Controls**: a world without neutral steps, where both readings of neutral must choose alike; and the derived scores.
+//!
+//! **Found** (10 seeds): at N = 1860 all four solve 0.939, apart by 0.002. With few candidates the reading of neutral matters: at N = 10 product and
+//! minimum solve 0.881 with neutral as positive, 0.820 as negative, which throws away every candidate that restates (about half of them). The
+//! product chooses solutions 0.32 steps shorter than the candidates' mean, the minimum as long ones; the geometric mean chooses ones 2.4
+//! steps longer, padded with restatements, each of which is surely right and lifts the mean: the cure of the length bias invites padding. Its
+//! learned score rises a little with length for the same reason (slope −0.07 of the product's; undecided at a limit of 0.1).
 
 mod figure;
 mod judge;
@@ -94,7 +100,7 @@ impl Experiment for Scoring {
     const ID: &'static str = "process_supervision/scoring";
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Table 4";
     const CLAIM: &'static str = "product or minimum, neutral as right or wrong: all score about alike";
-    const SECONDS: (f64, f64) = (1.0, 60.0);
+    const SECONDS: (f64, f64) = (2.0, 65.0);
 
     fn params(profile: Profile) -> Params {
         let (world, training) = (WorldParams::default(), Training::default());

@@ -119,7 +119,7 @@ impl Experiment for StepValues {
     const PAPER: &'static str = "Wang et al., arXiv:2312.08935 (Math-Shepherd), against exact values of prefixes";
     const CLAIM: &'static str =
         "labels of steps from rollouts: soft ones are unbiased; hard ones are fooled by more rollouts";
-    const SECONDS: (f64, f64) = (1.0, 30.0);
+    const SECONDS: (f64, f64) = (2.0, 35.0);
 
     fn params(profile: Profile) -> Params {
         let (world, training) = (WorldParams::default(), Training::default());
