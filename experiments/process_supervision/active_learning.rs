@@ -15,6 +15,16 @@
 //!
 //! **Controls**: `random_wrong`, the same shares of wrong and other answers, chosen at random: what convincing adds. A selector without any knowledge
 //! (its labels are dealt anew) chooses no better.
+//!
+//! **Found**: without beliefs the rule pays: 0.61 against 0.53 at N = 5, 0.75 against 0.68 at 10, on average worth 1.4 times the data (1.2 to 1.8; the
+//! paper's 2.6 is outside). Not as a steeper line, however: both curves end at what can be learned from these problems (0.90), so that the one that is ahead at
+//! the start is the flatter one, and the ratio of slopes is 0.8. A ratio of slopes measures an advantage only far from saturation; the shift does so everywhere. What
+//! helps is that answers are wrong, not that they convince: random wrong answers are as good as the selector's choice. And a retrained selector is neither
+//! unstable nor useless, but the best of all (0.69 at N = 5, as uniform data of twice the size): it does not show the same misconception twice. The instability that
+//! the paper's authors saw and could not explain is not in the rule itself; a convex fit with a prior has none.
+//!
+//! With the generator's beliefs the rule is harmful (0.75 against 0.97 at N = 20), for the reason that `iterations` gives: right steps that the selector
+//! disbelieves are never shown. The lead of random wrong answers over the selector, an inverted control, says the same.
 
 mod figure;
 mod judge;

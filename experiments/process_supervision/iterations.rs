@@ -13,6 +13,18 @@
 //!
 //! **Compared**: `fixed`, the same rule with the first phase's model throughout; `random_wrong`, the same shares at random. **Control**: `uniform`
 //! generations choose by nothing, so that what they label is as in the first phase.
+//!
+//! **Found**: for models that start without beliefs the ten generations are what the paper describes. The share solved rises from 0.31 to 0.64, uniform data of
+//! as many solutions (and more labels) reach 0.54; the lead is 0.09 on average. What is labelled ends right in 16% of cases and has 77% right steps, near the
+//! paper's 13% and 74% (our rule alone holds the first at 20% or less). The model's belief in the wrong answer that convinces it most falls from 0.70 to 0.32, while uniform
+//! data make it *rise* to 0.76. That it is the present model that ranks adds 0.03 over the first phase's, and over random wrong answers 0.04, both within the
+//! noise of ten seeds.
+//!
+//! With the generator's beliefs the claims are refuted: the model learns what it should not believe (0.47 to 0.05) and no more, and solves 0.69 at the end, as
+//! majority voting does, where uniform data lead to 0.90. Beliefs are wrong where the generator is mostly wrong. Of these facts the rule shows the believed wrong claim;
+//! the right one, which the model disbelieves, has a low score, so that it is neither among the most convincing wrong answers nor among the
+//! most convincing of the rest. It is never labelled, and all candidates end up disbelieved alike. Random wrong answers show it now and then (0.88). The rule finds what a
+//! model believes too much, not what it believes too little.
 
 mod figure;
 mod judge;
