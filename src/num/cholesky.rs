@@ -27,11 +27,11 @@ pub fn inverse_diagonal(matrix: &[f64], n: usize) -> Option<Vec<f64>> {
     // A⁻¹ = L⁻ᵀ L⁻¹: the diagonal is the squared columns of L⁻¹
     let mut diagonal = vec![0.0; n];
     let mut column = vec![0.0; n];
-    for c in 0..n {
+    for (c, square) in diagonal.iter_mut().enumerate() {
         for i in c..n {
             let dot: f64 = (c..i).map(|k| lower[i * n + k] * column[k]).sum();
             column[i] = (f64::from(u8::from(i == c)) - dot) / lower[i * n + i];
-            diagonal[c] += column[i] * column[i];
+            *square += column[i] * column[i];
         }
     }
     Some(diagonal)

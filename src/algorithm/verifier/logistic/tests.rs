@@ -68,7 +68,7 @@ fn process_labels_are_counted_up_to_the_first_error() {
     };
     let positive: Vec<f64> = share(Neutral::Positive).collect();
     assert!((positive[0] - 2.0 / 3.0).abs() < 1e-3 && (positive[1] - 2.0 / 3.0).abs() < 1e-3, "{positive:?}");
-    assert!(positive[2] > 0.99 && share(Neutral::Negative).last() < Some(0.01));
+    assert!(positive[2] > 0.99 && share(Neutral::Negative).next_back() < Some(0.01));
     let classes = fit_process_classes(&solutions, &labels, &LogisticParams { precision: 1e-3, ..PARAMS });
     let log_right = classes.expect("legal").log_right(&solutions, Neutral::Positive);
     assert!((log_right[0].exp() - 2.0 / 3.0).abs() < 1e-2 && log_right[5].exp() > 0.98, "{log_right:?}");
