@@ -19,6 +19,16 @@
 //!
 //! **Controls**: labels dealt anew among steps find errors no better than a random place; in solutions of one step there is one place only, and
 //! the labellings are one.
+//!
+//! **Found**: the process model finds the first wrong step more often at every size: from one solution per problem 0.87 against 0.73 (product) and 0.67 (the usual
+//! outcome model's prefixes), from 100 0.99 against 0.91 and 0.75; a random place is right in 0.17 of cases. True outcomes do find errors that nobody showed
+//! them (0.97 at 100), and need 5 times the solutions for what the process model finds from few, as the ratio of informations has it for five or six steps. What false
+//! positives hide stays hidden: with final answers the curves end below. Wrong steps under a right answer are seen in 0.98 by the process model
+//! and 0.90 by the product outcome model: the lead of 0.08 is clear but below our criterion of 0.1 in the mean, so that `sees_forgiven` is inconclusive (the usual model:
+//! 0.77).
+//!
+//! Small transformers show the same order where they find errors (0.67, 0.55, 0.41; a random place: 0.31), five seeds with little training each, far from what can be learned: they
+//! detect a third of the errors at most. Their choices among candidates are better by process labels in the mean (0.66 against 0.59 and 0.59), within the noise.
 
 mod figure;
 mod judge;
