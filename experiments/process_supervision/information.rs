@@ -165,7 +165,7 @@ impl Experiment for Information {
     fn validate(p: &Params) -> Result<()> {
         let refuse = |name: &str, values: String, legal: &str| Err(Error::parameter(name, values, legal));
         let longest = p.lengths.iter().copied().max().unwrap_or(1);
-        if !p.lengths.is_sorted_by(|a, b| a < b) || p.lengths.first() != Some(&1) || longest < 2 || longest > 100 {
+        if !p.lengths.is_sorted_by(|a, b| a < b) || p.lengths.first() != Some(&1) || !(2..=100).contains(&longest) {
             return refuse("lengths", format!("{:?}", p.lengths), "increasing, from 1 to a larger one, at most 100");
         }
         Error::check_counts(&[("types", p.types, 2 * longest, 1_000), ("problems", p.problems, p.types, 100_000)])?;
