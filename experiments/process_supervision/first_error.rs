@@ -123,7 +123,7 @@ impl Experiment for FirstError {
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Sections 2.6 and 6.1 (credit assignment)";
     const CLAIM: &'static str =
         "A process model finds the first wrong step; an outcome model of the same solutions finds fewer";
-    const SECONDS: (f64, f64) = (2.0, 60.0);
+    const SECONDS: (f64, f64) = (3.0, 140.0);
 
     fn params(profile: Profile) -> Params {
         let (train, test, per_problem, judged) = match profile {

@@ -135,7 +135,7 @@ impl Experiment for Information {
     const ID: &'static str = "process_supervision/information";
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Figure 4 (why; derived here)";
     const CLAIM: &'static str = "Labels of steps hold more information than labels of outcomes, by a known factor";
-    const SECONDS: (f64, f64) = (1.0, 60.0);
+    const SECONDS: (f64, f64) = (1.0, 80.0);
 
     fn params(profile: Profile) -> Params {
         let (types, problems, labels, data_sets) = match profile {

@@ -133,7 +133,7 @@ impl Experiment for Iterations {
     const PAPER: &'static str = "Lightman et al., arXiv:2305.20050, Section 2.4 (ten generations of data collection)";
     const CLAIM: &'static str =
         "A process model that chooses what is labelled next becomes better, and harder to convince";
-    const SECONDS: (f64, f64) = (2.0, 60.0);
+    const SECONDS: (f64, f64) = (2.0, 65.0);
 
     fn params(profile: Profile) -> Params {
         let (train, test, first_phase, problems, sampled, pool, generations) = match profile {
