@@ -42,7 +42,7 @@ pub fn read_marked(path: &Path) -> Result<Vec<Marked>> {
 /// Writes pairs, one per line, so that an interrupted write leaves no half file.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`](crate::error::Error::Io).
 pub fn write_pairs(path: &Path, pairs: &[Pair]) -> Result<()> {
     write(path, pairs)
 }
@@ -50,7 +50,7 @@ pub fn write_pairs(path: &Path, pairs: &[Pair]) -> Result<()> {
 /// Writes marked completions, as [`write_pairs`].
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`](crate::error::Error::Io).
 pub fn write_marked(path: &Path, marked: &[Marked]) -> Result<()> {
     write(path, marked)
 }
