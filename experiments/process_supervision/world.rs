@@ -1,10 +1,14 @@
 //! The world that the experiments share: a generator, training problems, held-out ones, candidates.
 //!
-//! Sizes and rates are ours, chosen on seeds outside the reported range so that a half of the solutions and two thirds of the most
-//! frequent answers are right. The generator slips (every wrong value equally likely), and it has misconceptions: facts that it gets wrong in
-//! one certain way with a probability of 0.2 to 0.9. On problems that meet a strong one the most frequent answer is wrong, so that majority
-//! voting saturates below 1. It hedges three times as often where it is wrong. Some operations merge values (modulo 8, 9, 10 and 12), so that
-//! errors are forgiven now and then.
+//! Sizes and rates are ours, chosen on seeds outside the reported range so that a half of the solutions and two thirds
+//! of the most frequent answers are right. The generator slips (every wrong value equally likely), and it has
+//! misconceptions: facts that it gets wrong in one certain way with a probability of 0.2 to 0.9. On problems that meet
+//! a strong one the most frequent answer is wrong, so that majority voting saturates below 1. It hedges three times as
+//! often where it is wrong. Some operations merge values (modulo 8, 9, 10 and 12), so that errors are forgiven now and
+//! then.
+//!
+//! Held-out problems are new, the facts that they are made of are not: a process model may have seen each of them
+//! labelled about ten times, and then knows it. `out_of_distribution` shows what is left at facts that were never seen.
 
 use rewardlab::env::Split;
 use rewardlab::env::arithmetic::{Features, Generator, Mix, Problem, Rates, Solution};

@@ -38,7 +38,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let (all, choosing) = (&Chooser::ALL[..], &Chooser::ALL[1..]);
     let (right, tainted) = ("right answer", "right answer, wrong step");
     Chart {
-        title: "A verifier of steps teaches sound steps".into(),
+        title: "What a writer learns from what a verifier chose".into(),
         subtitle: format!(
             "A transformer writes solutions of modular arithmetic and is finetuned on one chosen solution per training problem, the same \
              number of steps for every chooser. Bars: means over {} seeds with 95% t intervals. Lower row: of right answers the share with a \

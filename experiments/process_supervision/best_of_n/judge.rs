@@ -160,11 +160,11 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
         Check::new(
             Kind::Control,
             "shuffled",
-            "a process model whose labels were dealt anew chooses no better than a single solution is",
-            "control; criterion ours",
+            "a process model whose labels were dealt anew chooses as a single solution is",
+            "control; criterion ours: one-sided after a pilot had shown harm, two-sided again after a referee",
             format!("share solved at N = {last} less the generator's pass rate"),
             mean_interval(&shuffled),
-            Criterion::AtMost(0.05),
+            Criterion::near(0.0, 0.05),
         ),
         Check::new(
             Kind::Control,

@@ -54,9 +54,9 @@ fn of_sight(rows: &[Record<Row>]) -> Vec<Check> {
             Criterion::AtLeast(0.0),
         ),
         Check::new(
-            Kind::Claim,
+            Kind::Control,
             "second_phase_ends_wrong",
-            "what is labelled in the second phase mostly ends wrong",
+            "what is labelled in the second phase mostly ends wrong, as the rule wants",
             "arXiv:2305.20050, Appendix B, reported second-hand (85.1% of the first phase's solutions end right)",
             "share of labelled solutions that end right, mean over generations",
             mean_interval(&by_seed(of(rows, "present"), |g| second_phase(g, |r| r.ends_right))),

@@ -1,7 +1,7 @@
 //! Whether labels from rollouts have the errors that they should have, and what they are worth.
 
 use super::Row;
-use crate::statistics::{by_seed, largest};
+use crate::statistics::by_seed;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
 
@@ -84,15 +84,6 @@ fn errors(rows: &[Record<Row>]) -> Vec<Check> {
             mean_interval(&by_seed(labels(rows, "hard"), |g| fooled(g, most) - fooled(g, fewest))),
             Criterion::AtLeast(0.1),
         ),
-        Check::new(
-            Kind::Control,
-            "values_have_no_error",
-            "labels that are the values have no error",
-            "control",
-            "mean squared error of labels that are Q",
-            largest(labels(rows, "value").filter_map(|r| r.squared_error)),
-            Criterion::AtMost(0.0),
-        ),
     ]
 }
 
@@ -151,11 +142,11 @@ fn worth(rows: &[Record<Row>]) -> Vec<Check> {
         Check::new(
             Kind::Control,
             "dealt_anew",
-            "soft labels that were dealt anew choose no better than a single solution is",
+            "soft labels that were dealt anew choose as a single solution is",
             "control; criterion ours",
             format!("share solved at K = {most} less the generator's pass rate"),
             mean_interval(&dealt),
-            Criterion::AtMost(0.05),
+            Criterion::near(0.0, 0.05),
         ),
     ]
 }

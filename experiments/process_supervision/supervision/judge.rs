@@ -139,11 +139,11 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
         Check::new(
             Kind::Control,
             "shuffled",
-            "labels dealt anew among steps teach nothing: the best of many is no better than any one",
-            "control",
+            "labels dealt anew among steps teach nothing: the best of many is as good as any one",
+            "control; criterion ours: one-sided after a pilot had shown harm, two-sided again after a referee",
             "share solved by the best of the most candidates less that of one candidate, mean over sizes",
             mean_interval(&gain),
-            Criterion::AtMost(0.0),
+            Criterion::near(0.0, 0.1),
         ),
     ]
 }
