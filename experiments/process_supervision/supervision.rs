@@ -20,7 +20,7 @@
 //!
 //! **Found**: the order is (i) > (ii) > (iii) at every size and every N, by both labellers and in both forms; clear
 //! from three solutions per problem on and at every N. At one solution per problem the leads are 0.000 to 0.014 and lie
-//! within the noise: four of the ten claims about all sizes are inconclusive for that size alone. With 200 per problem
+//! within the noise: five of the ten claims about all sizes are inconclusive for that size alone. With 200 per problem
 //! and true labels the best of 500 solves 0.92 by steps, 0.87 by outcomes, 0.78 by final answers (product), majority
 //! voting 0.69. Labels of the large model cost 0.03 at most and change no order.
 //!
