@@ -13,15 +13,24 @@ fn less(rows: &[Record<Row>], (one, other): (&str, &str), of: fn(&Row) -> f64) -
     })
 }
 
+fn check_of(
+    kind: Kind,
+    id: &str,
+    statement: &str,
+    source: &str,
+    statistic: &str,
+    values: Vec<f64>,
+    criterion: Criterion,
+) -> Check {
+    Check::new(kind, id, statement, source, statistic, mean_interval(&values), criterion)
+}
+
 pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
     let paper = "arXiv:2305.20050, discussion (reported second-hand); criterion ours";
-    let [process, outcome, answer, steps, random] =
-        [Chooser::Process, Chooser::Outcome, Chooser::Answer, Chooser::Steps, Chooser::Random].map(Chooser::name);
-    let check = |kind, id: &str, statement: &str, source: &str, statistic: &str, values: Vec<f64>, criterion| {
-        Check::new(kind, id, statement, source, statistic, mean_interval(&values), criterion)
-    };
+    let [process, outcome, answer, steps] =
+        [Chooser::Process, Chooser::Outcome, Chooser::Answer, Chooser::Steps].map(Chooser::name);
     vec![
-        check(
+        check_of(
             Kind::Claim,
             "chosen_sound",
             "what the process verifier chose has fewer right answers by wrong steps than what the outcome verifier chose",
@@ -30,7 +39,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (outcome, process), |r| r.chosen_tainted),
             Criterion::AtLeast(0.0),
         ),
-        check(
+        check_of(
             Kind::Claim,
             "sounder",
             "finetuned on it the writer has fewer right answers by wrong steps",
@@ -39,7 +48,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (outcome, process), |r| r.tainted),
             Criterion::AtLeast(0.0),
         ),
-        check(
+        check_of(
             Kind::Claim,
             "negative_tax",
             "and at least as many right answers: the alignment tax is negative",
@@ -48,7 +57,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (process, outcome), |r| r.right),
             Criterion::AtLeast(0.0),
         ),
-        check(
+        check_of(
             Kind::Theory,
             "answers_raise_taint",
             "finetuned on right answers the writer reaches more of its right answers by wrong steps than before",
@@ -57,7 +66,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (answer, "before"), |r| r.tainted),
             Criterion::AtLeast(0.0),
         ),
-        check(
+        check_of(
             Kind::Theory,
             "outcome_raises_taint",
             "and so when an outcome verifier chose",
@@ -66,7 +75,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (outcome, "before"), |r| r.tainted),
             Criterion::AtLeast(0.0),
         ),
-        check(
+        check_of(
             Kind::Theory,
             "fewer_are_forgiven",
             "not only because the writer errs less: of its solutions with a wrong step fewer end right",
@@ -75,7 +84,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (outcome, process), |r| (r.right - r.sound) / (r.readable - r.sound)),
             Criterion::AtLeast(0.0),
         ),
-        check(
+        check_of(
             Kind::Theory,
             "tax_against_answers",
             "and there are as many right answers as after finetuning on right answers at random, which needs no verifier",
@@ -84,7 +93,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (process, answer), |r| r.right),
             Criterion::AtLeast(0.0),
         ),
-        check(
+        check_of(
             Kind::Theory,
             "oracle_is_soundest",
             "the process verifier's choice makes the writer no sounder than that of who sees the steps",
@@ -93,7 +102,16 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (process, steps), |r| r.tainted),
             Criterion::AtLeast(0.0),
         ),
-        check(
+    ]
+    .into_iter()
+    .chain(controls(rows))
+    .collect()
+}
+
+fn controls(rows: &[Record<Row>]) -> Vec<Check> {
+    let random = Chooser::Random.name();
+    vec![
+        check_of(
             Kind::Claim,
             "format_first",
             "the format finetuning makes solutions readable",
@@ -102,7 +120,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             by_seed(rows.iter().filter(|r| r.chooser == "before"), |g| g[0].readable),
             Criterion::AtLeast(0.9),
         ),
-        check(
+        check_of(
             Kind::Control,
             "random_right",
             "finetuned on random choices the writer has as many right answers as before",
@@ -111,7 +129,7 @@ pub(super) fn check(rows: &[Record<Row>]) -> Vec<Check> {
             less(rows, (random, "before"), |r| r.right),
             Criterion::near(0.0, 0.02),
         ),
-        check(
+        check_of(
             Kind::Control,
             "random_tainted",
             "and reaches as many of them by wrong steps",
