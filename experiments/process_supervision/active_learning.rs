@@ -7,8 +7,8 @@
 //!
 //! **Measured** in the world of modular arithmetic: the share of held-out problems that the best of many candidates solves, against N; slopes
 //! per seed. Beside the ratio of slopes the shift: by what factor more uniform data one would need for the same mean share, along the
-//! uniform line. Labels are true ones. `retrained` starts with the selector's solution per problem and lets its present model choose what is added up to
-//! each next N (its N includes that solution). Worlds and sizes are ours; every N is a multiple of five, so that the shares can be kept.
+//! uniform line. Labels are true ones. N counts all that was labelled: also the solution per problem that the selector learned from, which the
+//! model learns from too. `retrained` lets its present model choose what is added up to each next N. Worlds and sizes are ours; every N is a multiple of five, so that the shares can be kept.
 //!
 //! Reward models see steps in two ways. With *beliefs* a feature says whether a step claims what the generator would most often claim there: they begin
 //! with what it knows and with its misconceptions. Without, they know nothing that was not labelled.
@@ -32,9 +32,10 @@
 mod figure;
 mod judge;
 
-use super::labelled::{Form, Labelled, Sight, Teaching, TestPools, learn};
-use super::models::Model;
-use super::world::{World, WorldParams};
+use super::labelled::{Labelled, Sight};
+use super::models::{Form, Model, PRECISION, Teaching, learn};
+use super::pools;
+use super::world::WorldParams;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -51,7 +52,7 @@ pub(crate) struct ActiveLearning;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     world: WorldParams,
-    /// Solutions per training problem that the selector learned from; 1 to 100, at most the first of `per_problem`.
+    /// Solutions per training problem that the selector learned from; 1 to 100, below the first of `per_problem`.
     selector: usize,
     /// Solutions per training problem that are chosen from; 10 to 10 000.
     scored: usize,
@@ -93,15 +94,13 @@ impl Choice {
     }
 }
 
+/// All choices for reward models that see steps in one way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cell {
-    sight: Sight,
-    choice: Choice,
-}
+pub(crate) struct Cell(Sight);
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} {}", self.sight.name(), self.choice.name())
+        f.write_str(self.0.name())
     }
 }
 
@@ -138,7 +137,7 @@ impl Experiment for ActiveLearning {
     fn params(profile: Profile) -> Params {
         let (train, test, scored, per_problem, pool) = match profile {
             Profile::Smoke => (100, 30, 60, vec![5, 10, 20], 100),
-            Profile::Paper => (1000, 200, 300, vec![5, 10, 20, 50, 100], 1000),
+            Profile::Paper => (1000, 200, 1000, vec![5, 10, 20, 50, 100], 1000),
         };
         Params {
             world: WorldParams { train_problems: train, test_problems: test, ..WorldParams::default() },
@@ -147,7 +146,7 @@ impl Experiment for ActiveLearning {
             per_problem,
             pool,
             best_of: pool as u32 / 2,
-            precision: 0.5,
+            precision: PRECISION,
         }
     }
 
@@ -164,41 +163,45 @@ impl Experiment for ActiveLearning {
         let sizes = &p.per_problem;
         let first = sizes.first().copied().unwrap_or(0);
         let last = sizes.last().copied().unwrap_or(0);
-        if sizes.len() < 2 || !sizes.is_sorted_by(|a, b| a < b) || first < 1 || last > p.scored / 2 {
-            let legal = format!("increasing, two or more, from 1 to half of scored = {}", p.scored);
+        if sizes.len() < 2 || !sizes.is_sorted_by(|a, b| a < b) || first < 2 || last > p.scored / 2 {
+            let legal = format!("increasing, two or more, from 2 to half of scored = {}", p.scored);
             return Err(Error::parameter("per_problem", format!("{sizes:?}"), legal));
         }
         Error::check_counts(&[
-            ("selector", p.selector, 1, first.min(100)),
+            ("selector", p.selector, 1, (first - 1).min(100)),
             ("best_of", p.best_of as usize, 1, p.pool),
         ])?;
         Error::check_positive(&[("precision", p.precision)])
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
-        Sight::BOTH.into_iter().flat_map(|sight| Choice::ALL.map(|choice| Cell { sight, choice })).collect()
+        Sight::BOTH.map(Cell).into()
     }
 
-    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let Cell { sight, choice } = *cell;
+    fn measure(p: &Params, &Cell(sight): &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let world = p.world.world(ctx)?;
-        let scored = Labelled::sample(&world, sight, &world.train, p.scored, &mut ctx.shared_stream("scored"))?;
-        let test = TestPools::sample(&world, sight, p.pool, &mut ctx.shared_stream("candidates"))?;
-        let mut chosen = chooser(p, *cell, &world, &scored, ctx)?;
+        let sample = |count: usize, purpose: &str| {
+            Labelled::sample(&world, sight, &world.train, count, &mut ctx.shared_stream(purpose))
+        };
+        let (scored, first) = (sample(p.scored, "scored")?, sample(p.selector, "selector")?);
+        let test = pools::draw(&world, sight, &world.test, p.pool, &mut ctx.shared_stream("candidates"))?;
         let mut rows = Vec::new();
-        for &size in &p.per_problem {
-            let data = chosen(size)?;
-            let model = learn(&data, Teaching::Process, Form::Product, p.precision)?;
-            rows.push(Row {
-                sight: sight.name().into(),
-                choice: choice.name().into(),
-                per_problem: size,
-                labels: data.supervised(),
-                ends_right: mean(&data.right.iter().map(|r| f64::from(u8::from(*r))).collect::<Vec<_>>()),
-                steps_right: data.steps_right(),
-                different: data.different(),
-                solved: test.best_of_n(&model.scores(&test.solutions), &[p.best_of])[0],
-            });
+        for choice in Choice::ALL {
+            let mut chosen = chooser(p, choice, &scored, &first, ctx)?;
+            for &size in &p.per_problem {
+                let data = chosen(size)?;
+                let model = p.learn(&data)?;
+                rows.push(Row {
+                    sight: sight.name().into(),
+                    choice: choice.name().into(),
+                    per_problem: size,
+                    labels: data.supervised(),
+                    ends_right: mean(&data.right.iter().map(|r| f64::from(u8::from(*r))).collect::<Vec<_>>()),
+                    steps_right: data.steps_right(),
+                    different: data.different(),
+                    solved: pools::solved(&test, &model, &[p.best_of])[0],
+                });
+            }
         }
         Ok(rows)
     }
@@ -212,47 +215,49 @@ impl Experiment for ActiveLearning {
     }
 }
 
+impl Params {
+    fn learn(&self, data: &Labelled) -> Result<Model> {
+        learn(data, Teaching::Process, Form::Product, self.precision)
+    }
+}
+
 type Chooser<'a> = Box<dyn FnMut(usize) -> Result<Labelled> + 'a>;
 
-/// What is labelled at each N.
+/// What is labelled at each N: for all but the uniform choice `first`, which the selector learned from, and what is chosen of the `scored`.
 fn chooser<'a>(
     p: &'a Params,
-    Cell { sight, choice }: Cell,
-    world: &World,
+    choice: Choice,
     scored: &'a Labelled,
+    first: &'a Labelled,
     ctx: &Context,
 ) -> Result<Chooser<'a>> {
-    let problems = world.train.len();
-    let first = Labelled::sample(world, sight, &world.train, p.selector, &mut ctx.shared_stream("selector"))?;
-    let train = move |data: &Labelled| learn(data, Teaching::Process, Form::Product, p.precision);
-    let best_scored = move |scores: Vec<f64>, size: usize| {
-        let of = |x: usize| scored.convincing(x * p.scored..(x + 1) * p.scored, &scores, size);
-        scored.select(&(0..problems).flat_map(of).collect::<Vec<_>>())
+    let problems = scored.len() / p.scored;
+    let best = move |scores: &[f64], count: usize| -> Vec<usize> {
+        (0..problems).flat_map(|x| scored.convincing(x * p.scored..(x + 1) * p.scored, scores, count)).collect()
+    };
+    let beside_first = move |scores: Vec<f64>| -> Chooser<'a> {
+        Box::new(move |size| {
+            let mut data = first.clone();
+            data.extend(&scored.select(&best(&scores, size - p.selector)))?;
+            Ok(data)
+        })
     };
     Ok(match choice {
         Choice::Uniform => Box::new(move |size| {
             let which: Vec<usize> = (0..scored.len()).filter(|i| i % p.scored < size).collect();
             Ok(scored.select(&which))
         }),
-        Choice::Active => {
-            let scores = train(&first)?.scores(&scored.solutions);
-            Box::new(move |size| Ok(best_scored(scores.clone(), size)))
-        }
+        Choice::Active => beside_first(p.learn(first)?.scores(&scored.solutions)),
         Choice::Ignorant => {
-            let scores = train(&first.shuffled(&mut ctx.stream("shuffle")))?.scores(&scored.solutions);
-            Box::new(move |size| Ok(best_scored(scores.clone(), size)))
+            let dealt = first.shuffled(&mut ctx.stream("shuffle"));
+            beside_first(p.learn(&dealt)?.scores(&scored.solutions))
         }
-        Choice::RandomWrong => {
-            let scores = random_scores(scored.len(), &mut ctx.stream("random"));
-            Box::new(move |size| Ok(best_scored(scores.clone(), size)))
-        }
+        Choice::RandomWrong => beside_first(random_scores(scored.len(), &mut ctx.stream("random"))),
         Choice::Retrained => {
-            let (mut data, mut taken) = (first, vec![false; scored.len()]);
-            let mut size_now = p.selector;
+            let (mut data, mut taken, mut size_now) = (first.clone(), vec![false; scored.len()], p.selector);
             Box::new(move |size| {
-                let scores = choosing_scores(&train(&data)?, scored, &taken);
-                let of = |x: usize| scored.convincing(x * p.scored..(x + 1) * p.scored, &scores, size - size_now);
-                let which: Vec<usize> = (0..problems).flat_map(of).collect();
+                let scores = choosing_scores(&p.learn(&data)?, scored, &taken);
+                let which = best(&scores, size - size_now);
                 which.iter().for_each(|i| taken[*i] = true);
                 data.extend(&scored.select(&which))?;
                 size_now = size;

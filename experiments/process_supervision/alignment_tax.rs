@@ -29,7 +29,7 @@
 mod figure;
 mod judge;
 
-use super::labelled::Teaching;
+use super::models::Teaching;
 use super::writer::{Sample, Training, WriterSetup, example};
 use rewardlab::algorithm::{Example, sft};
 use rewardlab::env::Split;
@@ -154,7 +154,7 @@ impl Experiment for AlignmentTax {
     fn seeds(profile: Profile) -> Range<u64> {
         match profile {
             Profile::Smoke => 0..2,
-            Profile::Paper => 0..5,
+            Profile::Paper => 0..10,
         }
     }
 

@@ -34,7 +34,7 @@ mod figure;
 mod judge;
 mod pools;
 
-use super::models::{Labels, Training};
+use super::models::{Form, Teaching, Training};
 use super::world::WorldParams;
 use rewardlab::env::arithmetic::Rates;
 use rewardlab::error::{Error, Result};
@@ -56,6 +56,8 @@ pub(crate) struct Params {
     training: Training,
     /// Solutions per training problem of the outcome model that has more; 1 to 1000.
     many_solutions: usize,
+    /// Precisions of the prior at which the same is asked; one or more, positive.
+    precisions: Vec<f64>,
     /// Candidates per test problem; 2 to 100 000.
     candidates: usize,
     /// N; increasing, two or more, at least 1, at most `candidates`.
@@ -87,6 +89,8 @@ pub(crate) enum Cell {
     OneStep,
     /// Exact laws of the best of N.
     Enumerated,
+    /// Other strengths of the prior.
+    Priors,
 }
 
 impl fmt::Display for Cell {
@@ -95,6 +99,7 @@ impl fmt::Display for Cell {
             Self::Pools => "pools",
             Self::OneStep => "one step",
             Self::Enumerated => "enumerated",
+            Self::Priors => "priors",
         })
     }
 }
@@ -102,12 +107,14 @@ impl fmt::Display for Cell {
 /// One way to choose, at one N.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `chains`, `one_step` or `enumerated`.
+    /// `chains`, `one_step`, `enumerated`, or `priors` (the chains at another strength of the prior).
     world: String,
-    /// `majority`; best-of-N by `process`, `outcome`, `linear`, `outcome_many`, `shuffled`; `process_vote`, `outcome_vote`; `any`.
+    /// `majority`; best-of-N by `process`, `outcome`, `linear`, `outcome_many`, `shuffled`, `random`; `process_vote`, `outcome_vote`; `any`.
     method: String,
     /// N.
     n: u32,
+    /// Precision of the prior (`priors` only).
+    precision: Option<f64>,
     /// Share of test problems solved: exact mean over draws where there is one, else mean over random draws.
     solved: f64,
     /// Mean over random draws.
@@ -143,6 +150,7 @@ impl Experiment for BestOfN {
                 world: WorldParams { train_problems: 200, test_problems: 40, ..world },
                 training,
                 many_solutions: 12,
+                precisions: vec![0.1, 0.5],
                 candidates: 200,
                 draws: vec![10, 50, 200],
                 trials: 50,
@@ -153,6 +161,7 @@ impl Experiment for BestOfN {
                 world: WorldParams { test_problems: 500, ..world },
                 training,
                 many_solutions: 40,
+                precisions: vec![0.02, 0.1, 0.25, 0.5, 1.0],
                 candidates: 1860,
                 draws: PUBLIC_GRID.into(),
                 trials: PUBLIC_TRIALS,
@@ -183,6 +192,9 @@ impl Experiment for BestOfN {
             let legal = "increasing, two or more, each from 1 to candidates";
             return Err(Error::parameter("draws", format!("{:?}", p.draws), legal));
         }
+        if p.precisions.is_empty() || !p.precisions.iter().all(|x| *x > 0.0 && x.is_finite()) {
+            return Err(Error::parameter("precisions", format!("{:?}", p.precisions), "one or more, each positive"));
+        }
         if p.small.draws.is_empty() || !p.small.draws.iter().all(|n| (1..=1000).contains(n)) {
             return Err(Error::parameter("small.draws", format!("{:?}", p.small.draws), "each from 1 to 1000"));
         }
@@ -194,7 +206,7 @@ impl Experiment for BestOfN {
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
-        vec![Cell::Pools, Cell::OneStep, Cell::Enumerated]
+        vec![Cell::Pools, Cell::OneStep, Cell::Enumerated, Cell::Priors]
     }
 
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
@@ -202,6 +214,7 @@ impl Experiment for BestOfN {
             Cell::Pools => pools::measure(p, ctx),
             Cell::OneStep => pools::one_step(p, ctx),
             Cell::Enumerated => enumerated::measure(p, ctx),
+            Cell::Priors => pools::priors(p, ctx),
         }
     }
 
@@ -225,14 +238,14 @@ impl Params {
         world
     }
 
-    fn models(&self) -> [(&'static str, Labels, Training); 4] {
+    fn models(&self) -> [(&'static str, Teaching, Form, Training); 4] {
         let many = Training { solutions: self.many_solutions, ..self.training.clone() };
         let same = || self.training.clone();
         [
-            ("process", Labels::Process, same()),
-            ("outcome", Labels::Product, same()),
-            ("linear", Labels::Linear, same()),
-            ("outcome_many", Labels::Product, many),
+            ("process", Teaching::Process, Form::Product, same()),
+            ("outcome", Teaching::Answer, Form::Product, same()),
+            ("linear", Teaching::Answer, Form::Linear, same()),
+            ("outcome_many", Teaching::Answer, Form::Product, many),
         ]
     }
 }

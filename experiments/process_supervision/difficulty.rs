@@ -19,7 +19,8 @@
 mod figure;
 mod judge;
 
-use super::models::{Labels, Training};
+use super::labelled::Sight;
+use super::models::{Form, Teaching, Training};
 use super::pools;
 use super::world::WorldParams;
 use rewardlab::error::{Error, Result};
@@ -137,15 +138,15 @@ impl Experiment for Difficulty {
 
     fn measure(p: &Params, _: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let world = p.world.world(ctx)?;
-        let candidates = pools::draw(&world, &world.test, p.candidates, &mut ctx.stream("candidates"))?;
+        let candidates = pools::draw(&world, Sight::Beliefs, &world.test, p.candidates, &mut ctx.stream("candidates"))?;
         let rate = |problem| Chain::new(&world.generator, problem).pass_rate();
         let rates: Vec<f64> = world.test.iter().map(rate).collect();
         let mut easiest_first: Vec<usize> = (0..rates.len()).collect();
         easiest_first.sort_by(|&a, &b| rates[b].total_cmp(&rates[a]));
         let dealt = ctx.stream("dealt").permutation(rates.len());
         let mut methods = Vec::new();
-        for (name, labels) in [("process", Labels::Process), ("outcome", Labels::Product), ("linear", Labels::Linear)] {
-            let model = p.training.model(&p.world, labels, ctx)?;
+        for (name, teaching, form) in [("process", Teaching::Process, Form::Product), ("outcome", Teaching::Answer, Form::Product), ("linear", Teaching::Answer, Form::Linear)] {
+            let model = p.training.model(&p.world, teaching, form, ctx)?;
             let scores = pools::score(&candidates, |seen| model.scores(seen));
             methods.push((name, pools::best_of_n(&candidates, &scores, &p.draws)));
         }

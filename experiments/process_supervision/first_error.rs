@@ -17,7 +17,7 @@
 //! **Derived**: an outcome label does not say which step it is about, but other problems have the same steps in other company
 //! (`information`): with enough data a product outcome model must find errors too.
 //!
-//! **Controls**: labels dealt anew among steps find errors no better than a random place; in solutions of one step there is one place only, and
+//! **Controls**: labels dealt anew among steps find errors no better than the same places dealt anew among solutions; in solutions of one step there is one place only, and
 //! the labellings are one.
 //!
 //! **Found**: the process model finds the first wrong step more often at every size: from one solution per problem 0.87 against 0.73 (product) and 0.67 (the usual
@@ -34,8 +34,8 @@ mod figure;
 mod judge;
 mod transformer;
 
-use super::labelled::{Form, Labelled, Sight, Teaching, learn};
-use super::models::Model;
+use super::labelled::{Labelled, Sight};
+use super::models::{Form, Model, PRECISION, Teaching, learn};
 use super::world::{World, WorldParams};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
@@ -44,6 +44,7 @@ use rewardlab::plot::Chart;
 use rewardlab::reward::{Solutions, locate_first_error, locate_known_error};
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use transformer::TransformerParams;
@@ -103,6 +104,8 @@ pub(crate) struct Row {
     known: f64,
     /// The same by a random place.
     chance: f64,
+    /// The same if the places that were said were dealt anew among solutions of the same length: what a model knows without looking.
+    dealt: f64,
     /// Share of all solutions of which it is right whether there is an error and where the first is.
     verdict: f64,
     /// Share of solutions with a wrong step in which one is called wrong.
@@ -134,7 +137,7 @@ impl Experiment for FirstError {
             world: WorldParams { train_problems: train, test_problems: test, ..WorldParams::default() },
             per_problem,
             judged,
-            precision: 0.5,
+            precision: PRECISION,
             transformer: TransformerParams::new(profile == Profile::Smoke),
         }
     }
@@ -330,6 +333,7 @@ impl Row {
         Self {
             known: share(&wrong, &|j| j.places.0 == j.truth),
             chance: mean(&wrong.iter().map(|j| 1.0 / j.steps as f64).collect::<Vec<_>>()),
+            dealt: dealt(&wrong),
             verdict: share(&all.iter().collect::<Vec<_>>(), &|j| j.places.1 == j.truth),
             detected: share(&wrong, &says_wrong),
             false_alarms: share(&valid, &says_wrong),
@@ -339,9 +343,36 @@ impl Row {
     }
 }
 
+/// The expected share of hits of known places, if they are dealt anew among solutions of the same length.
+fn dealt(wrong: &[&Judged]) -> f64 {
+    let mut of_length = BTreeMap::<usize, (Vec<f64>, Vec<f64>)>::new();
+    for judged in wrong {
+        let empty = || (vec![0.0; judged.steps], vec![0.0; judged.steps]);
+        let (truths, said) = of_length.entry(judged.steps).or_insert_with(empty);
+        judged.truth.into_iter().for_each(|t| truths[t] += 1.0);
+        judged.places.0.into_iter().for_each(|t| said[t] += 1.0);
+    }
+    let hits = |(truths, said): &(Vec<f64>, Vec<f64>)| {
+        let all: f64 = truths.iter().sum();
+        truths.iter().zip(said).map(|(a, b)| a * b).sum::<f64>() / all
+    };
+    of_length.values().map(hits).sum::<f64>() / wrong.len() as f64
+}
+
 #[cfg(test)]
 mod tests {
-    use super::deepest_fall;
+    use super::{Judged, dealt, deepest_fall};
+
+    #[test]
+    fn dealt_anew_by_hand() {
+        let judged = |steps, truth, said| Judged { steps, truth: Some(truth), right: false, places: (Some(said), None) };
+        let two = [judged(2, 0, 0), judged(2, 0, 1), judged(2, 1, 1)];
+        // two of three at 0, where one of three says so; one of three at 1, where two say so: 4/9 of each
+        assert!((dealt(&two.iter().collect::<Vec<_>>()) - 4.0 / 9.0).abs() < 1e-15);
+        // another length has its own places
+        let more = [judged(2, 0, 0), judged(2, 0, 1), judged(2, 1, 1), judged(3, 2, 2)];
+        assert!((dealt(&more.iter().collect::<Vec<_>>()) - 7.0 / 12.0).abs() < 1e-15);
+    }
 
     #[test]
     fn the_deepest_fall_by_hand() {

@@ -31,8 +31,9 @@
 mod figure;
 mod judge;
 
-use super::labelled::{Form, Labelled, Sight, Teaching, TestPools, learn};
-use super::models::Model;
+use super::labelled::{Labelled, Sight};
+use super::models::{Form, PRECISION, Teaching, learn};
+use super::pools;
 use super::world::WorldParams;
 use rewardlab::env::arithmetic::Problem;
 use rewardlab::error::{Error, Result};
@@ -151,7 +152,7 @@ impl Experiment for Iterations {
             labelled: 5,
             pool,
             best_of: pool as u32 / 2,
-            precision: 0.5,
+            precision: PRECISION,
         }
     }
 
@@ -184,7 +185,7 @@ impl Experiment for Iterations {
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let Cell { sight, ranking } = *cell;
         let world = p.world.world(ctx)?;
-        let test = TestPools::sample(&world, sight, p.pool, &mut ctx.shared_stream("candidates"))?;
+        let test = pools::draw(&world, sight, &world.test, p.pool, &mut ctx.shared_stream("candidates"))?;
         let train = |data: &Labelled| learn(data, Teaching::Process, Form::Product, p.precision);
         let some = |count: usize, purpose: &str| -> Vec<Problem> {
             let order = ctx.shared_stream(purpose).permutation(world.train.len());
@@ -223,7 +224,7 @@ impl Experiment for Iterations {
                 ends_right: mean(&own.right.iter().map(|r| f64::from(u8::from(*r))).collect::<Vec<_>>()),
                 steps_right: own.steps_right(),
                 believed,
-                solved: solved(&test, &model, p.best_of),
+                solved: pools::solved(&test, &model, &[p.best_of])[0],
             });
         }
         Ok(rows)
@@ -236,10 +237,6 @@ impl Experiment for Iterations {
     fn chart(rows: &[Record<Row>]) -> Chart {
         figure::chart(rows)
     }
-}
-
-fn solved(test: &TestPools, model: &Model, best_of: u32) -> f64 {
-    test.best_of_n(&model.scores(&test.solutions), &[best_of])[0]
 }
 
 /// Which of a generation's solutions are labelled.

@@ -1,15 +1,12 @@
-//! Solutions with labels of several kinds and of several labellers, and the reward models that are learned from them.
+//! Solutions with labels of several kinds and of several labellers.
 
-use super::models::{Model, push};
-use super::world::{World, pool};
-use rewardlab::algorithm::{LogisticParams, Stopping, fit_outcome_linear, fit_outcome_product, fit_process};
+use super::world::World;
 use rewardlab::env::StepLabel;
 use rewardlab::env::arithmetic::{ACTIVE, Features, Problem, Solution};
-use rewardlab::error::{Error, Result};
-use rewardlab::metrics::selection::Pool;
-use rewardlab::reward::{Neutral, Solutions};
+use rewardlab::error::Result;
+use rewardlab::reward::Solutions;
 use rewardlab::rng::Stream;
-use rewardlab::stats::mean;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -33,19 +30,30 @@ impl Sight {
     }
 
     /// Adds a solution as it is seen.
+    ///
+    /// # Errors
+    /// A step that has no features.
     fn push(self, seen: &mut Solutions, features: &Features, problem: &Problem, solution: &Solution) -> Result<()> {
+        let steps = solution.steps.iter().map(|s| features.of_step(problem.modulus, s));
         match self {
-            Self::Beliefs => push(seen, features, problem, solution),
-            Self::Blank => {
-                let without = |[group, _, fact, pair, manner]: [u32; ACTIVE]| [group, fact, pair, manner];
-                seen.push(solution.steps.iter().map(|s| without(features.of_step(problem.modulus, s))))
-            }
+            Self::Beliefs => seen.push(steps),
+            Self::Blank => seen.push(steps.map(|[group, _, fact, pair, manner]: [u32; ACTIVE]| [group, fact, pair, manner])),
         }
+    }
+
+    /// Solutions of one problem as they are seen.
+    ///
+    /// # Errors
+    /// A step that has no features.
+    pub(crate) fn of(self, features: &Features, problem: &Problem, solutions: &[Solution]) -> Result<Solutions> {
+        let mut seen = Solutions::new(features.count());
+        solutions.iter().try_for_each(|solution| self.push(&mut seen, features, problem, solution))?;
+        Ok(seen)
     }
 }
 
 /// Solutions as a reward model sees them, and what is said of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Labelled {
     pub(crate) solutions: Solutions,
     /// Of every step of all solutions; true labels, unless a model gave them.
@@ -81,8 +89,7 @@ impl Labelled {
         Ok(())
     }
 
-    /// `count` finished solutions of each problem, problem by problem. Unfinished ones have no outcome to be labelled; they are few, and
-    /// drawn anew.
+    /// `count` finished solutions of each problem, problem by problem; fewer are a part of more.
     ///
     /// # Errors
     /// A problem of which hardly any solution comes to its end.
@@ -96,19 +103,8 @@ impl Labelled {
         let features = world.features();
         let mut all = Self::new(&features);
         for (number, problem) in problems.iter().enumerate() {
-            let mut drawn = 0;
-            for _ in 0..100 * count + 1000 {
-                if drawn == count {
-                    break;
-                }
-                let solution = world.generator.sample(problem, rng);
-                if solution.answer.is_some() {
-                    all.push(sight, &features, number, problem, &solution)?;
-                    drawn += 1;
-                }
-            }
-            if drawn < count {
-                return Err(Error::Numeric("hardly any solution of a problem comes to its end".into()));
+            for solution in world.finished(problem, count, &mut rng.split())? {
+                all.push(sight, &features, number, problem, &solution)?;
             }
         }
         Ok(all)
@@ -171,9 +167,10 @@ impl Labelled {
     }
 
     /// `count` of these solutions of one problem: four fifths of them the most convincing ones (with the highest scores) that end wrong, the others the
-    /// most convincing of the rest; where too few end wrong the rest has their places. Among equals the first.
+    /// most convincing of the rest; where too few end wrong the rest has their places. Among equals the first. A score of −∞ is never chosen, so that
+    /// there may be fewer.
     pub(crate) fn convincing(&self, of_problem: Range<usize>, scores: &[f64], count: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = of_problem.collect();
+        let mut order: Vec<usize> = of_problem.filter(|i| scores[*i] > f64::NEG_INFINITY).collect();
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         let wanted = (WRONG_SHARE * count as f64).round() as usize;
         let (wrong, right): (Vec<usize>, Vec<usize>) = order.iter().partition(|i| !self.right[**i]);
@@ -201,121 +198,6 @@ impl Labelled {
 /// Of the solutions that are chosen for labelling, the share that should end wrong.
 const WRONG_SHARE: f64 = 0.8;
 
-/// What labels there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Teaching {
-    /// (i) of every step, up to the first wrong one.
-    Process,
-    /// (ii) of the outcome: right iff no step is labelled wrong.
-    Outcome,
-    /// (iii) of the outcome: right iff the final answer is.
-    Answer,
-}
-
-impl Teaching {
-    pub(crate) const ALL: [Self; 3] = [Self::Process, Self::Outcome, Self::Answer];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Outcome => "outcome",
-            Self::Answer => "answer",
-        }
-    }
-}
-
-/// What a model says of a solution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Π σ of its steps: the same for all supervision.
-    Product,
-    /// σ of a sum over its steps: outcome models as they usually are.
-    Linear,
-}
-
-impl Form {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Product => "product",
-            Self::Linear => "linear",
-        }
-    }
-}
-
-/// The settings of a fit with this precision of the prior.
-pub(crate) fn settings(precision: f64) -> LogisticParams {
-    LogisticParams { precision, bias: true, stopping: Stopping { tolerance: 1e-5, steps: 300 } }
-}
-
-/// Learns a reward model. A process model has the product form, whatever is asked for.
-///
-/// # Errors
-/// Nothing to learn from.
-pub(crate) fn learn(data: &Labelled, teaching: Teaching, form: Form, precision: f64) -> Result<Model> {
-    let settings = settings(precision);
-    let target = |i: usize| match teaching {
-        Teaching::Answer => data.right[i],
-        Teaching::Process | Teaching::Outcome => data.all_valid(i),
-    };
-    let targets = || (0..data.len()).map(|i| f64::from(u8::from(target(i)))).collect::<Vec<f64>>();
-    Ok(match (teaching, form) {
-        (Teaching::Process, _) => {
-            Model::Steps(fit_process(&data.solutions, &data.labels, Neutral::Positive, &settings)?)
-        }
-        (_, Form::Product) => Model::Steps(fit_outcome_product(&data.solutions, &targets(), &[], 0.0, &settings)?),
-        (_, Form::Linear) => Model::Whole(fit_outcome_linear(&data.solutions, &targets(), &[], &settings)?),
-    })
-}
-
-/// Candidates of the test problems.
-#[derive(Debug)]
-pub(crate) struct TestPools {
-    /// Problem by problem.
-    pub(crate) solutions: Solutions,
-    pub(crate) pools: Vec<Pool>,
-}
-
-impl TestPools {
-    /// `count` solutions of each test problem, unfinished ones included.
-    ///
-    /// # Errors
-    /// A step that has no features.
-    pub(crate) fn sample(world: &World, sight: Sight, count: usize, rng: &mut Stream) -> Result<Self> {
-        let features = world.features();
-        let (mut all, mut pools) = (Solutions::new(features.count()), Vec::new());
-        for problem in &world.test {
-            let solutions = world.sample(problem, count, rng);
-            for solution in &solutions {
-                sight.push(&mut all, &features, problem, solution)?;
-            }
-            pools.push(pool(problem, &solutions));
-        }
-        Ok(Self { solutions: all, pools })
-    }
-
-    /// The share of problems that are solved when the best-scored of N candidates is taken, for each N: exact over all draws from the pools.
-    pub(crate) fn best_of_n(&self, scores: &[f64], draws: &[u32]) -> Vec<f64> {
-        let mut rest = scores;
-        let of_pool = |pool: &Pool| {
-            let (own, after) = rest.split_at(pool.len());
-            rest = after;
-            pool.best_of_n(own, draws)
-        };
-        mean_columns(&self.pools.iter().map(of_pool).collect::<Vec<_>>())
-    }
-
-    /// The share that has some right candidate among N.
-    pub(crate) fn pass_at_n(&self, draws: &[u32]) -> Vec<f64> {
-        mean_columns(&self.pools.iter().map(|p| p.pass_at_n(draws)).collect::<Vec<_>>())
-    }
-}
-
-/// The mean over rows of each column.
-pub(crate) fn mean_columns(rows: &[Vec<f64>]) -> Vec<f64> {
-    let columns = rows.first().map_or(0, Vec::len);
-    (0..columns).map(|c| mean(&rows.iter().map(|r| r[c]).collect::<Vec<_>>())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,5 +214,10 @@ mod tests {
         // what is left may end wrong too
         assert_eq!(data.convincing(1..8, &scores, 5), [5, 2, 4, 7, 6]);
         assert!(data.convincing(0..8, &scores, 0).is_empty());
+        // what has no chance of being chosen is not, though places stay empty
+        let mut taken = scores;
+        [1, 2, 3, 4].map(|i| taken[i] = f64::NEG_INFINITY);
+        assert_eq!(data.convincing(0..4, &taken, 3), [0]);
+        assert_eq!(data.convincing(0..8, &taken, 4), [5, 7, 6, 0]);
     }
 }

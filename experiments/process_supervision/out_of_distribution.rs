@@ -27,7 +27,8 @@
 mod figure;
 mod judge;
 
-use super::models::{Labels, Training};
+use super::labelled::Sight;
+use super::models::{Form, Teaching, Training};
 use super::pools;
 use super::world::WorldParams;
 use rewardlab::env::Split;
@@ -236,17 +237,17 @@ impl Params {
     fn choose(&self, params: &WorldParams, mix: &Mix, set: &str, ctx: &Context) -> Result<Vec<Row>> {
         let world = params.world(ctx)?;
         let problems: Vec<Problem> = mix.draw_different(self.problems, Split::Test, &mut ctx.stream("problems"))?;
-        let candidates = pools::draw(&world, &problems, self.candidates, &mut ctx.stream("candidates"))?;
+        let candidates = pools::draw(&world, Sight::Beliefs, &problems, self.candidates, &mut ctx.stream("candidates"))?;
         let many = Training { solutions: self.many_solutions, ..self.training.clone() };
         let models = [
-            ("process", Labels::Process, &self.training),
-            ("outcome", Labels::Product, &self.training),
-            ("linear", Labels::Linear, &self.training),
-            ("outcome_many", Labels::Product, &many),
+            ("process", Teaching::Process, Form::Product, &self.training),
+            ("outcome", Teaching::Answer, Form::Product, &self.training),
+            ("linear", Teaching::Answer, Form::Linear, &self.training),
+            ("outcome_many", Teaching::Answer, Form::Product, &many),
         ];
         let mut solved = Vec::new();
-        for (name, labels, training) in models {
-            let model = training.model(params, labels, ctx)?;
+        for (name, teaching, form, training) in models {
+            let model = training.model(params, teaching, form, ctx)?;
             let scores = pools::score(&candidates, |seen| model.scores(seen));
             solved.push((name, pools::best_of_n(&candidates, &scores, &[self.n])));
         }

@@ -1,6 +1,7 @@
 //! Candidates of test problems, and what is solved by choosing among them, problem by problem.
 
-use super::models::seen;
+use super::labelled::Sight;
+use super::models::Model;
 use super::world::{World, pool};
 use rewardlab::env::arithmetic::Problem;
 use rewardlab::error::Result;
@@ -15,14 +16,28 @@ pub(crate) struct Candidates {
     pub(crate) seen: Solutions,
 }
 
-/// So many candidates of each problem.
-pub(crate) fn draw(world: &World, problems: &[Problem], count: usize, rng: &mut Stream) -> Result<Vec<Candidates>> {
+/// So many candidates of each problem, unfinished ones included.
+///
+/// # Errors
+/// A step that has no features.
+pub(crate) fn draw(
+    world: &World,
+    sight: Sight,
+    problems: &[Problem],
+    count: usize,
+    rng: &mut Stream,
+) -> Result<Vec<Candidates>> {
     let features = world.features();
     let of = |problem| {
         let solutions = world.sample(problem, count, &mut rng.split());
-        Ok(Candidates { pool: pool(problem, &solutions), seen: seen(&features, problem, &solutions)? })
+        Ok(Candidates { pool: pool(problem, &solutions), seen: sight.of(&features, problem, &solutions)? })
     };
     problems.iter().map(of).collect()
+}
+
+/// What says nothing of any candidate.
+pub(crate) fn random_scores(candidates: &[Candidates], rng: &mut Stream) -> Vec<Vec<f64>> {
+    candidates.iter().map(|c| (0..c.pool.len()).map(|_| rng.uniform()).collect()).collect()
 }
 
 /// What a reward model says of all candidates.
@@ -33,6 +48,11 @@ pub(crate) fn score(candidates: &[Candidates], of: impl Fn(&Solutions) -> Vec<f6
 /// P(the best-scored of N is right), by problem and N: exact over all draws of N.
 pub(crate) fn best_of_n(candidates: &[Candidates], scores: &[Vec<f64>], draws: &[u32]) -> Vec<Vec<f64>> {
     candidates.iter().zip(scores).map(|(c, scores)| c.pool.best_of_n(scores, draws)).collect()
+}
+
+/// The share of problems that the best-scored of N solves, by N.
+pub(crate) fn solved(candidates: &[Candidates], model: &Model, draws: &[u32]) -> Vec<f64> {
+    share(&best_of_n(candidates, &score(candidates, |seen| model.scores(seen)), draws))
 }
 
 /// P(majority voting among N is right), by problem and N: mean over random draws.

@@ -23,7 +23,8 @@
 mod figure;
 mod judge;
 
-use super::models::{Labelled, Training};
+use super::labelled::Sight;
+use super::models::Training;
 use super::pools;
 use super::world::WorldParams;
 use rewardlab::algorithm::fit_process_classes;
@@ -175,9 +176,9 @@ impl Experiment for Scoring {
 /// Best-of-N by each score of one model.
 fn chains(p: &Params, params: &WorldParams, part: &str, ctx: &Context) -> Result<Vec<Row>> {
     let world = params.world(ctx)?;
-    let data = Labelled::draw(&world, &world.train, p.training.solutions, &mut ctx.stream("labelled"));
-    let model = fit_process_classes(&data.seen(&world.features())?, &data.labels(), &p.training.logistic())?;
-    let candidates = pools::draw(&world, &world.test, p.candidates, &mut ctx.stream("candidates"))?;
+    let data = p.training.labelled(params, ctx)?;
+    let model = fit_process_classes(&data.solutions, &data.labels, &p.training.logistic())?;
+    let candidates = pools::draw(&world, Sight::Beliefs, &world.test, p.candidates, &mut ctx.stream("candidates"))?;
     let mut rows = Vec::new();
     for score in Score::ALL {
         for neutral in Neutral::BOTH {
@@ -197,8 +198,8 @@ fn chains(p: &Params, params: &WorldParams, part: &str, ctx: &Context) -> Result
         }
     }
     if part == "chains" {
-        let valid: Vec<usize> = (0..data.solutions.len()).filter(|i| data.is_valid(*i)).collect();
-        let seen = data.seen(&world.features())?.select(valid);
+        let valid: Vec<usize> = (0..data.len()).filter(|i| data.all_valid(*i)).collect();
+        let seen = data.solutions.select(valid);
         for score in Score::ALL {
             rows.extend(by_length(seen.lengths(), &model.scores(&seen, score, Neutral::Positive), score));
         }

@@ -35,13 +35,15 @@
 mod figure;
 mod judge;
 
-use super::labelled::{Form, Labelled, Sight, Teaching, TestPools, learn, settings};
+use super::labelled::{Labelled, Sight};
+use super::models::{Form, PRECISION, Teaching, learn, settings};
+use super::pools::{self, Candidates};
 use super::world::{World, WorldParams};
 use rewardlab::algorithm::fit_process;
 use rewardlab::env::StepLabel;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
-use rewardlab::metrics::selection::{trial_orders, vote_along};
+use rewardlab::metrics::selection::trial_orders;
 use rewardlab::plot::Chart;
 use rewardlab::reward::Neutral;
 use rewardlab::stats::mean;
@@ -131,7 +133,7 @@ pub(crate) struct Row {
     part: String,
     /// `truth`, `model` or `shuffled`: whose step labels.
     labeller: String,
-    /// `process`, `outcome`, `answer`; of a baseline `majority`, `any` (some candidate is right).
+    /// `process`, `outcome`, `answer`; of a baseline `majority`, `any` (some candidate is right), `random` (scores at random).
     teaching: String,
     /// `product` or `linear`.
     form: String,
@@ -139,7 +141,7 @@ pub(crate) struct Row {
     per_problem: usize,
     /// Labels: steps up to the first error, or solutions.
     labels: usize,
-    /// Share of labels that differ from the true ones; a model knows no neutral ones, so that these differ.
+    /// Share of labels that call right what is wrong or the other way round; neutral is right.
     wrong_labels: f64,
     /// N.
     n: u32,
@@ -169,7 +171,7 @@ impl Experiment for Supervision {
             draws: [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().filter(|n| *n <= most).collect(),
             pool,
             trials: 100,
-            precision: 0.5,
+            precision: PRECISION,
             large: LargeParams { per_problem: large, threshold: 0.2 },
         }
     }
@@ -243,6 +245,13 @@ impl Experiment for Supervision {
     }
 }
 
+impl Params {
+    /// The same for all cells.
+    fn candidates(&self, world: &World, ctx: &Context) -> Result<Vec<Candidates>> {
+        pools::draw(world, Sight::Beliefs, &world.test, self.pool, &mut ctx.shared_stream("candidates"))
+    }
+}
+
 /// Models from nested samples of each size; `row` says the part.
 fn learned(
     p: &Params,
@@ -259,14 +268,14 @@ fn learned(
         Labeller::Model => by_model(p, world, &truth, ctx)?,
         Labeller::Shuffled => truth.shuffled(&mut ctx.stream("shuffle")),
     };
-    let test = TestPools::sample(world, Sight::Beliefs, p.pool, &mut ctx.shared_stream("candidates"))?;
+    let test = p.candidates(world, ctx)?;
     let mut rows = Vec::new();
     for &size in &p.per_problem {
         let which: Vec<usize> = (0..data.len()).filter(|i| i % most < size).collect();
         let (own, true_own) = (data.select(&which), truth.select(&which));
         for &(teaching, form) in kinds {
             let model = learn(&own, teaching, form, p.precision)?;
-            let solved = test.best_of_n(&model.scores(&test.solutions), &p.draws);
+            let solved = pools::solved(&test, &model, &p.draws);
             rows.extend(p.draws.iter().zip(solved).map(|(&n, solved)| Row {
                 labeller: labeller.name().into(),
                 teaching: teaching.name().into(),
@@ -286,7 +295,11 @@ fn learned(
 /// The share of labels that are not the true ones; of final answers: of solutions that are called right with a wrong step.
 fn wrong_labels(own: &Labelled, truth: &Labelled, teaching: Teaching) -> f64 {
     let wrong: Vec<f64> = match teaching {
-        Teaching::Process => own.labels.iter().zip(&truth.labels).map(|(a, b)| f64::from(u8::from(a != b))).collect(),
+        Teaching::Process => {
+            let is_wrong = |label: &StepLabel| *label == StepLabel::Negative;
+            let labels = own.labels.iter().zip(&truth.labels);
+            labels.map(|(a, b)| f64::from(u8::from(is_wrong(a) != is_wrong(b)))).collect()
+        }
         Teaching::Outcome => {
             (0..own.len()).map(|i| f64::from(u8::from(own.all_valid(i) != truth.all_valid(i)))).collect()
         }
@@ -309,11 +322,11 @@ fn by_model(p: &Params, world: &World, truth: &Labelled, ctx: &Context) -> Resul
 
 fn baselines(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let world = p.world.world(ctx)?;
-    let test = TestPools::sample(&world, Sight::Beliefs, p.pool, &mut ctx.shared_stream("candidates"))?;
+    let test = p.candidates(&world, ctx)?;
     let orders = trial_orders(p.trials, p.pool, &mut ctx.stream("trials"));
-    let ones = vec![1.0; p.pool];
-    let votes = test.pools.iter().flat_map(|pool| orders.iter().map(|o| vote_along(pool, &ones, o, &p.draws)));
-    let majority = super::labelled::mean_columns(&votes.collect::<Vec<_>>());
+    let majority = pools::share(&pools::majority(&test, &orders, &p.draws));
+    let random = pools::random_scores(&test, &mut ctx.stream("random"));
+    let any: Vec<Vec<f64>> = test.iter().map(|c| c.pool.pass_at_n(&p.draws)).collect();
     let rows = |name: &'static str, solved: Vec<f64>| {
         let row = move |(&n, solved): (&u32, f64)| Row {
             part: "baseline".into(),
@@ -324,5 +337,6 @@ fn baselines(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
         };
         p.draws.iter().zip(solved).map(row).collect::<Vec<_>>()
     };
-    Ok([rows("majority", majority), rows("any", test.pass_at_n(&p.draws))].concat())
+    let random = pools::share(&pools::best_of_n(&test, &random, &p.draws));
+    Ok([rows("majority", majority), rows("any", pools::share(&any)), rows("random", random)].concat())
 }

@@ -4,8 +4,8 @@
 //! among them: as transformers of the writer's size, from its weights, they hardly learned to check a step in pilots
 //! (30 000 labelled solutions, 4000 steps: no better than the share of right steps).
 
-use super::labelled::{Form, Labelled, Sight, Teaching, learn};
-use super::models::Model;
+use super::labelled::{Labelled, Sight};
+use super::models::{Form, Model, PRECISION, Teaching, learn};
 use rewardlab::algorithm::{Example, Trainee, sft};
 use rewardlab::env::Split;
 use rewardlab::env::arithmetic::{
@@ -103,7 +103,7 @@ impl WriterSetup {
             format: Training { steps: 60, minibatch: 32, learning_rate: 5e-4 },
             verifier_problems: 300,
             verifier_candidates: 4,
-            precision: 0.5,
+            precision: PRECISION,
         }
     }
 

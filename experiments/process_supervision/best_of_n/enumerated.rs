@@ -1,6 +1,7 @@
 //! Pools of N against the exact law of the best of N, where all solutions can be enumerated.
 
-use super::super::models::{Labels, seen};
+use super::super::labelled::Sight;
+use super::super::models::{Form, Teaching};
 use super::super::world::pool;
 use super::{Params, Row};
 use rewardlab::env::Split;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 pub(super) fn measure(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let world = p.world.world(ctx)?;
     let features = world.features();
-    let model = p.training.model(&p.world, Labels::Process, ctx)?;
+    let model = p.training.model(&p.world, Teaching::Process, Form::Product, ctx)?;
     let mut rng = ctx.stream("small problems");
     let mix = Mix { lengths: (2, 2), moduli: vec![p.small.modulus], ..p.world.mix.clone() };
     let problems = mix.draw_different(p.small.problems, Split::Test, &mut rng)?;
@@ -25,7 +26,7 @@ pub(super) fn measure(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
         let (written, chances): (Vec<Solution>, Vec<f64>) = all.into_iter().unzip();
         let logs: Vec<f64> = chances.iter().map(|p| p.ln()).collect();
         let whole = pool(problem, &written);
-        let scores = whole.choosable(&model.scores(&seen(&features, problem, &written)?));
+        let scores = whole.choosable(&model.scores(&Sight::Beliefs.of(&features, problem, &written)?));
         let score_of: HashMap<&Solution, f64> = written.iter().zip(scores.iter().copied()).collect();
         for (k, &n) in p.small.draws.iter().enumerate() {
             let chosen = best_of_n(&logs, &scores, n);

@@ -22,7 +22,7 @@ fn numbers(rows: &[Record<Row>], world: &str) -> Vec<u32> {
 }
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
-    [claims(rows), theory(rows), controls(rows)].concat()
+    [claims(rows), priors(rows), theory(rows), controls(rows), vec![random(rows)]].concat()
 }
 
 fn claims(rows: &[Record<Row>]) -> Vec<Check> {
@@ -98,6 +98,60 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
         )
         .paper(PaperNumber::SecondHand(0.058)),
     ]
+}
+
+/// What the strength of the prior changes.
+fn priors(rows: &[Record<Row>]) -> Vec<Check> {
+    let precisions = || {
+        let mut all: Vec<f64> = of(rows, "priors").filter_map(|r| r.precision).collect();
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        all
+    };
+    let lead = |precision: f64, other: &str| {
+        let own = of(rows, "priors").filter(|r| r.precision == Some(precision));
+        mean_interval(&by_seed(own, |g| {
+            let solved = |method: &str| g.iter().find(|r| r.method == method).map_or(f64::NAN, |r| r.solved);
+            solved("process") - solved(other)
+        }))
+    };
+    let smallest_lead = |other: &str| {
+        let leads = precisions().into_iter().map(|precision| lead(precision, other));
+        leads.min_by(|a, b| a.value.total_cmp(&b.value)).unwrap_or_else(|| mean_interval(&[]))
+    };
+    [("outcome", "of the same solutions"), ("outcome_many", "of ten times its solutions")]
+        .map(|(other, words)| {
+            Check::new(
+                Kind::Claim,
+                &format!("{other}_at_every_prior"),
+                format!("the lead over the outcome model {words} does not hang on the strength of the prior"),
+                "ours: what else could make the difference",
+                "process less outcome at the largest N, at the precision at which this is smallest",
+                smallest_lead(other),
+                Criterion::AtLeast(0.0),
+            )
+        })
+        .into()
+}
+
+/// Choosing without knowledge.
+fn random(rows: &[Record<Row>]) -> Check {
+    let differs = |n: u32| {
+        mean_interval(&by_seed(of(rows, "chains"), |g| {
+            let pass = g.iter().find_map(|r| r.pass_rate).unwrap_or(f64::NAN);
+            at(g, "random", n) - pass
+        }))
+    };
+    let all = numbers(rows, "chains").into_iter().map(differs);
+    Check::new(
+        Kind::Control,
+        "random",
+        "the best of N by scores at random is as good as a single solution",
+        "control",
+        "share solved less the generator's pass rate, at the N at which they differ most",
+        all.max_by(|a, b| a.value.abs().total_cmp(&b.value.abs())).unwrap_or_else(|| mean_interval(&[])),
+        Criterion::near(0.0, 0.03),
+    )
 }
 
 fn theory(rows: &[Record<Row>]) -> Vec<Check> {

@@ -1,16 +1,23 @@
 //! Every way to choose, on the same pools.
 
-use super::super::models::{Labelled, Labels};
+use super::super::labelled::Sight;
+use super::super::models::{Form, Teaching, Training, learn};
 use super::super::pools::{self, Candidates};
 use super::super::world::{World, WorldParams};
 use super::{Params, Row};
-use rewardlab::algorithm::fit_process;
 use rewardlab::error::Result;
 use rewardlab::exact::Chain;
 use rewardlab::experiment::Context;
 use rewardlab::metrics::selection::{best_along, trial_orders, vote_along};
-use rewardlab::reward::{Neutral, Score};
 use rewardlab::stats::{mean, std_dev};
+
+impl Params {
+    /// Candidates of a world's test problems, the same in all cells.
+    fn pools(&self, world: &World, ctx: &Context) -> Result<Vec<Candidates>> {
+        let rng = &mut ctx.shared_stream("candidates");
+        pools::draw(world, Sight::Beliefs, &world.test, self.candidates, rng)
+    }
+}
 
 /// Share solved in each trial, by N: `along` says which N of a trial's order are solved on one problem.
 fn trials(
@@ -82,11 +89,11 @@ fn probabilities(scores: &[Vec<f64>]) -> Vec<Vec<f64>> {
 
 pub(super) fn measure(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let world = p.world.world(ctx)?;
-    let candidates = pools::draw(&world, &world.test, p.candidates, &mut ctx.stream("candidates"))?;
+    let candidates = p.pools(&world, ctx)?;
     let orders = trial_orders(p.trials, p.candidates, &mut ctx.stream("orders"));
     let mut rows = Vec::new();
-    for (name, labels, training) in p.models() {
-        let model = training.model(&p.world, labels, ctx)?;
+    for (name, teaching, form, training) in p.models() {
+        let model = training.model(&p.world, teaching, form, ctx)?;
         let scores = pools::score(&candidates, |seen| model.scores(seen));
         let sampled = matches!(name, "process" | "outcome");
         rows.extend(best_rows(p, &candidates, name, &scores, sampled.then_some(&orders)));
@@ -107,28 +114,44 @@ pub(super) fn measure(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     rows.extend(majority);
     let right: Vec<Vec<f64>> = candidates.iter().map(|c| c.pool.right()).collect();
     rows.extend(best_rows(p, &candidates, "any", &right, None));
-    rows.extend(best_rows(p, &candidates, "shuffled", &shuffled(p, ctx, &world, &candidates)?, None));
+    rows.extend(best_rows(p, &candidates, "shuffled", &shuffled(p, ctx, &candidates)?, None));
+    let random = pools::random_scores(&candidates, &mut ctx.stream("random"));
+    rows.extend(best_rows(p, &candidates, "random", &random, None));
     Ok(rows)
 }
 
 /// Scores of a process model whose labels were dealt anew among all steps.
-fn shuffled(p: &Params, ctx: &Context, world: &World, candidates: &[Candidates]) -> Result<Vec<Vec<f64>>> {
-    let mut rng = ctx.stream("shuffled");
-    let data = Labelled::draw(world, &world.train, p.training.solutions, &mut rng);
-    let labels = data.labels();
-    let dealt: Vec<i8> = rng.permutation(labels.len()).into_iter().map(|i| labels[i]).collect();
-    let model = fit_process(&data.seen(&world.features())?, &dealt, Neutral::Positive, &p.training.logistic())?;
-    Ok(pools::score(candidates, |seen| model.scores(seen, Score::Product)))
+fn shuffled(p: &Params, ctx: &Context, candidates: &[Candidates]) -> Result<Vec<Vec<f64>>> {
+    let dealt = p.training.labelled(&p.world, ctx)?.shuffled(&mut ctx.stream("shuffled"));
+    let model = learn(&dealt, Teaching::Process, Form::Product, p.training.precision)?;
+    Ok(pools::score(candidates, |seen| model.scores(seen)))
+}
+
+/// What the prior's strength changes.
+pub(super) fn priors(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
+    let world = p.world.world(ctx)?;
+    let candidates = p.pools(&world, ctx)?;
+    let most = [p.draws[p.draws.len() - 1]];
+    let mut rows = Vec::new();
+    for &precision in &p.precisions {
+        for (name, teaching, form, training) in p.models() {
+            let model = Training { precision, ..training }.model(&p.world, teaching, form, ctx)?;
+            let solved = pools::solved(&candidates, &model, &most)[0];
+            let (world, method) = ("priors".into(), name.into());
+            rows.push(Row { world, method, n: most[0], precision: Some(precision), solved, ..Row::default() });
+        }
+    }
+    Ok(rows)
 }
 
 /// Process and outcome model where solutions are single steps.
 pub(super) fn one_step(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let params: WorldParams = p.one_step();
     let world = params.world(ctx)?;
-    let candidates = pools::draw(&world, &world.test, p.candidates, &mut ctx.stream("candidates"))?;
+    let candidates = p.pools(&world, ctx)?;
     let mut rows = Vec::new();
-    for (name, labels) in [("process", Labels::Process), ("outcome", Labels::Product)] {
-        let model = p.training.model(&params, labels, ctx)?;
+    for (name, teaching, form) in [("process", Teaching::Process, Form::Product), ("outcome", Teaching::Answer, Form::Product)] {
+        let model = p.training.model(&params, teaching, form, ctx)?;
         let scores = pools::score(&candidates, |seen| model.scores(seen));
         rows.extend(best_rows(p, &candidates, name, &scores, None));
     }

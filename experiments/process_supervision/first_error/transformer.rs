@@ -1,6 +1,7 @@
 //! The same question to small transformers that read problems and solutions as tokens.
 
-use super::super::labelled::{Form, Teaching, mean_columns};
+use super::super::models::{Form, Teaching};
+use super::super::pools::share;
 use super::super::world::{World, WorldParams, pool};
 use super::{Judged, Row, deepest_fall};
 use rewardlab::algorithm::{MarkedSolution, Supervision, Trainee, step_log_probs, train_verifier};
@@ -181,5 +182,5 @@ fn solved(
         let scores: Vec<f64> = said.iter().map(score).collect();
         of_problems.push(pool(problem, &solutions).best_of_n(&scores, &[p.judged as u32]));
     }
-    Ok(mean_columns(&of_problems)[0])
+    Ok(share(&of_problems)[0])
 }

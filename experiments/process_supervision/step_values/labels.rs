@@ -1,15 +1,17 @@
 //! Rolling out, labelling, fitting, choosing.
 
-use super::super::models::Labelled;
+use super::super::labelled::{Labelled, Sight};
+
 use super::super::pools::{self, Candidates};
 use super::super::world::World;
 use super::{Params, Row};
 use rewardlab::algorithm::{Rollouts, fit_outcome_product, fit_process, fit_step_values};
+use rewardlab::env::arithmetic::Solution;
 use rewardlab::env::{StepLabel, supervised};
 use rewardlab::error::Result;
 use rewardlab::exact::Chain;
 use rewardlab::experiment::Context;
-use rewardlab::reward::{Neutral, Score, Solutions, StepModel};
+use rewardlab::reward::{Neutral, Score, StepModel};
 use rewardlab::stats::mean;
 use std::sync::Arc;
 
@@ -17,7 +19,8 @@ use std::sync::Arc;
 struct Setup {
     world: Arc<World>,
     data: Labelled,
-    seen: Solutions,
+    /// As they were written.
+    written: Vec<Solution>,
     /// Q behind each step of all solutions.
     values: Vec<f64>,
     /// Of each step: whether it is right, wrong and the first such, or behind that (none).
@@ -28,19 +31,23 @@ struct Setup {
 impl Setup {
     fn new(p: &Params, ctx: &Context) -> Result<Self> {
         let world = p.world.world(ctx)?;
-        let data = Labelled::draw(&world, &world.train, p.training.solutions, &mut ctx.shared_stream("labelled"));
-        let seen = data.seen(&world.features())?;
-        let chains: Vec<Chain> = world.train.iter().map(|q| Chain::new(&world.generator, q)).collect();
+        let features = world.features();
+        let (mut data, mut written) = (Labelled::new(&features), Vec::new());
         let (mut values, mut right) = (Vec::new(), Vec::new());
-        for (solution, of) in data.solutions.iter().zip(&data.of) {
-            let (chain, problem) = (&chains[*of as usize], &data.problems[*of as usize]);
-            let labels = solution.labels(problem);
-            let until = supervised(&labels);
-            values.extend((1..=labels.len()).map(|steps| chain.prefix_value(solution, steps)));
-            right.extend(labels.iter().enumerate().map(|(t, l)| (t < until).then_some(*l != StepLabel::Negative)));
+        let mut rng = ctx.shared_stream("labelled");
+        for (number, problem) in world.train.iter().enumerate() {
+            let chain = Chain::new(&world.generator, problem);
+            for solution in world.finished(problem, p.training.solutions, &mut rng)? {
+                data.push(Sight::Beliefs, &features, number, problem, &solution)?;
+                let labels = data.labels_of(written.len());
+                let until = supervised(labels);
+                values.extend((1..=labels.len()).map(|steps| chain.prefix_value(&solution, steps)));
+                right.extend(labels.iter().enumerate().map(|(t, l)| (t < until).then_some(*l != StepLabel::Negative)));
+                written.push(solution);
+            }
         }
-        let candidates = pools::draw(&world, &world.test, p.candidates, &mut ctx.shared_stream("candidates"))?;
-        Ok(Self { world, data, seen, values, right, candidates })
+        let candidates = pools::draw(&world, Sight::Beliefs, &world.test, p.candidates, &mut ctx.shared_stream("candidates"))?;
+        Ok(Self { world, data, written, values, right, candidates })
     }
 
     /// The values of supervised steps that are right, or of first wrong ones.
@@ -69,11 +76,11 @@ impl Setup {
 
 pub(super) fn rolled_out(p: &Params, k: usize, ctx: &Context) -> Result<Vec<Row>> {
     let setup = Setup::new(p, ctx)?;
-    let (data, generator) = (&setup.data, &setup.world.generator);
+    let (seen, generator) = (&setup.data.solutions, &setup.world.generator);
     let mut rng = ctx.stream("rollouts");
     let (mut soft, mut hard) = (Vec::new(), Vec::new());
-    for (solution, of) in data.solutions.iter().zip(&data.of) {
-        let problem = &data.problems[*of as usize];
+    for (solution, number) in setup.written.iter().zip(&setup.data.problems) {
+        let problem = &setup.world.train[*number];
         let labels = Rollouts::collect(solution.steps.len(), k, |t| {
             Ok(generator.go_on(problem, solution.steps[..=t].to_vec(), &mut rng).is_right(problem))
         })?;
@@ -83,10 +90,10 @@ pub(super) fn rolled_out(p: &Params, k: usize, ctx: &Context) -> Result<Vec<Row>
     let mut rows = vec![soft_row(&setup, k, &soft), hard_row(&setup, k, &hard)];
     rows.extend(bins(p, &setup, k, &soft));
     let logistic = &p.training.logistic();
-    rows.push(setup.choice(p, "soft", k, &fit_step_values(&setup.seen, &soft, &[], logistic)?));
-    rows.push(setup.choice(p, "hard", k, &fit_process(&setup.seen, &hard, Neutral::Positive, logistic)?));
+    rows.push(setup.choice(p, "soft", k, &fit_step_values(seen, &soft, &[], logistic)?));
+    rows.push(setup.choice(p, "hard", k, &fit_process(seen, &hard, Neutral::Positive, logistic)?));
     let dealt: Vec<f64> = rng.permutation(soft.len()).into_iter().map(|i| soft[i]).collect();
-    rows.push(setup.choice(p, "soft_dealt", k, &fit_step_values(&setup.seen, &dealt, &[], logistic)?));
+    rows.push(setup.choice(p, "soft_dealt", k, &fit_step_values(seen, &dealt, &[], logistic)?));
     Ok(rows)
 }
 
@@ -152,13 +159,14 @@ fn bins(p: &Params, setup: &Setup, k: usize, soft: &[f64]) -> Vec<Row> {
 pub(super) fn reference(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let setup = Setup::new(p, ctx)?;
     let logistic = &p.training.logistic();
-    let (seen, data) = (&setup.seen, &setup.data);
     // rounding may leave a value a little above 1
     let values: Vec<f64> = setup.values.iter().map(|q| q.clamp(0.0, 1.0)).collect();
+    let (solutions, labels) = (&setup.data.solutions, &setup.data.labels);
+    let right: Vec<f64> = setup.data.right.iter().map(|r| f64::from(u8::from(*r))).collect();
     let models = [
-        ("value", fit_step_values(seen, &values, &[], logistic)?),
-        ("steps", fit_process(seen, &data.labels(), Neutral::Positive, logistic)?),
-        ("outcomes", fit_outcome_product(seen, &data.outcomes(), &[], 0.0, logistic)?),
+        ("value", fit_step_values(solutions, &values, &[], logistic)?),
+        ("steps", fit_process(solutions, labels, Neutral::Positive, logistic)?),
+        ("outcomes", fit_outcome_product(solutions, &right, &[], 0.0, logistic)?),
     ];
     let mut rows: Vec<Row> = models.iter().map(|(kind, model)| setup.choice(p, kind, 0, model)).collect();
     // the labels' errors, by the same code: of Q itself

@@ -145,5 +145,17 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
             mean_interval(&gain),
             Criterion::near(0.0, 0.1),
         ),
+        Check::new(
+            Kind::Control,
+            "random",
+            "scores at random choose no better than nobody",
+            "control",
+            "share solved by the best of the most candidates, by scores at random, less that of one candidate",
+            mean_interval(&by_seed(rows.iter().filter(|r| r.teaching == "random"), |g| {
+                let of = |n: u32| g.iter().find(|r| r.n == n).map_or(f64::NAN, |r| r.solved);
+                of(most) - of(1)
+            })),
+            Criterion::near(0.0, 0.05),
+        ),
     ]
 }

@@ -19,7 +19,7 @@ pub struct LogisticParams {
     pub precision: f64,
     /// Whether there is a bias, which has no prior.
     pub bias: bool,
-    /// When the search ends; the gradient is that of the mean over labels, in the search's scale.
+    /// When the search ends; the gradient is that of the mean over labels, in the search's scale. A search that reaches the most steps has failed.
     pub stopping: Stopping,
 }
 
@@ -197,7 +197,7 @@ fn fit(
         scaled.chunks_exact_mut(width).zip(starts).for_each(|(own, start)| own[0] = *start);
     }
     let all_scales = || scales.iter().cycle();
-    lbfgs(&mut scaled, &params.stopping, |scaled, gradient| {
+    let reached = lbfgs(&mut scaled, &params.stopping, |scaled, gradient| {
         gradient.fill(0.0);
         at.iter_mut().zip(scaled).zip(all_scales()).for_each(|((a, x), s)| *a = s * x);
         let mut value = loss(&at, gradient);
@@ -210,6 +210,12 @@ fn fit(
         gradient.iter_mut().zip(all_scales()).for_each(|(g, s)| *g *= s);
         value
     })?;
+    if reached.steps == params.stopping.steps && reached.gradient > params.stopping.tolerance {
+        let (steps, gradient) = (reached.steps, reached.gradient);
+        return Err(Error::Numeric(format!(
+            "a fit of a reward model was not done after {steps} steps (norm of its gradient: {gradient:.1e})"
+        )));
+    }
     at.iter_mut().zip(&scaled).zip(all_scales()).for_each(|((a, x), s)| *a = s * x);
     Ok(at.chunks_exact(width).map(|own| Affine { bias: own[0], weights: own[1..].to_vec() }).collect())
 }
