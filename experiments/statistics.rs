@@ -1,8 +1,9 @@
 //! From rows to statistics and curves: what several figures form per seed, and over exact draws.
 
 use rewardlab::experiment::{Check, Record};
-use rewardlab::plot::{Axis, Scale};
+use rewardlab::plot::{Axis, Layer, Scale, Stroke};
 use rewardlab::stats::{Estimate, fit_line, mean, mean_interval, quantile, std_dev};
+use statrs::distribution::{ContinuousCDF, Normal};
 use std::collections::BTreeSet;
 
 /// The statistic of each seed's rows, in the order of seeds; seeds without a row are left out.
@@ -30,6 +31,26 @@ pub(crate) fn largest(values: impl IntoIterator<Item = f64>) -> Estimate {
 /// The smallest of quantities that were computed, not sampled; NaN when there is none or one is NaN.
 pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> Estimate {
     extreme(values, |a, b| a < b)
+}
+
+/// Of estimates the one with the smallest value, with its own interval over seeds: what a claim about each of several settings stands on.
+/// One that is NaN comes before all; none is NaN too.
+pub(crate) fn least(estimates: impl IntoIterator<Item = Estimate>) -> Estimate {
+    let before = |a: f64, b: f64| !b.is_nan() && (a.is_nan() || a < b);
+    let least = estimates.into_iter().reduce(|a, b| if before(b.value, a.value) { b } else { a });
+    least.unwrap_or_else(|| mean_interval(&[]))
+}
+
+/// The same with the largest value.
+pub(crate) fn greatest(estimates: impl IntoIterator<Item = Estimate>) -> Estimate {
+    let before = |a: f64, b: f64| !b.is_nan() && (a.is_nan() || a > b);
+    let greatest = estimates.into_iter().reduce(|a, b| if before(b.value, a.value) { b } else { a });
+    greatest.unwrap_or_else(|| mean_interval(&[]))
+}
+
+/// What the largest |z| of `count` normal statistics, dependent or not, exceeds with a probability of 0.01 at most (Bonferroni).
+pub(crate) fn largest_z(count: usize) -> f64 {
+    -Normal::standard().inverse_cdf(0.005 / count.max(1) as f64)
 }
 
 /// The larger of two; NaN if one is. For gathering what must never hide a NaN.
@@ -81,15 +102,39 @@ fn extreme(values: impl IntoIterator<Item = f64>, beats: impl Fn(f64, f64) -> bo
 
 /// Mean, lowest and highest y at each x, in the order of x.
 pub(crate) fn summary(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64, f64, f64)> {
+    at_each_x(points, |y| (mean(y), quantile(y, 0.0), quantile(y, 1.0)))
+}
+
+/// Mean and 95% t interval of y at each x, in the order of x. A single y has no interval: both ends are its own.
+pub(crate) fn intervals(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64, f64, f64)> {
+    at_each_x(points, |y| {
+        let Estimate { value, low, high, .. } = mean_interval(y);
+        if y.len() < 2 { (value, value, value) } else { (value, low, high) }
+    })
+}
+
+fn at_each_x(
+    points: impl IntoIterator<Item = (f64, f64)>,
+    of: impl Fn(&[f64]) -> (f64, f64, f64),
+) -> Vec<(f64, f64, f64, f64)> {
     let mut points: Vec<(f64, f64)> = points.into_iter().collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     points
         .chunk_by(|a, b| a.0.to_bits() == b.0.to_bits())
         .map(|chunk| {
             let y: Vec<f64> = chunk.iter().map(|p| p.1).collect();
-            (chunk[0].0, mean(&y), quantile(&y, 0.0), quantile(&y, 1.0))
+            let (middle, low, high) = of(&y);
+            (chunk[0].0, middle, low, high)
         })
         .collect()
+}
+
+/// A line with markers through means, in the band of their lowest and highest values or intervals.
+pub(crate) fn banded(series: &str, points: &[(f64, f64, f64, f64)], stroke: Stroke) -> [Layer; 2] {
+    [
+        Layer::Band { series: series.into(), points: points.iter().map(|p| (p.0, p.2, p.3)).collect() },
+        Layer::Line { series: series.into(), points: means(points), stroke, markers: true },
+    ]
 }
 
 /// Rounded to so many significant digits: what a row says of a number that nothing is subtracted from.
@@ -137,6 +182,29 @@ mod tests {
         assert_eq!((worse(2.0, 1.0), violated(f64::NAN), violated(1.0), violated(1.1)), (2.0, 1, 0, 1));
         assert!(largest([]).value.is_nan() && smallest([1.0, f64::NAN, 0.5]).value.is_nan());
         assert_eq!((largest([1.0, 3.0, 2.0]).value, smallest([1.0, 3.0, 2.0]).n), (3.0, 3));
+    }
+
+    #[test]
+    fn the_least_of_estimates_keeps_its_interval_and_hides_no_nan() {
+        let of = |values: &[f64]| mean_interval(values);
+        let (low, high) = (of(&[0.0, 1.0]), of(&[2.0, 3.0, 4.0]));
+        assert_eq!((least([high, low]), greatest([low, high])), (low, high));
+        assert!(least([of(&[f64::NAN]), low]).value.is_nan() && greatest([high, of(&[f64::NAN])]).value.is_nan());
+        assert!(least([]).value.is_nan() && greatest([]).value.is_nan());
+    }
+
+    // scipy.stats.norm.isf([0.005, 0.005 / 258])
+    #[test]
+    fn critical_values_of_the_largest() {
+        assert!((largest_z(1) - 2.575_829_303_5).abs() < 1e-8 && (largest_z(258) - 4.115_5).abs() < 2e-3);
+    }
+
+    #[test]
+    fn means_with_their_intervals() {
+        let points = [(2.0, 5.0), (1.0, 1.0), (1.0, 3.0)];
+        let interval = mean_interval(&[1.0, 3.0]);
+        assert_eq!(intervals(points), [(1.0, 2.0, interval.low, interval.high), (2.0, 5.0, 5.0, 5.0)]);
+        assert_eq!(summary(points), [(1.0, 2.0, 1.0, 3.0), (2.0, 5.0, 5.0, 5.0)]);
     }
 
     #[test]

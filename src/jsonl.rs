@@ -1,8 +1,10 @@
 //! Files with one JSON object per line. What is wrong with one is said with its line.
 
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -38,9 +40,47 @@ fn object(bytes: &[u8], first: bool) -> Result<Option<Map<String, Value>>, Strin
         return Ok(None);
     }
     match serde_json::from_str(text.trim_end()) {
-        Ok(Value::Object(map)) => Ok(Some(map)),
-        Ok(other) => Err(format!("{} is not an object", short(&other))),
-        Err(e) => Err(format!("not JSON at column {}: {}", e.column(), reason(&e))),
+        Ok(Fields(map)) => Ok(Some(map)),
+        Err(e) if e.is_data() => match serde_json::from_str(text.trim_end()) {
+            Ok(Value::Object(_)) => Err(reason(&e)),
+            Ok(other) => Err(format!("{} is not an object", short(&other))),
+            Err(e) => Err(not_json(&e)),
+        },
+        Err(e) => Err(not_json(&e)),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    format!("not JSON at column {}: {}", error.column(), reason(error))
+}
+
+/// An object in which no field stands twice: a `Map` alone would keep the last and say nothing.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fields, A::Error> {
+        let mut map = Map::new();
+        while let Some((name, value)) = access.next_entry::<String, Value>()? {
+            if map.contains_key(&name) {
+                return Err(A::Error::custom(format!("the field `{name}` stands twice")));
+            }
+            map.insert(name, value);
+        }
+        Ok(Fields(map))
     }
 }
 
@@ -78,4 +118,25 @@ pub(crate) fn write<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
     }
     file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
     std::fs::rename(&partial, path).map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_an_object_whose_fields_stand_once() {
+        let of = |line: &str| object(line.as_bytes(), false);
+        assert_eq!(of("{\"a\": [1], \"b\": {\"a\": 2}}").expect("an object").map(|map| map.len()), Some(2));
+        for (line, message) in [
+            ("{\"a\": 1, \"b\": 2, \"a\": 1}", "the field `a` stands twice"),
+            ("[1]", "[1] is not an object"),
+            ("7", "7 is not an object"),
+        ] {
+            assert_eq!(of(line).expect_err(line), message);
+        }
+        // what is no JSON at all is said with its place
+        assert!(of("[1").expect_err("half").starts_with("not JSON at column 2: "));
+        assert!(of("{\"a\": 1} x").expect_err("more").starts_with("not JSON at column 10: "));
+    }
 }

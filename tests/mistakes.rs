@@ -285,9 +285,18 @@ fn files_of_labelled_steps_are_checked() {
     fs::write(&path, format!("{good}\n{wrong}\n")).expect("written");
     let (code, stdout, _) = call(&["steps", file]);
     assert_eq!(code, 0);
-    assert!(stdout.starts_with("2 solutions of 1 prompts, 1 with an answer\n3 labelled steps: 1 right"), "{stdout}");
+    assert!(stdout.starts_with("2 solutions of 1 prompt, 1 with an answer\n3 labelled steps: 1 right"), "{stdout}");
     for (line, reason) in [
-        (r#"{"prompt": "p", "completions": ["a", "b"], "labels": [1], "answer": "2"}"#, "1 labels for 2 steps"),
+        (r#"{"prompt": "p", "completions": ["a", "b"], "labels": [1], "answer": "2"}"#, "1 label for 2 steps"),
+        (r#"{"prompt": "", "completions": ["a"], "labels": [1], "answer": "2"}"#, "`prompt` is empty"),
+        (
+            r#"{"prompt": "p", "completions": ["a"], "labels": [1], "labels": [0], "answer": "2"}"#,
+            "`labels` stands twice",
+        ),
+        (
+            r#"{"prompt": "p", "completions": ["a"], "labels": [-1], "answer": "2", "finish_reason": "solution"}"#,
+            "the last label is -1",
+        ),
         (r#"{"prompt": "p", "completions": ["a", ""], "labels": [1, 1], "answer": "2"}"#, "step 2 is empty"),
         (r#"{"prompt": "p", "completions": ["a"], "labels": [2], "answer": "2"}"#, "must be -1, 0 or 1"),
         (r#"{"prompt": "p", "completions": ["a"], "labels": [1]}"#, "without an `answer`"),

@@ -2,7 +2,7 @@
 
 use super::out;
 use crate::error::Result;
-use crate::reward::{StepFile, read_step_labels};
+use crate::reward::{LabelledSolution, StepFile, counted, read_step_labels};
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
@@ -29,9 +29,19 @@ fn said(file: &StepFile) -> String {
     let steps: usize = of.iter().sum();
     let answers = solutions.iter().filter(|s| s.answer.is_some()).count();
     let mut lines = vec![
-        format!("{} solutions of {prompts} prompts, {answers} with an answer", solutions.len()),
-        format!("{steps} labelled steps: {} right (+1), {} neutral (0), {} wrong (-1)", of[2], of[1], of[0]),
+        format!("{} of {}, {answers} with an answer", counted(solutions.len(), "solution"), counted(prompts, "prompt")),
+        format!(
+            "{}: {} right (+1), {} neutral (0), {} wrong (-1)",
+            counted(steps, "labelled step"),
+            of[2],
+            of[1],
+            of[0]
+        ),
     ];
+    let unused: usize = solutions.iter().map(LabelledSolution::unused).sum();
+    if unused > 0 {
+        lines.push(format!("{} behind a first wrong step, where supervision ends: not used", counted(unused, "label")));
+    }
     if file.booleans {
         lines.push("labels are true and false, as TRL's: read as +1 and -1".into());
     }
@@ -54,7 +64,7 @@ fn said(file: &StepFile) -> String {
 mod tests {
     use super::*;
     use crate::env::StepLabel;
-    use crate::reward::{FinishReason, LabelledSolution};
+    use crate::reward::FinishReason;
 
     #[test]
     fn counts_are_said() {
@@ -68,10 +78,21 @@ mod tests {
         };
         let bare = LabelledSolution { answer: Some("3".into()), generation: None, finish_reason: None, ..one.clone() };
         assert_eq!(
-            said(&StepFile { solutions: vec![one, bare], booleans: true }),
-            "2 solutions of 1 prompts, 1 with an answer\n6 labelled steps: 2 right (+1), 2 neutral (0), 2 wrong (-1)\n\
+            said(&StepFile { solutions: vec![one, bare.clone()], booleans: true }),
+            "2 solutions of 1 prompt, 1 with an answer\n6 labelled steps: 2 right (+1), 2 neutral (0), 2 wrong (-1)\n\
              labels are true and false, as TRL's: read as +1 and -1\nfinish reasons: 1 found_error\n\
              solutions by generation: 2: 1\n"
+        );
+        let late = LabelledSolution {
+            labels: vec![StepLabel::Negative, StepLabel::Negative, StepLabel::Positive],
+            ..bare.clone()
+        };
+        let two = StepFile { solutions: vec![bare, late.clone()], booleans: false };
+        assert!(said(&two).contains("\n2 labels behind a first wrong step, where supervision ends: not used\n"));
+        let short = LabelledSolution { completions: vec!["a".into()], labels: vec![StepLabel::Positive], ..late };
+        assert!(
+            said(&StepFile { solutions: vec![short], booleans: false })
+                .starts_with("1 solution of 1 prompt, 1 with an answer\n1 labelled step: 1 right (+1)")
         );
     }
 }

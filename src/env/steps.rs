@@ -53,7 +53,8 @@ impl TryFrom<i8> for StepLabel {
     }
 }
 
-/// How many steps of a solution are supervised: up to the first wrong one and with it, as in the paper's data.
+/// How many steps of a solution are supervised: up to the first wrong one and with it, as in the paper's data. Of labels as numbers, to
+/// which losses are limited (they know no world), [`crate::objective::supervised_steps`] says the same.
 pub fn supervised(labels: &[StepLabel]) -> usize {
     labels.iter().position(|l| *l == StepLabel::Negative).map_or(labels.len(), |wrong| wrong + 1)
 }

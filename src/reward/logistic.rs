@@ -1,8 +1,8 @@
 //! Logistic models over the active features of steps: process models with two classes or three, and the usual outcome model.
 
-use super::scoring::{Neutral, Score};
+use super::scoring::{Neutral, Score, log_right_of_classes};
 use super::solutions::Solutions;
-use crate::num::{log_sigmoid, log_sum_exp};
+use crate::num::log_sigmoid;
 use serde::{Deserialize, Serialize};
 
 /// bias + Σ weights of what is active.
@@ -57,12 +57,7 @@ pub struct ClassModel(pub [Affine; 3]);
 
 impl ClassModel {
     fn log_right_of(&self, active: &[u32], neutral: Neutral) -> f64 {
-        let z = [0, 1, 2].map(|c| self.0[c].at(active));
-        let right = match neutral {
-            Neutral::Positive => log_sum_exp(&z[1..]),
-            Neutral::Negative => z[2],
-        };
-        (right - log_sum_exp(&z)).min(0.0)
+        log_right_of_classes(&[0, 1, 2].map(|c| self.0[c].at(active)), neutral)
     }
 
     /// The log-probability that it is right, of every step of all solutions.

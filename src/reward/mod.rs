@@ -8,6 +8,9 @@ mod solutions;
 mod step_labels;
 
 pub use logistic::{Affine, ClassModel, OutcomeModel, StepModel};
-pub use scoring::{Neutral, Score, first_error_above, first_error_law, locate_first_error, locate_known_error};
+pub use scoring::{
+    Neutral, Score, first_error_above, first_error_law, locate_first_error, locate_known_error, log_right_of_classes,
+};
 pub use solutions::Solutions;
+pub(crate) use step_labels::counted;
 pub use step_labels::{FinishReason, LabelledSolution, StepFile, read_step_labels, write_step_labels};

@@ -1,5 +1,6 @@
 //! From what a process model says of steps to one score of a solution, and to the place of its first error.
 
+use crate::num::log_sum_exp;
 use serde::{Deserialize, Serialize};
 
 /// How the steps' log-probabilities of being right make a solution's score. Scores are logarithms, so that a long product stays a number;
@@ -85,6 +86,19 @@ pub fn first_error_law(log_right: &[f64]) -> Vec<f64> {
     law
 }
 
+/// The log-probability that a step is right, of scores of the classes wrong, neutral and right (whose softmax they are).
+///
+/// # Panics
+/// If there are not three.
+pub fn log_right_of_classes(scores: &[f64], neutral: Neutral) -> f64 {
+    assert_eq!(scores.len(), 3, "wrong, neutral, right");
+    let right = match neutral {
+        Neutral::Positive => log_sum_exp(&scores[1..]),
+        Neutral::Negative => scores[2],
+    };
+    (right - log_sum_exp(scores)).min(0.0)
+}
+
 /// The most probable place of the first wrong step; `None` if it is most probable that there is none. Among equals the earliest.
 pub fn locate_first_error(log_right: &[f64]) -> Option<usize> {
     let law = first_error_law(log_right);
@@ -129,6 +143,13 @@ mod tests {
         let of = |score: Score| score.of(&[0.9_f64.ln(); 9]) - score.of(&[0.9_f64.ln(); 3]);
         assert!((of(Score::Product) - 6.0 * 0.9_f64.ln()).abs() < 1e-14);
         assert!(of(Score::Minimum) == 0.0 && of(Score::GeometricMean).abs() < 1e-15);
+    }
+
+    #[test]
+    fn three_classes_by_hand() {
+        let scores = [0.2_f64, 0.3, 0.5].map(|p| p.ln() + 7.0);
+        assert!((log_right_of_classes(&scores, Neutral::Positive) - 0.8_f64.ln()).abs() < 1e-14);
+        assert!((log_right_of_classes(&scores, Neutral::Negative) - 0.5_f64.ln()).abs() < 1e-14);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// At its end.
+    /// At its end, which no wrong step is.
     Solution,
     /// At the first wrong step.
     FoundError,
@@ -51,7 +51,7 @@ pub struct LabelledSolution {
     pub prompt: String,
     /// Its steps, none empty.
     pub completions: Vec<String>,
-    /// One per step.
+    /// One per step; those behind the first wrong step supervise nothing.
     pub labels: Vec<StepLabel>,
     /// Where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +86,11 @@ impl LabelledSolution {
             finish_reason: Some(finish_reason),
         }
     }
+
+    /// How many labels stand behind the first wrong step. Supervision ends there, in the paper and in every fit here.
+    pub fn unused(&self) -> usize {
+        self.labels.len() - supervised(&self.labels)
+    }
 }
 
 /// What a file holds.
@@ -102,7 +107,8 @@ pub struct StepFile {
 /// # Errors
 /// With path and line: no JSON object, text that is not UTF-8, a field that is missing or of another type; no step, an empty step, more or
 /// fewer labels than steps; a label that is none of −1, 0 and +1 (or of true and false), labels of both kinds; a solution without an answer,
-/// unless its reason says why it has none; labels that end at an error and have none. A file without solutions.
+/// unless its reason says why it has none; labels that end at an error and have none, or at a wrong step and claim the solution's end. An
+/// empty prompt, a field that stands twice, a file without solutions.
 pub fn read_step_labels(path: &Path) -> Result<StepFile> {
     let mut booleans = None;
     let solutions = read(path, |line| {
@@ -131,13 +137,15 @@ fn kind(booleans: bool) -> &'static str {
 /// A line's solution, and whether its labels are true and false.
 fn solution(line: &Map<String, Value>) -> Result<(LabelledSolution, bool), String> {
     let prompt = match field(line, "prompt")? {
+        Value::String(text) if text.trim().is_empty() => return Err("`prompt` is empty".into()),
         Value::String(text) => text.clone(),
         other => return Err(format!("`prompt` is {}: it must be a string", short(other))),
     };
     let completions = steps(field(line, "completions")?)?;
     let (labels, booleans) = labels(field(line, "labels")?)?;
     if labels.len() != completions.len() {
-        return Err(format!("{} labels for {} steps in `completions`", labels.len(), completions.len()));
+        let (labels, steps) = (counted(labels.len(), "label"), counted(completions.len(), "step"));
+        return Err(format!("{labels} for {steps} in `completions`"));
     }
     let finish_reason = reason(line.get("finish_reason"))?;
     let answer = answer(line.get("answer"))?;
@@ -156,7 +164,15 @@ fn solution(line: &Map<String, Value>) -> Result<(LabelledSolution, bool), Strin
     if finish_reason == Some(FinishReason::FoundError) && !labels.contains(&StepLabel::Negative) {
         return Err("`finish_reason` is found_error, and no label is -1".into());
     }
+    if finish_reason == Some(FinishReason::Solution) && labels.last() == Some(&StepLabel::Negative) {
+        return Err("`finish_reason` is solution, and the last label is -1: labels end there with found_error".into());
+    }
     Ok((LabelledSolution { prompt, completions, labels, answer, generation, finish_reason }, booleans))
+}
+
+/// A number of things.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn steps(value: &Value) -> Result<Vec<String>, String> {
@@ -275,9 +291,14 @@ mod tests {
         };
         let line = |rest: &str| format!(r#"{{"prompt":"p",{rest}}}"#);
         let cases = [
-            (r#""completions":["a","b"],"labels":[1],"answer":"2""#, "1 labels for 2 steps in `completions`"),
-            (r#""completions":["a"],"labels":[1,1],"answer":"2""#, "2 labels for 1 steps in `completions`"),
+            (r#""completions":["a","b"],"labels":[1],"answer":"2""#, "1 label for 2 steps in `completions`"),
+            (r#""completions":["a"],"labels":[1,1],"answer":"2""#, "2 labels for 1 step in `completions`"),
             (r#""completions":["a",null],"labels":[1,1],"answer":"2""#, "step 2 is missing"),
+            (r#""completions":["a"],"labels":[1],"labels":[-1],"answer":"2""#, "the field `labels` stands twice"),
+            (
+                r#""completions":["a","b"],"labels":[1,-1],"answer":"2","finish_reason":"solution""#,
+                "`finish_reason` is solution, and the last label is -1: labels end there with found_error",
+            ),
             (r#""completions":["a"," "],"labels":[1,1],"answer":"2""#, "step 2 is empty"),
             (
                 r#""completions":[],"labels":[],"answer":"2""#,
@@ -322,6 +343,10 @@ mod tests {
         ];
         for (rest, message) in cases {
             assert_eq!(complaint(&line(rest)), format!("line 3: {message}"), "{rest}");
+        }
+        for prompt in ["", " "] {
+            let empty = format!(r#"{{"prompt":"{prompt}","completions":["a"],"labels":[1],"answer":"2"}}"#);
+            assert_eq!(complaint(&empty), "line 3: `prompt` is empty");
         }
         assert!(in_file("", |path| read_step_labels(path).expect_err("empty").to_string()).contains("line 1"));
     }

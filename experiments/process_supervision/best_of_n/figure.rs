@@ -1,7 +1,7 @@
 //! Share solved against N.
 
 use super::Row;
-use crate::statistics::{log_axis, means, seeds, summary};
+use crate::statistics::{banded, log_axis, means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::mean;
@@ -9,34 +9,30 @@ use rewardlab::stats::mean;
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let of =
         |world: &'static str, method: &'static str| rows.iter().filter(move |r| r.world == world && r.method == method);
-    let curve = |world: &'static str, method: &'static str, series: &str, stroke: Stroke| {
-        let points = summary(of(world, method).map(|r| (f64::from(r.n), r.solved)));
-        let band = Layer::Band { series: series.into(), points: points.iter().map(|p| (p.0, p.2, p.3)).collect() };
-        let line = Layer::Line { series: series.into(), points: means(&points), stroke, markers: true };
-        (band, line)
-    };
-    let panel = |title: &str, curves: &[(&'static str, &str, Stroke)], banded: usize, more: Vec<Layer>| {
-        let drawn: Vec<(Layer, Layer)> = curves.iter().map(|(m, s, stroke)| curve("chains", m, s, *stroke)).collect();
-        let bands = drawn.iter().take(banded).map(|d| d.0.clone());
-        let lines = drawn.iter().map(|d| d.1.clone());
+    let panel = |title: &str, curves: &[(&'static str, &str, Stroke)], more: Vec<Layer>| {
+        let drawn = curves.iter().map(|(method, series, stroke)| {
+            banded(series, &summary(of("chains", method).map(|r| (f64::from(r.n), r.solved))), *stroke)
+        });
+        let (bands, lines): (Vec<Layer>, Vec<Layer>) = drawn.map(|[band, line]| (band, line)).unzip();
         Panel {
             title: title.into(),
             x: log_axis("N, candidates per problem"),
             y: Axis { label: "share of problems solved".into(), ..Axis::default() },
-            layers: bands.chain(lines).chain(more).collect(),
+            layers: bands.into_iter().chain(lines).chain(more).collect(),
         }
     };
     let modal: Vec<f64> = of("chains", "majority").filter_map(|r| r.modal).collect();
     let limit = Layer::Horizontal { label: "modal answer is right (exact)".into(), y: mean(&modal) };
     let (solid, dashed, dotted) = (Stroke::Solid, Stroke::Dashed, Stroke::Dotted);
     let main = [("process", "process", solid), ("outcome", "outcome", solid), ("majority", "majority", solid)];
-    let other = [
+    let near = [
         ("process", "process", solid),
         ("process_vote", "vote weighted by process", dashed),
         ("outcome_many", "outcome, ten times the solutions", dashed),
-        ("linear", "linear outcome", dotted),
-        ("shuffled", "process, labels dealt anew", dotted),
     ];
+    let far = [("linear", "linear outcome", dotted), ("shuffled", "process, labels dealt anew", dotted)];
+    let rates: Vec<f64> = of("chains", "majority").filter_map(|r| r.pass_rate).collect();
+    let single = Layer::Horizontal { label: "a single candidate (exact)".into(), y: mean(&rates) };
     let gap = |n: f64| {
         let own =
             |method| rows.iter().filter(move |r| r.world == "chains" && r.method == method && f64::from(r.n) == n);
@@ -63,7 +59,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             seeds(rows).len(),
         ),
         panels: vec![
-            panel("Share solved", &main, 3, vec![limit]),
+            panel("Share solved", &main, vec![limit]),
             Panel {
                 title: "What the labels of steps are worth".into(),
                 x: log_axis("N, candidates per problem"),
@@ -73,8 +69,9 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
                     Layer::Horizontal { label: "paper at N = 1860: 0.058 (reported second-hand)".into(), y: 0.058 },
                 ],
             },
-            panel("Other choices", &other, 0, Vec::new()),
+            panel("Weighted votes; more labelled outcomes", &near, Vec::new()),
+            panel("Linear outcome model; labels dealt anew", &far, vec![single]),
         ],
-        columns: 3,
+        columns: 2,
     }
 }

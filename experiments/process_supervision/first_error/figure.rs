@@ -1,7 +1,7 @@
 //! Found, judged and forgiven errors against data; found errors against length.
 
 use super::Row;
-use crate::statistics::{log_axis, means, seeds, summary};
+use crate::statistics::{banded, log_axis, means, seeds, seeds_where, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::mean;
@@ -20,11 +20,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let lines = |inside: &dyn Fn(&Row) -> bool, point: &dyn Fn(&Row) -> Option<(f64, f64)>| -> Vec<Layer> {
         let of = |(teaching, form, name, stroke): (&str, &str, &str, Stroke)| {
             let own = learned().filter(|r| r.teaching == teaching && r.form == form && inside(r));
-            let points = summary(own.filter_map(|r| point(r)));
-            [
-                Layer::Band { series: name.into(), points: points.iter().map(|s| (s.0, s.2, s.3)).collect() },
-                Layer::Line { series: name.into(), points: means(&points), stroke, markers: true },
-            ]
+            banded(name, &summary(own.filter_map(|r| point(r))), stroke)
         };
         SERIES.into_iter().flat_map(of).collect()
     };
@@ -49,8 +45,9 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Where is the first error?".into(),
         subtitle: format!(
             "Solutions of held-out problems; most probable place of the first wrong step (linear models: deepest fall of the prefix's log-odds). \
-             Lines: means over {} seeds; bands: their range.",
-            seeds(rows).len()
+             Lines: means over {} seeds; bands: their range. Bars: means and range over their own seeds ({taught}).",
+            seeds(rows).len(),
+            taught = seeds_where(rows, |r| r.part == "transformer")
         ),
         panels: vec![
             panel("First wrong step found", data(), "share of wrong solutions", found),
@@ -81,10 +78,10 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
 /// Bars over what is measured of transformers.
 fn transformers(rows: &[Record<Row>]) -> Panel {
     let measures: [(&str, fn(&Row) -> Option<f64>); 4] = [
-        ("found", |r| Some(r.known)),
-        ("verdict", |r| Some(r.verdict)),
-        ("forgiven", |r| r.forgiven),
-        ("solved", |r| r.solved),
+        ("first error found", |r| Some(r.known)),
+        ("verdict right", |r| Some(r.verdict)),
+        ("forgiven error seen", |r| r.forgiven),
+        ("problem solved", |r| r.solved),
     ];
     let bars = |(teaching, form, name, _): (&str, &str, &str, Stroke)| {
         let own = || rows.iter().filter(|r| r.part == "transformer" && r.teaching == teaching && r.form == form);

@@ -18,7 +18,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Labels of steps hold more information than labels of outcomes".into(),
         subtitle: format!(
             "Maximum-likelihood estimates of θ from the same labelled solutions; {types} types of step; {} seeds; means over types, data sets \
-             and seeds. Upper panels: the most labels ({most} nats⁻² of information on each θ by outcomes).",
+             and seeds; error bars: lowest and highest seed. Upper panels: the most labels ({most} nats⁻² of information on each θ by outcomes).",
             seeds(rows).len()
         ),
         panels: vec![
@@ -67,7 +67,7 @@ fn against_closed(rows: &[&Record<Row>]) -> Panel {
         Layer::Scatter { series: format!("ρ = {}", f64::from_bits(rho)), points }
     }));
     Panel {
-        title: "Ratio of errors, measured against closed form".into(),
+        title: "Ratio of errors against closed form".into(),
         x: log_axis("information: process over outcome, closed form"),
         y: log_axis("squared error: outcome over process"),
         layers,
@@ -83,24 +83,19 @@ fn by_length(rows: &[&Record<Row>]) -> Panel {
             by_error.entry(error).or_default().push((length as f64, outcome / process));
         }
     }
-    let mut layers = Vec::new();
+    let (mut layers, mut measured) = (Vec::new(), Vec::new());
     for (error, points) in by_error {
         let (series, points) = (format!("e = {}", f64::from_bits(error)), summary(points));
         let longest = points.iter().map(|p| p.0).fold(1.0, f64::max);
         let line = (1..=longest as usize).map(|l| (l as f64, information_ratio(l, f64::from_bits(error), 0.0)));
-        layers.push(Layer::Line {
-            series: series.clone(),
-            points: line.collect(),
-            stroke: Stroke::Dashed,
-            markers: false,
-        });
-        layers.push(Layer::ErrorBars { series, points });
+        layers.push(Layer::Reference { label: "closed form, ρ = 0".into(), points: line.collect() });
+        measured.push(Layer::ErrorBars { series, points });
     }
     Panel {
-        title: "Grows with length and difficulty (lines: closed form, ρ = 0; bars: range of seeds)".into(),
+        title: "Grows with length and error rate e (ρ = 0)".into(),
         x: Axis { label: "steps L".into(), ..Axis::default() },
         y: log_axis("squared error: outcome over process"),
-        layers,
+        layers: layers.into_iter().chain(measured).collect(),
     }
 }
 

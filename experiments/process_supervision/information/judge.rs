@@ -1,7 +1,7 @@
 //! What the paper claims, what is derived, controls.
 
 use super::Row;
-use crate::statistics::{by_seed, largest, smallest};
+use crate::statistics::{by_seed, largest, least, smallest};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean_interval};
 
@@ -60,7 +60,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
 }
 
 fn claims(rows: &[Record<Row>]) -> Vec<Check> {
-    let smallest_ratio = each(rows, |r| r.length > 1, ratio).min_by(|a, b| a.value.total_cmp(&b.value));
+    let smallest_ratio = least(each(rows, |r| r.length > 1, ratio));
     let highest_rho = rows.iter().map(|r| r.rho).fold(0.0, f64::max);
     // how much more outcome labels err where some are false positives, at the same number of solutions
     let cost = |g: &[&Record<Row>]| {
@@ -80,8 +80,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             with_most_labels(rows).filter(move |r| r.length == length && r.error.to_bits() == error && r.spread == 0.0);
         mean_interval(&by_seed(own, cost))
     };
-    let smallest_cost = problems.into_iter().map(of_problem).min_by(|a, b| a.value.total_cmp(&b.value));
-    let none = || mean_interval(&[]);
+    let smallest_cost = least(problems.into_iter().map(of_problem));
     vec![
         Check::new(
             Kind::Claim,
@@ -89,7 +88,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "labels of steps teach more than outcomes of the same solutions",
             "arXiv:2305.20050, Figure 4 (order of process and outcome)",
             "mean squared error by outcome labels over that by process labels, most labels: smallest over settings with several steps",
-            smallest_ratio.unwrap_or_else(none),
+            smallest_ratio,
             Criterion::AtLeast(2.0),
         ),
         Check::new(
@@ -98,7 +97,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
             "outcome labels with false positives teach less than those without",
             "arXiv:2305.20050, Figure 4 (order of the two outcome labellings)",
             "mean squared error times solutions at the highest ρ over that at ρ = 0, most labels: smallest over L > 1 and e",
-            smallest_cost.unwrap_or_else(none),
+            smallest_cost,
             Criterion::AtLeast(1.1),
         ),
     ]
@@ -213,7 +212,7 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
             "a fit that believes false positives errs by what no number of labels mends",
             "control: a model that is not that of its labels",
             "mean squared error of the naive fit over that of the fit that knows ρ, most labels: smallest over L > 1, e, ρ",
-            naive.min_by(|a, b| a.value.total_cmp(&b.value)).unwrap_or_else(|| mean_interval(&[])),
+            least(naive),
             Criterion::AtLeast(2.0),
         ),
     ]

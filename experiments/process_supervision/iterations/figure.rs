@@ -1,13 +1,13 @@
 //! Generation by generation.
 
 use super::Row;
-use crate::statistics::{means, seeds, summary};
+use crate::statistics::{banded, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 
 const RANKINGS: [(&str, &str); 4] = [
     ("present", "ranked by the present model"),
-    ("fixed", "by the first phase's"),
+    ("fixed", "ranked by the first phase's model"),
     ("random_wrong", "random wrong answers"),
     ("uniform", "uniform"),
 ];
@@ -16,11 +16,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let lines = |sight: &str, y: &dyn Fn(&Row) -> Option<f64>| -> Vec<Layer> {
         let of = |(ranking, name): (&str, &str)| {
             let own = rows.iter().filter(|r| r.ranking == ranking && r.sight == sight);
-            let points = summary(own.filter_map(|r| Some((r.generation as f64, y(r)?))));
-            [
-                Layer::Band { series: name.into(), points: points.iter().map(|s| (s.0, s.2, s.3)).collect() },
-                Layer::Line { series: name.into(), points: means(&points), stroke: Stroke::Solid, markers: true },
-            ]
+            banded(name, &summary(own.filter_map(|r| Some((r.generation as f64, y(r)?)))), Stroke::Solid)
         };
         RANKINGS.into_iter().flat_map(of).collect()
     };

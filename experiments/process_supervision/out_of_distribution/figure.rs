@@ -11,8 +11,8 @@ const SETS: [(&str, &str); 6] = [
     ("longer", "longer"),
     ("other_mix", "other mix"),
     ("new_operator", "new operator"),
-    ("new_modulus", "new modulus"),
-    ("blind", "control"),
+    ("new_modulus", "new modulus (null)"),
+    ("blind", "control (null)"),
 ];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
@@ -44,7 +44,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Problems unlike those of training".into(),
         subtitle: format!(
-            "Best of {n}. Means over {} seeds, 95% t intervals. Control: a new operator alone, manners that tell nothing. Pass rates: {}.",
+            "Best of {n}. Means over {} seeds, 95% t intervals. Null: nothing that was learned can be used, all models choose alike (control: a new \
+             operator alone, manners that tell nothing). Pass rates: {}.",
             seeds(rows).len(),
             rates.join(", ")
         ),
@@ -63,10 +64,10 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             Panel {
                 title: "Lead of the process model".into(),
                 x: axis(),
-                y: Axis { label: "process less the other".into(), ..Axis::default() },
+                y: Axis { label: "share solved: process less the other".into(), ..Axis::default() },
                 layers: vec![
-                    gaps("outcome", "less outcome"),
-                    gaps("outcome_many", "less outcome with more solutions"),
+                    gaps("outcome", "lead over outcome model"),
+                    gaps("outcome_many", "lead over outcome model with more solutions"),
                     Layer::Horizontal { label: "paper, aggregate: 0.091 (reported second-hand)".into(), y: 0.091 },
                 ],
             },

@@ -1,7 +1,7 @@
 //! Bias, variance, errors of hard labels, and what is solved.
 
 use super::Row;
-use crate::statistics::{log_axis, means, seeds, summary};
+use crate::statistics::{banded, intervals, log_axis, means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::mean;
@@ -12,7 +12,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Labels of steps from rollouts".into(),
         subtitle: format!(
             "K rollouts from each prefix, up to the first wrong step; {} seeds. Lines without markers are exact. Soft label: share of right \
-             answers; hard: whether there is one. Choice: product of steps, exact over all draws of N; means over seeds.",
+             answers; hard: whether there is one. Choice: exact over all draws of N. Lines: means over seeds; bands: 95% t intervals. Solutions \
+             are scored by the product of their steps where nothing else is said.",
             seeds(rows).len()
         ),
         panels: vec![calibration(rows), variance(rows), hard(rows), choice(rows)],
@@ -48,37 +49,33 @@ fn calibration(rows: &[Record<Row>]) -> Panel {
     }
 }
 
+/// (K, value) of each seed's labels of a kind.
+fn labels(rows: &[Record<Row>], kind: &str, value: fn(&Row) -> Option<f64>) -> Vec<(f64, f64)> {
+    let own = rows.iter().filter(|r| r.part == "labels" && r.kind == kind);
+    own.filter_map(|r| Some((r.rollouts as f64, value(&r.row)?))).collect()
+}
+
 fn variance(rows: &[Record<Row>]) -> Panel {
-    let of = |value: fn(&Row) -> Option<f64>| {
-        let own = rows.iter().filter(|r| r.part == "labels" && r.kind == "soft");
-        means(&summary(own.filter_map(|r| Some((r.rollouts as f64, value(&r.row)?)))))
+    let of = |value: fn(&Row) -> Option<f64>| labels(rows, "soft", value);
+    let exact = Layer::Reference {
+        label: "variance Q (1 − Q)/K (exact)".into(),
+        points: means(&summary(of(|r| r.variance))),
     };
+    let [band, line] = banded("soft labels", &intervals(of(|r| r.squared_error)), Stroke::Dotted);
     Panel {
-        title: "Their variance".into(),
+        title: "Squared error of soft labels".into(),
         x: log_axis("K, rollouts from each prefix"),
-        y: log_axis("mean squared error"),
-        layers: vec![
-            Layer::Reference { label: "Q (1 − Q)/K (exact)".into(), points: of(|r| r.variance) },
-            Layer::Line {
-                series: "soft labels".into(),
-                points: of(|r| r.squared_error),
-                stroke: Stroke::Dotted,
-                markers: true,
-            },
-        ],
+        y: log_axis("mean of (label − Q)²"),
+        layers: vec![exact, band, line],
     }
 }
 
 fn hard(rows: &[Record<Row>]) -> Panel {
-    let of = |value: fn(&Row) -> Option<f64>| {
-        let own = rows.iter().filter(|r| r.part == "labels" && r.kind == "hard");
-        means(&summary(own.filter_map(|r| Some((r.rollouts as f64, value(&r.row)?)))))
-    };
     let pair = |series: &str, seen: fn(&Row) -> Option<f64>, exact: fn(&Row) -> Option<f64>| {
-        [
-            Layer::Line { series: series.into(), points: of(exact), stroke: Stroke::Solid, markers: false },
-            Layer::Line { series: series.into(), points: of(seen), stroke: Stroke::Dotted, markers: true },
-        ]
+        let exact = means(&summary(labels(rows, "hard", exact)));
+        let [band, line] = banded(series, &intervals(labels(rows, "hard", seen)), Stroke::Dotted);
+        let exact = Layer::Line { series: series.into(), points: exact, stroke: Stroke::Solid, markers: false };
+        [band, exact, line]
     };
     let missed = pair("right steps called wrong", |r| r.missed, |r| r.missed_exact);
     let fooled = pair("first wrong steps called right", |r| r.fooled, |r| r.fooled_exact);
@@ -92,11 +89,9 @@ fn hard(rows: &[Record<Row>]) -> Panel {
 
 fn choice(rows: &[Record<Row>]) -> Panel {
     let of = |kind: &'static str| rows.iter().filter(move |r| r.part == "choice" && r.kind == kind);
-    let line = |kind: &'static str, series: &str, stroke: Stroke| Layer::Line {
-        series: series.into(),
-        points: means(&summary(of(kind).filter_map(|r| Some((r.rollouts as f64, r.solved?))))),
-        stroke,
-        markers: true,
+    let line = |kind: &'static str, series: &str, value: fn(&Row) -> Option<f64>, stroke: Stroke| {
+        let points = intervals(of(kind).filter_map(|r| Some((r.rollouts as f64, value(&r.row)?))));
+        banded(series, &points, stroke)
     };
     let level = |kind: &'static str, label: &str| Layer::Horizontal {
         label: label.into(),
@@ -106,12 +101,14 @@ fn choice(rows: &[Record<Row>]) -> Panel {
         title: "What they are worth".into(),
         x: log_axis("K, rollouts from each prefix"),
         y: Axis { label: "share of problems solved".into(), ..Axis::default() },
-        layers: vec![
-            line("soft", "soft labels", Stroke::Dotted),
-            line("hard", "hard labels", Stroke::Solid),
-            level("steps", "true labels of steps"),
-            level("outcomes", "outcomes"),
-            level("value", "values Q"),
-        ],
+        layers: [
+            line("soft", "soft labels", |r| r.solved, Stroke::Dotted),
+            line("soft", "soft labels, by the minimum", |r| r.solved_minimum, Stroke::Dotted),
+            line("hard", "hard labels", |r| r.solved, Stroke::Solid),
+        ]
+        .into_iter()
+        .flatten()
+        .chain([level("steps", "true labels of steps"), level("outcomes", "outcomes"), level("value", "values Q")])
+        .collect(),
     }
 }

@@ -1,9 +1,10 @@
 //! Figures 4a and 4b: by labelled solutions, by labels, by N.
 
 use super::Row;
-use crate::statistics::{log_axis, means, seeds, summary};
+use crate::statistics::{banded, log_axis, means, seeds, summary};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::stats::mean;
 
 const SERIES: [(&str, &str, &str, Stroke); 5] = [
     ("process", "product", "(i) process", Stroke::Solid),
@@ -47,10 +48,10 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         layers,
     });
     by_size.push(Panel {
-        title: format!("Best of {most} by labels given (steps or outcomes), true labels"),
-        x: log_axis("labels"),
+        title: format!("Best of {most} by labels given, true labels"),
+        x: log_axis("labels: steps (i) or solutions (ii, iii); mean over seeds"),
         y: y(),
-        layers: series(&learned, "truth", |r| r.n == most, |r| rounded_log(r.labels)),
+        layers: series(&learned, "truth", |r| r.n == most, |r| labels_of_size(&learned, r)),
     });
     Chart {
         title: "The same solutions, labelled by steps, by outcomes and by final answers".into(),
@@ -70,13 +71,16 @@ fn series(rows: &[&Record<Row>], labeller: &str, inside: impl Fn(&Row) -> bool, 
         let labeller = if teaching == "answer" { "truth" } else { labeller };
         let own = rows.iter().filter(|r| r.labeller == labeller && r.teaching == teaching && r.form == form);
         let points = summary(own.filter(|r| inside(r)).map(|r| (x(r), r.solved)));
-        layers.push(Layer::Band { series: name.into(), points: points.iter().map(|s| (s.0, s.2, s.3)).collect() });
-        layers.push(Layer::Line { series: name.into(), points: means(&points), stroke, markers: true });
+        layers.extend(banded(name, &points, stroke));
     }
     layers
 }
 
-/// The number of labels differs a little between seeds: these are one place on the axis.
-fn rounded_log(labels: usize) -> f64 {
-    10_f64.powf(((labels as f64).log10() * 20.0).round() / 20.0)
+/// The number of labels differs a little between seeds: the mean over seeds of models like this one is the size's place on the axis.
+fn labels_of_size(rows: &[&Record<Row>], of: &Row) -> f64 {
+    let like = |r: &&&Record<Row>| {
+        (&r.labeller, &r.teaching, &r.form, r.per_problem, r.n)
+            == (&of.labeller, &of.teaching, &of.form, of.per_problem, of.n)
+    };
+    mean(&rows.iter().filter(like).map(|r| r.labels as f64).collect::<Vec<_>>())
 }

@@ -1,7 +1,7 @@
 //! The order of the labellings, and controls.
 
 use super::Row;
-use crate::statistics::{by_seed, largest};
+use crate::statistics::{by_seed, largest, least};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
 use std::collections::BTreeSet;
@@ -29,8 +29,7 @@ fn smallest_lead<'a, K: Ord + Copy>(
         let own: Vec<&'a Record<Row>> = rows.iter().copied().filter(|r| key(r) == setting).collect();
         mean_interval(&by_seed(own, |g| at(g, a) - at(g, b)))
     };
-    let smallest = settings.into_iter().map(lead).min_by(|a, b| a.value.total_cmp(&b.value));
-    smallest.unwrap_or_else(|| mean_interval(&[]))
+    least(settings.into_iter().map(lead))
 }
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {

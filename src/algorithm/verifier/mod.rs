@@ -7,5 +7,5 @@ mod transformer;
 pub use logistic::{
     LogisticParams, fit_outcome_linear, fit_outcome_product, fit_process, fit_process_classes, fit_step_values,
 };
-pub use monte_carlo::{Rollouts, bisect_first_error};
+pub use monte_carlo::Rollouts;
 pub use transformer::{MarkedSolution, Supervision, VerifierTraining, step_log_probs, train_verifier};

@@ -39,26 +39,6 @@ impl Rollouts {
     }
 }
 
-/// The first step from which no rollout ends right, found by halving: about log2(steps) prefixes are tried instead of all, as in
-/// arXiv:2406.06592. It takes for granted that nothing behind such a step ends right either. `ends_right(t)` says whether any rollout from behind step t
-/// does; `None` if one does from behind the last.
-///
-/// # Errors
-/// Those of `ends_right`.
-pub fn bisect_first_error(steps: usize, mut ends_right: impl FnMut(usize) -> Result<bool>) -> Result<Option<usize>> {
-    // the first error is in low..high, or there is none before steps
-    let (mut low, mut high) = (0, steps);
-    while low < high {
-        let middle = usize::midpoint(low, high);
-        if ends_right(middle)? {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok((low < steps).then_some(low))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,24 +68,8 @@ mod tests {
     }
 
     #[test]
-    fn halving_finds_every_place_in_few_trials() {
-        for steps in 0..40 {
-            for error in 0..=steps {
-                let mut trials = 0;
-                let found = bisect_first_error(steps, |t| {
-                    trials += 1;
-                    Ok(t < error)
-                });
-                assert_eq!(found.expect("legal"), (error < steps).then_some(error));
-                assert!(trials <= usize::BITS - steps.leading_zeros(), "{steps}: {trials}");
-            }
-        }
-    }
-
-    #[test]
     fn no_rollouts_are_refused_and_errors_go_through() {
         assert!(Rollouts::collect(2, 0, |_| Ok(true)).is_err());
         assert!(Rollouts::collect(2, 1, |_| Err(Error::Usage("x".into()))).is_err());
-        assert!(bisect_first_error(2, |_| Err(Error::Usage("x".into()))).is_err());
     }
 }

@@ -5,9 +5,9 @@ use crate::algorithm::resume::Resume;
 use crate::algorithm::trainee::{Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::{Batch, Keep, Schedule};
-use crate::num::{log_sigmoid, log_sum_exp};
+use crate::num::log_sigmoid;
 use crate::objective::{cross_entropy_loss, outcome_product_loss, process_class_loss, process_loss, supervised_steps};
-use crate::reward::Neutral;
+use crate::reward::{Neutral, log_right_of_classes};
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -207,20 +207,14 @@ pub fn step_log_probs(
             let places: Vec<usize> = solution.ends.iter().map(|e| rows.start + e).collect();
             let scores = trainee.engine.scores(&trainee.params, 0, &places)?;
             out.push(match supervision {
-                Supervision::ProcessClasses => scores.chunks_exact(3).map(|z| right_of_three(z, neutral)).collect(),
+                Supervision::ProcessClasses => {
+                    scores.chunks_exact(3).map(|z| log_right_of_classes(z, neutral)).collect()
+                }
                 _ => scores.into_iter().map(log_sigmoid).collect(),
             });
         }
     }
     Ok(out)
-}
-
-fn right_of_three(z: &[f64], neutral: Neutral) -> f64 {
-    let right = match neutral {
-        Neutral::Positive => log_sum_exp(&z[1..]),
-        Neutral::Negative => z[2],
-    };
-    (right - log_sum_exp(z)).min(0.0)
 }
 
 #[cfg(test)]
