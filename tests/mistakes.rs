@@ -306,6 +306,21 @@ fn files_of_labelled_steps_are_checked() {
     }
 }
 
+/// What is collected can be read, later generations show convincing wrong answers, and one seed gives one file.
+#[test]
+fn collected_labels_are_a_file_of_labelled_steps() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let collect = |file: &str| call(&["collect", file, "--problems", "20", "--generations", "2", "--sampled", "30"]);
+    let (code, stdout, _) = collect(&path("a.jsonl"));
+    assert!(code == 0 && stdout.starts_with("220 solutions"), "{stdout}");
+    collect(&path("b.jsonl"));
+    assert_eq!(fs::read(path("a.jsonl")).expect("a file"), fs::read(path("b.jsonl")).expect("a file"));
+    let (code, stdout, _) = call(&["steps", &path("a.jsonl")]);
+    assert!(code == 0 && stdout.contains("solutions by generation: 0: 20, 1: 100, 2: 100"), "{stdout}");
+    assert_one_clear_line(&["collect", &path("c.jsonl"), "--labelled", "200"], &["labelled = 200", "1 to 100"]);
+}
+
 #[test]
 fn degenerate_strengths_are_refused_with_their_range() {
     let refused = |id: &str, set: &str, parts: &[&str]| assert_one_clear_line(&["run", id, "--set", set], parts);

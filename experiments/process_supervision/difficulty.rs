@@ -145,7 +145,11 @@ impl Experiment for Difficulty {
         easiest_first.sort_by(|&a, &b| rates[b].total_cmp(&rates[a]));
         let dealt = ctx.stream("dealt").permutation(rates.len());
         let mut methods = Vec::new();
-        for (name, teaching, form) in [("process", Teaching::Process, Form::Product), ("outcome", Teaching::Answer, Form::Product), ("linear", Teaching::Answer, Form::Linear)] {
+        for (name, teaching, form) in [
+            ("process", Teaching::Process, Form::Product),
+            ("outcome", Teaching::Answer, Form::Product),
+            ("linear", Teaching::Answer, Form::Linear),
+        ] {
             let model = p.training.model(&p.world, teaching, form, ctx)?;
             let scores = pools::score(&candidates, |seen| model.scores(seen));
             methods.push((name, pools::best_of_n(&candidates, &scores, &p.draws)));

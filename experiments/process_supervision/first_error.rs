@@ -17,7 +17,7 @@
 //! **Derived**: an outcome label does not say which step it is about, but other problems have the same steps in other company
 //! (`information`): with enough data a product outcome model must find errors too.
 //!
-//! **Controls**: labels dealt anew among steps find errors no better than the same places dealt anew among solutions; in solutions of one step there is one place only, and
+//! **Controls**: labels dealt anew among steps find errors no better than the same places dealt anew among solutions; in solutions of one step
 //! the labellings are one.
 //!
 //! **Found**: the process model finds the first wrong step more often at every size: from one solution per problem 0.87 against 0.73 (product) and 0.67 (the usual
@@ -365,7 +365,8 @@ mod tests {
 
     #[test]
     fn dealt_anew_by_hand() {
-        let judged = |steps, truth, said| Judged { steps, truth: Some(truth), right: false, places: (Some(said), None) };
+        let judged =
+            |steps, truth, said| Judged { steps, truth: Some(truth), right: false, places: (Some(said), None) };
         let two = [judged(2, 0, 0), judged(2, 0, 1), judged(2, 1, 1)];
         // two of three at 0, where one of three says so; one of three at 1, where two say so: 4/9 of each
         assert!((dealt(&two.iter().collect::<Vec<_>>()) - 4.0 / 9.0).abs() < 1e-15);

@@ -4,6 +4,7 @@ use super::world::World;
 use rewardlab::env::StepLabel;
 use rewardlab::env::arithmetic::{ACTIVE, Features, Problem, Solution};
 use rewardlab::error::Result;
+use rewardlab::metrics::selection::convincing;
 use rewardlab::reward::Solutions;
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,9 @@ impl Sight {
         let steps = solution.steps.iter().map(|s| features.of_step(problem.modulus, s));
         match self {
             Self::Beliefs => seen.push(steps),
-            Self::Blank => seen.push(steps.map(|[group, _, fact, pair, manner]: [u32; ACTIVE]| [group, fact, pair, manner])),
+            Self::Blank => {
+                seen.push(steps.map(|[group, _, fact, pair, manner]: [u32; ACTIVE]| [group, fact, pair, manner]))
+            }
         }
     }
 
@@ -166,20 +169,10 @@ impl Labelled {
         }
     }
 
-    /// `count` of these solutions of one problem: four fifths of them the most convincing ones (with the highest scores) that end wrong, the others the
-    /// most convincing of the rest; where too few end wrong the rest has their places. Among equals the first. A score of −∞ is never chosen, so that
-    /// there may be fewer.
+    /// Which of these solutions of one problem are labelled, by the rule of [`convincing`].
     pub(crate) fn convincing(&self, of_problem: Range<usize>, scores: &[f64], count: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = of_problem.filter(|i| scores[*i] > f64::NEG_INFINITY).collect();
-        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-        let wanted = (WRONG_SHARE * count as f64).round() as usize;
-        let (wrong, right): (Vec<usize>, Vec<usize>) = order.iter().partition(|i| !self.right[**i]);
-        let mut chosen: Vec<usize> = wrong.iter().copied().take(wanted).collect();
-        // the rest: what ends right and what is left of the others, by score
-        let mut rest: Vec<usize> = wrong.into_iter().skip(wanted).chain(right).collect();
-        rest.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-        chosen.extend(rest.into_iter().take(count - chosen.len()));
-        chosen
+        let chosen = convincing(&scores[of_problem.clone()], &self.right[of_problem.clone()], count);
+        chosen.into_iter().map(|i| of_problem.start + i).collect()
     }
 
     /// Adds all of another.
@@ -192,32 +185,5 @@ impl Labelled {
         self.right.extend_from_slice(&other.right);
         self.problems.extend_from_slice(&other.problems);
         Ok(())
-    }
-}
-
-/// Of the solutions that are chosen for labelling, the share that should end wrong.
-const WRONG_SHARE: f64 = 0.8;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Five of one problem: four that end wrong if there are so many, by score; then the best of all that is left.
-    #[test]
-    fn four_of_five_end_wrong() {
-        let right = vec![true, false, false, true, false, false, false, false];
-        let data = Labelled { solutions: Solutions::new(0), labels: vec![], right, problems: vec![0; 8] };
-        let scores = [0.9, 0.1, 0.5, 0.2, 0.5, 0.8, 0.3, 0.4];
-        assert_eq!(data.convincing(0..8, &scores, 5), [5, 2, 4, 7, 0]);
-        // of another range of solutions: two end wrong, the rest has the places that are left
-        assert_eq!(data.convincing(0..4, &scores, 4), [2, 1, 0, 3]);
-        // what is left may end wrong too
-        assert_eq!(data.convincing(1..8, &scores, 5), [5, 2, 4, 7, 6]);
-        assert!(data.convincing(0..8, &scores, 0).is_empty());
-        // what has no chance of being chosen is not, though places stay empty
-        let mut taken = scores;
-        [1, 2, 3, 4].map(|i| taken[i] = f64::NEG_INFINITY);
-        assert_eq!(data.convincing(0..4, &taken, 3), [0]);
-        assert_eq!(data.convincing(0..8, &taken, 4), [5, 7, 6, 0]);
     }
 }

@@ -237,7 +237,8 @@ impl Params {
     fn choose(&self, params: &WorldParams, mix: &Mix, set: &str, ctx: &Context) -> Result<Vec<Row>> {
         let world = params.world(ctx)?;
         let problems: Vec<Problem> = mix.draw_different(self.problems, Split::Test, &mut ctx.stream("problems"))?;
-        let candidates = pools::draw(&world, Sight::Beliefs, &problems, self.candidates, &mut ctx.stream("candidates"))?;
+        let candidates =
+            pools::draw(&world, Sight::Beliefs, &problems, self.candidates, &mut ctx.stream("candidates"))?;
         let many = Training { solutions: self.many_solutions, ..self.training.clone() };
         let models = [
             ("process", Teaching::Process, Form::Product, &self.training),

@@ -40,12 +40,12 @@ use super::models::{Form, PRECISION, Teaching, learn, settings};
 use super::pools::{self, Candidates};
 use super::world::{World, WorldParams};
 use rewardlab::algorithm::fit_process;
-use rewardlab::env::StepLabel;
+use rewardlab::env::{StepLabel, supervised};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::metrics::selection::trial_orders;
 use rewardlab::plot::Chart;
-use rewardlab::reward::Neutral;
+use rewardlab::reward::{Neutral, first_error_above};
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -296,9 +296,13 @@ fn learned(
 fn wrong_labels(own: &Labelled, truth: &Labelled, teaching: Teaching) -> f64 {
     let wrong: Vec<f64> = match teaching {
         Teaching::Process => {
+            // what is labelled: up to the first step that this labeller calls wrong
             let is_wrong = |label: &StepLabel| *label == StepLabel::Negative;
-            let labels = own.labels.iter().zip(&truth.labels);
-            labels.map(|(a, b)| f64::from(u8::from(is_wrong(a) != is_wrong(b)))).collect()
+            let of = |i: usize| {
+                let labels = own.labels_of(i).iter().zip(truth.labels_of(i)).take(supervised(own.labels_of(i)));
+                labels.map(|(a, b)| f64::from(u8::from(is_wrong(a) != is_wrong(b))))
+            };
+            (0..own.len()).flat_map(of).collect()
         }
         Teaching::Outcome => {
             (0..own.len()).map(|i| f64::from(u8::from(own.all_valid(i) != truth.all_valid(i)))).collect()
@@ -313,10 +317,14 @@ fn by_model(p: &Params, world: &World, truth: &Labelled, ctx: &Context) -> Resul
     let mut rng = ctx.shared_stream("samples of the large model");
     let others = Labelled::sample(world, Sight::Beliefs, &world.train, p.large.per_problem, &mut rng)?;
     let large = fit_process(&others.solutions, &others.labels, Neutral::Positive, &settings(p.precision))?;
-    let label = |log_right: f64| {
-        if -log_right.exp_m1() > p.large.threshold { StepLabel::Negative } else { StepLabel::Positive }
-    };
-    let labels = large.log_right(&truth.solutions).into_iter().map(label).collect();
+    let said = large.log_right(&truth.solutions);
+    let mut labels = vec![StepLabel::Positive; said.len()];
+    for i in 0..truth.len() {
+        let steps = truth.solutions.steps_of(i);
+        if let Some(wrong) = first_error_above(&said[steps.clone()], p.large.threshold) {
+            labels[steps.start + wrong] = StepLabel::Negative;
+        }
+    }
     Ok(Labelled { labels, ..truth.clone() })
 }
 

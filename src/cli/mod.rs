@@ -1,5 +1,6 @@
 //! The command line: one file per command. Results go to stdout, progress and errors to stderr.
 
+mod collect;
 mod diff;
 mod judge;
 mod list;
@@ -57,6 +58,8 @@ enum Command {
     Preferences(preferences::Args),
     /// Check a file of labelled steps and say what is in it
     Steps(steps::Args),
+    /// Collect labelled steps in the world of modular arithmetic, generation by generation, into a file
+    Collect(collect::Args),
 }
 
 /// The whole program, given its experiments; the binary's `main` is this call.
@@ -74,6 +77,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Verify(args)) => verify::execute(&args, registry),
         Some(Command::Preferences(args)) => preferences::execute(&args),
         Some(Command::Steps(args)) => steps::execute(&args),
+        Some(Command::Collect(args)) => collect::execute(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -62,6 +62,29 @@ impl Pool {
     }
 }
 
+/// Which solutions of one problem are labelled: `count` of those with these scores, four fifths of them the most convincing ones (with the
+/// highest scores) that end wrong, the others the most convincing of the rest; where too few end wrong the rest has their places. Among equals the
+/// first. A score of −∞ is never chosen, so that there may be fewer. (arXiv:2305.20050, Section 4.2, reported second-hand.)
+///
+/// # Shapes
+/// `scores`, none NaN, and `right` (whether it ends right): one per solution.
+pub fn convincing(scores: &[f64], right: &[bool], count: usize) -> Vec<usize> {
+    assert_eq!(scores.len(), right.len(), "one score per solution");
+    let mut order: Vec<usize> = (0..scores.len()).filter(|i| scores[*i] > f64::NEG_INFINITY).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    let wanted = (WRONG_SHARE * count as f64).round() as usize;
+    let (wrong, good): (Vec<usize>, Vec<usize>) = order.iter().partition(|i| !right[**i]);
+    let mut chosen: Vec<usize> = wrong.iter().copied().take(wanted).collect();
+    // the rest: what ends right and what is left of the others, by score
+    let mut rest: Vec<usize> = wrong.into_iter().skip(wanted).chain(good).collect();
+    rest.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    chosen.extend(rest.into_iter().take(count - chosen.len()));
+    chosen
+}
+
+/// Of the solutions that are chosen for labelling, the share that should end wrong.
+const WRONG_SHARE: f64 = 0.8;
+
 /// Orders of a pool's candidates, one per trial: the first N of an order are that trial's draw of N. The same orders serve every problem,
 /// since candidates of different problems have nothing to do with each other.
 ///
@@ -137,6 +160,24 @@ fn along(order: &[u32], draws: &[u32], mut after: impl FnMut(usize) -> f64) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Four that end wrong if there are so many, by score; then the best of all that is left.
+    #[test]
+    fn four_of_five_end_wrong() {
+        let right = [true, false, false, true, false, false, false, false];
+        let scores = [0.9, 0.1, 0.5, 0.2, 0.5, 0.8, 0.3, 0.4];
+        assert_eq!(convincing(&scores, &right, 5), [5, 2, 4, 7, 0]);
+        // of these two end wrong; the rest has the places that are left
+        assert_eq!(convincing(&scores[..4], &right[..4], 4), [2, 1, 0, 3]);
+        // what is left may end wrong too
+        assert_eq!(convincing(&scores[1..], &right[1..], 5), [4, 1, 3, 6, 5]);
+        assert!(convincing(&scores, &right, 0).is_empty());
+        // what has no chance of being chosen is not, though places stay empty
+        let mut taken = scores;
+        taken[1..5].fill(f64::NEG_INFINITY);
+        assert_eq!(convincing(&taken[..4], &right[..4], 3), [0]);
+        assert_eq!(convincing(&taken, &right, 4), [5, 7, 6, 0]);
+    }
 
     fn pool() -> Pool {
         Pool { answers: vec![Some(3), None, Some(1), Some(1), None, Some(3), Some(2)], truth: 3 }

@@ -115,10 +115,7 @@ fn priors(rows: &[Record<Row>]) -> Vec<Check> {
             solved("process") - solved(other)
         }))
     };
-    let smallest_lead = |other: &str| {
-        let leads = precisions().into_iter().map(|precision| lead(precision, other));
-        leads.min_by(|a, b| a.value.total_cmp(&b.value)).unwrap_or_else(|| mean_interval(&[]))
-    };
+    let smallest_lead = |other: &str| least(precisions().into_iter().map(|precision| lead(precision, other)));
     [("outcome", "of the same solutions"), ("outcome_many", "of ten times its solutions")]
         .map(|(other, words)| {
             Check::new(

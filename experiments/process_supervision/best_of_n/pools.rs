@@ -150,7 +150,9 @@ pub(super) fn one_step(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let world = params.world(ctx)?;
     let candidates = p.pools(&world, ctx)?;
     let mut rows = Vec::new();
-    for (name, teaching, form) in [("process", Teaching::Process, Form::Product), ("outcome", Teaching::Answer, Form::Product)] {
+    for (name, teaching, form) in
+        [("process", Teaching::Process, Form::Product), ("outcome", Teaching::Answer, Form::Product)]
+    {
         let model = p.training.model(&params, teaching, form, ctx)?;
         let scores = pools::score(&candidates, |seen| model.scores(seen));
         rows.extend(best_rows(p, &candidates, name, &scores, None));

@@ -145,8 +145,7 @@ fn transformers(rows: &[Record<Row>]) -> Vec<Check> {
 }
 
 fn controls(rows: &[Record<Row>]) -> Vec<Check> {
-    let shuffled =
-        by_seed(whole(rows, "shuffled"), |g| mean(&g.iter().map(|r| r.known - r.dealt).collect::<Vec<_>>()));
+    let shuffled = by_seed(whole(rows, "shuffled"), |g| mean(&g.iter().map(|r| r.known - r.dealt).collect::<Vec<_>>()));
     let differ = by_seed(whole(rows, "one_step"), |g| {
         let of_size = |size: usize, teaching: &str| {
             g.iter().find(|r| r.per_problem == size && r.teaching == teaching).map_or(f64::NAN, |r| r.verdict)

@@ -46,7 +46,8 @@ impl Setup {
                 written.push(solution);
             }
         }
-        let candidates = pools::draw(&world, Sight::Beliefs, &world.test, p.candidates, &mut ctx.shared_stream("candidates"))?;
+        let candidates =
+            pools::draw(&world, Sight::Beliefs, &world.test, p.candidates, &mut ctx.shared_stream("candidates"))?;
         Ok(Self { world, data, written, values, right, candidates })
     }
 
