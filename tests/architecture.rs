@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plot", &["error"]),
     ("report", &["error", "record", "stats"]),
     ("experiment", &["error", "plot", "record", "report", "rng"]),
-    ("cli", &["error", "experiment", "plot", "preference", "record", "report", "reward"]),
+    ("cli", &["algorithm", "error", "experiment", "plot", "preference", "record", "report", "reward"]),
 ];
 
 const LONGEST_FILE: usize = 600;

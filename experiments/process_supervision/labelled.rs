@@ -106,7 +106,7 @@ impl Labelled {
         let features = world.features();
         let mut all = Self::new(&features);
         for (number, problem) in problems.iter().enumerate() {
-            for solution in world.finished(problem, count, &mut rng.split())? {
+            for solution in world.generator.sample_finished(problem, count, &mut rng.split())? {
                 all.push(sight, &features, number, problem, &solution)?;
             }
         }

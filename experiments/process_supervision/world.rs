@@ -119,19 +119,6 @@ impl World {
     pub(crate) fn sample(&self, problem: &Problem, count: usize, rng: &mut Stream) -> Vec<Solution> {
         (0..count).map(|_| self.generator.sample(problem, rng)).collect()
     }
-
-    /// So many that came to their end. Others have no outcome to be labelled; they are few, and drawn anew.
-    ///
-    /// # Errors
-    /// Hardly any solution comes to its end.
-    pub(crate) fn finished(&self, problem: &Problem, count: usize, rng: &mut Stream) -> Result<Vec<Solution>> {
-        let tries = (0..100 * count + 1000).map(|_| self.generator.sample(problem, rng));
-        let drawn: Vec<Solution> = tries.filter(|s| s.answer.is_some()).take(count).collect();
-        if drawn.len() < count {
-            return Err(Error::Numeric("hardly any solution of a problem comes to its end".into()));
-        }
-        Ok(drawn)
-    }
 }
 
 /// A problem's solutions as candidates for a choice.

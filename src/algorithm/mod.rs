@@ -38,6 +38,7 @@ pub use score_regression::{Place, Rated, ScoreRegression, score_regression};
 pub use sft::{Sft, sft};
 pub use trainee::{Example, Trainee};
 pub use verifier::{
-    LogisticParams, MarkedSolution, Rollouts, Supervision, VerifierTraining, fit_outcome_linear, fit_outcome_product,
-    fit_process, fit_process_classes, fit_step_values, step_log_probs, train_verifier,
+    Collection, LogisticParams, MarkedSolution, Rollouts, Supervision, VerifierTraining, collect_labels,
+    fit_outcome_linear, fit_outcome_product, fit_process, fit_process_classes, fit_step_values, step_log_probs,
+    train_verifier,
 };

@@ -37,7 +37,7 @@ impl Setup {
         let mut rng = ctx.shared_stream("labelled");
         for (number, problem) in world.train.iter().enumerate() {
             let chain = Chain::new(&world.generator, problem);
-            for solution in world.finished(problem, p.training.solutions, &mut rng)? {
+            for solution in world.generator.sample_finished(problem, p.training.solutions, &mut rng)? {
                 data.push(Sight::Beliefs, &features, number, problem, &solution)?;
                 let labels = data.labels_of(written.len());
                 let until = supervised(labels);

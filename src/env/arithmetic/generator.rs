@@ -189,6 +189,19 @@ impl Generator {
         self.go_on(problem, Vec::with_capacity(self.cap(problem)), rng)
     }
 
+    /// So many that came to their end. Others have no answer to be judged by; they are few, and drawn anew.
+    ///
+    /// # Errors
+    /// Hardly any solution comes to its end.
+    pub fn sample_finished(&self, problem: &Problem, count: usize, rng: &mut Stream) -> Result<Vec<Solution>> {
+        let tries = (0..100 * count + 1000).map(|_| self.sample(problem, rng));
+        let drawn: Vec<Solution> = tries.filter(|s| s.answer.is_some()).take(count).collect();
+        if drawn.len() < count {
+            return Err(Error::Numeric("hardly any solution of a problem comes to its end".into()));
+        }
+        Ok(drawn)
+    }
+
     /// Writes on from steps that are there.
     pub fn go_on(&self, problem: &Problem, mut steps: Vec<Step>, rng: &mut Stream) -> Solution {
         let modulus = problem.modulus;
