@@ -16,15 +16,14 @@
 //!
 //! **Control**: finetuned on random choices the writer stays where it is.
 //!
-//! **Found**: reproduced: by the process verifier's choices the writer has 0.74 right answers, of which 0.033 are
-//! tainted, by the outcome verifier's 0.63 and 0.061 (before: 0.56 and 0.093). It is sounder because it errs less: of
-//! its solutions with a wrong step as many end right after either (0.09; `fewer_are_forgiven` is open). Nothing raises
-//! the share of tainted answers, so our two questions are refuted: also who learns from right answers alone, a tenth of
-//! which are tainted, reaches fewer of its right answers by wrong steps (0.039). That check of final answers, which
-//! needs no verifier, is as good as the process verifier in sound answers and has more right ones (0.77; whether surely
-//! more, five seeds do not say); an oracle of steps is far ahead of all (0.92, 0.009). Finetuned on random choices
-//! right answers stay, and the share of tainted ones rises by 0.013, whether within the criterion of 0.02 is not
-//! decided by five seeds.
+//! **Found** (ten seeds): reproduced: by the process verifier's choices the writer has 0.77 right answers, of which
+//! 0.033 are tainted, by the outcome verifier's 0.70 and 0.048 (before: 0.56 and 0.094). It is sounder because it errs
+//! less: of its solutions with a wrong step as many end right after either (`fewer_are_forgiven` is open). Nothing
+//! raises the share of tainted answers, so our two questions are refuted: also who learns from right answers alone, a
+//! tenth of which are tainted, reaches fewer of its right answers by wrong steps (0.038). That check of final answers,
+//! which needs no verifier, is as good as the process verifier in sound answers and no worse in right ones (0.78;
+//! `tax_against_answers` is open); an oracle of steps is far ahead of all (0.92, 0.007). Finetuned on random choices
+//! the writer stays where it is.
 
 mod figure;
 mod judge;
@@ -127,7 +126,7 @@ impl Experiment for AlignmentTax {
     const PAPER: &'static str =
         "Lightman et al., arXiv:2305.20050, discussion of the alignment tax; the experiment is ours";
     const CLAIM: &'static str = "what a process verifier chose teaches sound steps, at no cost in right answers";
-    const SECONDS: (f64, f64) = (2.0, 300.0);
+    const SECONDS: (f64, f64) = (3.0, 250.0);
 
     fn params(profile: Profile) -> Params {
         let finetuning = Training { steps: 150, minibatch: 32, learning_rate: 5e-4 };

@@ -152,6 +152,12 @@ impl Labelled {
         seen.len() as f64 / self.len().max(1) as f64
     }
 
+    /// How many different first wrong steps are shown, as a model sees them: what one may learn to be wrong.
+    pub(crate) fn mistakes(&self) -> usize {
+        let step = |i: usize| Some(self.solutions.active(self.solutions.steps_of(i).start + self.first_error(i)?));
+        (0..self.len()).filter_map(step).collect::<HashSet<_>>().len()
+    }
+
     /// Every label at another step, drawn at random: their shares stay.
     pub(crate) fn shuffled(&self, rng: &mut Stream) -> Self {
         let order = rng.permutation(self.labels.len());

@@ -167,5 +167,17 @@ fn worth(rows: &[Record<Row>]) -> Vec<Check> {
             mean_interval(&dealt),
             Criterion::near(0.0, 0.05),
         ),
+        Check::new(
+            Kind::Control,
+            "random",
+            "scores at random choose as a single solution is",
+            "control",
+            "share solved less the generator's pass rate",
+            mean_interval(&by_seed(rows.iter().filter(|r| r.kind == "random"), |g| {
+                let own = g.first().and_then(|r| Some(r.solved? - r.pass_rate?));
+                own.unwrap_or(f64::NAN)
+            })),
+            Criterion::near(0.0, 0.05),
+        ),
     ]
 }

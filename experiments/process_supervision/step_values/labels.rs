@@ -170,8 +170,8 @@ pub(super) fn reference(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
         ("outcomes", fit_outcome_product(solutions, &right, &[], 0.0, logistic)?),
     ];
     let mut rows: Vec<Row> = models.iter().map(|(kind, model)| setup.choice(p, kind, 0, model)).collect();
-    // the labels' errors, by the same code: of Q itself
-    let exact = soft_row(&setup, 1, &setup.values);
-    rows.push(Row { kind: "value".into(), rollouts: 0, variance: Some(0.0), standard_error: None, ..exact });
+    let random = pools::random_scores(&setup.candidates, &mut ctx.stream("random"));
+    let random = pools::share(&pools::best_of_n(&setup.candidates, &random, &[p.n]))[0];
+    rows.push(Row { kind: "random".into(), solved: Some(random), solved_minimum: None, ..rows[0].clone() });
     Ok(rows)
 }
