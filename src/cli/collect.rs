@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// JSONL to write, in TRL's stepwise shape with "answer", "generation" and "finish_reason" (`rewardlab steps` reads it)
+    /// JSONL to write, in TRL's stepwise shape with answers, generations and why labels end (`rewardlab steps` reads it)
     file: PathBuf,
     /// Problems, the same in every generation; generation 0 has one random solution of each
     #[arg(long, default_value_t = 200)]

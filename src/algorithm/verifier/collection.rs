@@ -46,7 +46,7 @@ pub fn collect_labels(params: &Collection) -> Result<Vec<LabelledSolution>> {
     let mix = Mix { lengths: (3, 8), moduli, operators: [1.0, 1.0, 1.0, 0.0] };
     let problems = mix.draw_different(params.problems, Split::Train, &mut rng)?;
     let features = Features::new(&generator);
-    let mut data = Labels { seen: Solutions::new(features.count()), labels: Vec::new(), collected: Vec::new() };
+    let mut data = Labelled { seen: Solutions::new(features.count()), labels: Vec::new(), collected: Vec::new() };
     for problem in &problems {
         let first = generator.sample_finished(problem, 1, &mut rng)?;
         data.add(&features, problem, &first[0], 0)?;
@@ -67,13 +67,13 @@ pub fn collect_labels(params: &Collection) -> Result<Vec<LabelledSolution>> {
 }
 
 /// What has been labelled so far.
-struct Labels {
+struct Labelled {
     seen: Solutions,
     labels: Vec<StepLabel>,
     collected: Vec<LabelledSolution>,
 }
 
-impl Labels {
+impl Labelled {
     fn add(&mut self, features: &Features, problem: &Problem, solution: &Solution, generation: u64) -> Result<()> {
         push(&mut self.seen, features, problem, solution)?;
         self.labels.extend(solution.labels(problem));
