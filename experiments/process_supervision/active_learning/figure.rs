@@ -77,7 +77,11 @@ fn slopes(rows: &[Record<Row>]) -> Panel {
     let paper = Layer::Horizontal { label: "paper, active: 2.6 (reported second-hand)".into(), y: 2.6 };
     Panel {
         title: "Slope on ln N over uniform's".into(),
-        x: Axis { categories: sights.map(|(_, name)| name.to_owned()).into(), ..Axis::default() },
+        x: Axis {
+            label: "what reward models start with".into(),
+            categories: sights.map(|(_, name)| name.to_owned()).into(),
+            ..Axis::default()
+        },
         y: Axis { label: "ratio of slopes".into(), ..Axis::default() },
         layers: CHOICES[1..].iter().map(|c| bars(*c)).chain([paper]).collect(),
     }
