@@ -318,6 +318,10 @@ fn collected_labels_are_a_file_of_labelled_steps() {
     assert_eq!(fs::read(path("a.jsonl")).expect("a file"), fs::read(path("b.jsonl")).expect("a file"));
     let (code, stdout, _) = call(&["steps", &path("a.jsonl")]);
     assert!(code == 0 && stdout.contains("solutions by generation: 0: 20, 1: 100, 2: 100"), "{stdout}");
+    // labels are dear: a file that is there stays
+    let before = fs::read(path("a.jsonl")).expect("a file");
+    assert_one_clear_line(&["collect", &path("a.jsonl"), "--problems", "3"], &["a.jsonl", "--force"]);
+    assert_eq!(fs::read(path("a.jsonl")).expect("a file"), before);
     assert_one_clear_line(&["collect", &path("c.jsonl"), "--labelled", "200"], &["labelled = 200", "1 to 100"]);
 }
 

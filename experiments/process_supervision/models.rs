@@ -12,7 +12,7 @@
 
 use super::labelled::{Labelled, Sight};
 use super::world::{OWNER, WorldParams};
-use rewardlab::algorithm::{LogisticParams, Stopping, fit_outcome_linear, fit_outcome_product, fit_process};
+use rewardlab::algorithm::{LogisticParams, fit_outcome_linear, fit_outcome_product, fit_process};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
 use rewardlab::num::log_sigmoid;
@@ -22,11 +22,6 @@ use std::sync::Arc;
 
 /// 1/σ² of the weights' Gaussian prior, unless an experiment is asked for another.
 pub(crate) const PRECISION: f64 = 0.1;
-
-/// The settings of a fit with this precision of the prior. A search that is not done after so many steps is an error.
-pub(crate) fn settings(precision: f64) -> LogisticParams {
-    LogisticParams { precision, bias: true, stopping: Stopping { tolerance: 1e-5, steps: 10_000 } }
-}
 
 /// Labelled data, and how reward models are fitted to them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,7 +47,7 @@ impl Training {
 
     /// Settings of every fit.
     pub(crate) fn logistic(&self) -> LogisticParams {
-        settings(self.precision)
+        LogisticParams::with_precision(self.precision)
     }
 
     /// The labelled solutions of a seed's world: the same for every kind of labels.
@@ -149,7 +144,7 @@ impl Model {
 /// # Errors
 /// Nothing to learn from.
 pub(crate) fn learn(data: &Labelled, teaching: Teaching, form: Form, precision: f64) -> Result<Model> {
-    let settings = settings(precision);
+    let settings = LogisticParams::with_precision(precision);
     let target = |i: usize| match teaching {
         Teaching::Answer => data.right[i],
         Teaching::Process | Teaching::Outcome => data.all_valid(i),

@@ -38,10 +38,10 @@ mod figure;
 mod judge;
 
 use super::labelled::{Labelled, Sight};
-use super::models::{Form, PRECISION, Teaching, learn, settings};
+use super::models::{Form, PRECISION, Teaching, learn};
 use super::pools::{self, Candidates};
 use super::world::{World, WorldParams};
-use rewardlab::algorithm::fit_process;
+use rewardlab::algorithm::{LogisticParams, fit_process};
 use rewardlab::env::{StepLabel, supervised};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
@@ -318,7 +318,12 @@ fn wrong_labels(own: &Labelled, truth: &Labelled, teaching: Teaching) -> f64 {
 fn by_model(p: &Params, world: &World, truth: &Labelled, ctx: &Context) -> Result<Labelled> {
     let mut rng = ctx.shared_stream("samples of the large model");
     let others = Labelled::sample(world, Sight::Beliefs, &world.train, p.large.per_problem, &mut rng)?;
-    let large = fit_process(&others.solutions, &others.labels, Neutral::Positive, &settings(p.precision))?;
+    let large = fit_process(
+        &others.solutions,
+        &others.labels,
+        Neutral::Positive,
+        &LogisticParams::with_precision(p.precision),
+    )?;
     let said = large.log_right(&truth.solutions);
     let mut labels = vec![StepLabel::Positive; said.len()];
     for i in 0..truth.len() {

@@ -2,7 +2,7 @@
 
 use super::out;
 use crate::algorithm::{Collection, collect_labels};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reward::write_step_labels;
 use std::path::PathBuf;
 
@@ -25,10 +25,17 @@ pub(super) struct Args {
     /// Of the world, its problems and all solutions
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
     let &Args { problems, generations, sampled, labelled, seed, .. } = args;
+    if args.file.exists() && !args.force {
+        let file = args.file.display();
+        return Err(Error::Usage(format!("{file} is there already: give --force to replace it, or another name")));
+    }
     let collected = collect_labels(&Collection { problems, generations, sampled, labelled, seed })?;
     write_step_labels(&args.file, &collected)?;
     let steps: usize = collected.iter().map(|s| s.labels.len()).sum();

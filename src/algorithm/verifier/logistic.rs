@@ -19,11 +19,16 @@ pub struct LogisticParams {
     pub precision: f64,
     /// Whether there is a bias, which has no prior.
     pub bias: bool,
-    /// When the search ends; the gradient is that of the mean over labels, in the search's scale. A search that reaches the most steps has failed.
+    /// When the search ends; the gradient is that of the mean over labels, in the search's scale. A search that ends above the tolerance has failed.
     pub stopping: Stopping,
 }
 
 impl LogisticParams {
+    /// A bias, this prior, and a search that ends far beyond what choices by the model show.
+    pub fn with_precision(precision: f64) -> Self {
+        Self { precision, bias: true, stopping: Stopping { tolerance: 1e-5, steps: 10_000 } }
+    }
+
     /// # Errors
     /// The first setting outside its legal range.
     pub fn validate(&self) -> Result<()> {
@@ -210,7 +215,8 @@ fn fit(
         gradient.iter_mut().zip(all_scales()).for_each(|(g, s)| *g *= s);
         value
     })?;
-    if reached.steps == params.stopping.steps && reached.gradient > params.stopping.tolerance {
+    // also where no step goes down any more: what is measured would then hang on where the search happened to end
+    if reached.gradient > params.stopping.tolerance {
         let (steps, gradient) = (reached.steps, reached.gradient);
         return Err(Error::Numeric(format!(
             "a fit of a reward model was not done after {steps} steps (norm of its gradient: {gradient:.1e})"

@@ -129,3 +129,27 @@ fn bad_labels_are_refused() {
     empty.push(Vec::<Vec<u32>>::new()).expect("no step");
     assert!(fit_outcome_product(&empty, &[1.0; 4], &[], 0.0, &PARAMS).is_err());
 }
+
+/// What is not at its minimum is not a model: a search that is cut off fails, of every kind of fit.
+#[test]
+fn a_search_that_is_cut_off_is_an_error() {
+    let solutions = chains(200);
+    let (right, labels) = (vec![1.0; solutions.len()], vec![1_i8; solutions.steps()]);
+    let mut mixed = right.clone();
+    mixed[..100].fill(0.0);
+    let mut steps = labels.clone();
+    steps[..100].fill(-1);
+    let short =
+        LogisticParams { stopping: Stopping { tolerance: 1e-10, steps: 2 }, ..LogisticParams::with_precision(0.1) };
+    let said = |error: crate::error::Error| error.to_string();
+    let cut_off = [
+        fit_process(&solutions, &steps, Neutral::Positive, &short).expect_err("process"),
+        fit_outcome_product(&solutions, &mixed, &[], 0.0, &short).expect_err("product"),
+        fit_outcome_linear(&solutions, &mixed, &[], &short).expect_err("linear"),
+        fit_process_classes(&solutions, &steps, &short).expect_err("classes"),
+    ];
+    for error in cut_off.map(said) {
+        assert!(error.contains("not done after 2 steps"), "{error}");
+    }
+    assert!(fit_outcome_product(&solutions, &mixed, &[], 0.0, &LogisticParams::with_precision(0.1)).is_ok());
+}
