@@ -36,16 +36,18 @@ pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> Estimate {
 /// Of estimates the one with the smallest value, with its own interval over seeds: what a claim about each of several settings stands on.
 /// One that is NaN comes before all; none is NaN too.
 pub(crate) fn least(estimates: impl IntoIterator<Item = Estimate>) -> Estimate {
-    let before = |a: f64, b: f64| !b.is_nan() && (a.is_nan() || a < b);
-    let least = estimates.into_iter().reduce(|a, b| if before(b.value, a.value) { b } else { a });
-    least.unwrap_or_else(|| mean_interval(&[]))
+    foremost(estimates, |a, b| a < b)
 }
 
 /// The same with the largest value.
 pub(crate) fn greatest(estimates: impl IntoIterator<Item = Estimate>) -> Estimate {
-    let before = |a: f64, b: f64| !b.is_nan() && (a.is_nan() || a > b);
-    let greatest = estimates.into_iter().reduce(|a, b| if before(b.value, a.value) { b } else { a });
-    greatest.unwrap_or_else(|| mean_interval(&[]))
+    foremost(estimates, |a, b| a > b)
+}
+
+fn foremost(estimates: impl IntoIterator<Item = Estimate>, ahead: fn(f64, f64) -> bool) -> Estimate {
+    let before = |a: f64, b: f64| !b.is_nan() && (a.is_nan() || ahead(a, b));
+    let foremost = estimates.into_iter().reduce(|a, b| if before(b.value, a.value) { b } else { a });
+    foremost.unwrap_or_else(|| mean_interval(&[]))
 }
 
 /// What the largest |z| of `count` normal statistics, dependent or not, exceeds with a probability of 0.01 at most (Bonferroni).

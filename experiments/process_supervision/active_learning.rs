@@ -51,7 +51,6 @@ use super::world::WorldParams;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
-use rewardlab::rng::Stream;
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -267,7 +266,7 @@ fn chooser<'a>(
             let dealt = first.shuffled(&mut ctx.stream("shuffle"));
             beside_first(p.learn(&dealt)?.scores(&scored.solutions))
         }
-        Choice::RandomWrong => beside_first(random_scores(scored.len(), &mut ctx.stream("random"))),
+        Choice::RandomWrong => beside_first(pools::uniform(scored.len(), &mut ctx.stream("random"))),
         Choice::Retrained => {
             let (mut data, mut taken, mut size_now) = (first.clone(), vec![false; scored.len()], p.selector);
             Box::new(move |size| {
@@ -287,8 +286,4 @@ fn choosing_scores(model: &Model, scored: &Labelled, taken: &[bool]) -> Vec<f64>
     let mut scores = model.scores(&scored.solutions);
     scores.iter_mut().zip(taken).filter(|(_, taken)| **taken).for_each(|(s, _)| *s = f64::NEG_INFINITY);
     scores
-}
-
-fn random_scores(count: usize, rng: &mut Stream) -> Vec<f64> {
-    (0..count).map(|_| rng.uniform()).collect()
 }

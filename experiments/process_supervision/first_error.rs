@@ -39,8 +39,8 @@
 //!
 //! Small transformers show the same order (0.74, 0.67, 0.38; a random place: 0.31), and choose better by process labels
 //! (0.70 against 0.63 and 0.54). Against the usual outcome model both leads are clear; against the product one five
-//! seeds do not decide. They were given five times the data after a pilot (seed 100) in which they had hardly learned
-//! anything; they still detect half of the errors only, far from what a logistic model knows.
+//! seeds do not decide. They were given five times the data after a first reported run, in which they had hardly learned anything, and a
+//! pilot (seed 100); they still detect half of the errors only, far from what a logistic model knows.
 
 mod figure;
 mod judge;

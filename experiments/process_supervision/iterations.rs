@@ -214,8 +214,7 @@ impl Experiment for Iterations {
                     Ranking::Present => present,
                     Ranking::Fixed => first.scores(&fresh.solutions),
                     Ranking::RandomWrong | Ranking::Uniform => {
-                        let mut rng = ctx.stream(&format!("random {generation}"));
-                        (0..fresh.len()).map(|_| rng.uniform()).collect()
+                        pools::uniform(fresh.len(), &mut ctx.stream(&format!("random {generation}")))
                     }
                 };
                 own = fresh.select(&choose(p, ranking, &fresh, &scores));

@@ -37,7 +37,12 @@ pub(crate) fn draw(
 
 /// What says nothing of any candidate.
 pub(crate) fn random_scores(candidates: &[Candidates], rng: &mut Stream) -> Vec<Vec<f64>> {
-    candidates.iter().map(|c| (0..c.pool.len()).map(|_| rng.uniform()).collect()).collect()
+    candidates.iter().map(|c| uniform(c.pool.len(), rng)).collect()
+}
+
+/// Random numbers in \[0, 1\).
+pub(crate) fn uniform(count: usize, rng: &mut Stream) -> Vec<f64> {
+    (0..count).map(|_| rng.uniform()).collect()
 }
 
 /// What a reward model says of all candidates.
