@@ -8,6 +8,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod vanishing_gradients;
+mod weak_to_strong;
 
 use rewardlab::experiment::{Runnable, entry};
 use std::process::ExitCode;
