@@ -327,13 +327,32 @@ impl Trainee {
     /// # Errors
     /// A model without a score head; an empty sequence, or one that does not fit the model.
     pub fn scores<S: AsRef<[u32]>>(&mut self, sequences: &[S]) -> Result<Vec<f64>> {
+        let ends = self.forward_to_ends(sequences)?;
+        self.engine.scores(&self.params, 0, &ends)
+    }
+
+    /// The final normalised hidden states at the last tokens of whole sequences: what a linear probe reads.
+    ///
+    /// # Shapes
+    /// sequences × width.
+    ///
+    /// # Errors
+    /// An empty sequence, or one that does not fit the model.
+    pub fn last_hidden<S: AsRef<[u32]>>(&mut self, sequences: &[S]) -> Result<Vec<f64>> {
+        let ends = self.forward_to_ends(sequences)?;
+        let width = self.engine.config().width;
+        let hidden = self.engine.hidden();
+        Ok(ends.iter().flat_map(|e| &hidden[e * width..(e + 1) * width]).map(|h| f64::from(*h)).collect())
+    }
+
+    /// Runs whole sequences through the model; returns each one's last row.
+    fn forward_to_ends<S: AsRef<[u32]>>(&mut self, sequences: &[S]) -> Result<Vec<usize>> {
         if let Some(i) = sequences.iter().position(|s| s.as_ref().is_empty()) {
             return Err(Error::parameter(format!("sequences[{i}]"), "(empty)", "at least one token long"));
         }
         let batch = Batch::new(sequences);
         self.engine.forward(&self.params, &batch, Keep::Final)?;
-        let ends: Vec<usize> = batch.all_rows().map(|r| r.end - 1).collect();
-        self.engine.scores(&self.params, 0, &ends)
+        Ok(batch.all_rows().map(|r| r.end - 1).collect())
     }
 
     /// The log-probabilities of `choices` under other weights of the same model, in nats.

@@ -1,0 +1,320 @@
+//! The ladder of transformers over the tasks: pretrained on the mixture's unlabelled text, then finetuned with a two-way head, on a
+//! teacher's half and a student's half of a task's texts.
+//!
+//! One pretraining per seed and size serves all tasks and all experiments of the folder, as do a task's texts, its teachers and
+//! ceilings: they are stages.
+
+use rewardlab::algorithm::{Classifier, Example, Family, Halves, Protocol, Source, Trainee, WeakLoss, classify};
+use rewardlab::env::tasks::{DOCUMENT_MAX, Mixture, Task, VOCAB, document, example};
+use rewardlab::error::{Error, Result};
+use rewardlab::experiment::Context;
+use rewardlab::lm::{Config, Decay, Schedule, ScoreHead, Size, init};
+use rewardlab::metrics::{accuracy, auc};
+use rewardlab::num::sigmoid;
+use rewardlab::rng::Stream;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Whose stages these are.
+const OWNER: &str = "weak_to_strong";
+
+/// Sizes, and how they are trained.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ladder {
+    /// Widths of the residual stream from the weakest to the strongest; 2 to 8 of them, multiples of 4 from 4 to 512.
+    pub(crate) widths: Vec<usize>,
+    /// Blocks of each; 1 to 12.
+    pub(crate) layers: Vec<usize>,
+    /// The text of pretraining.
+    pub(crate) mixture: Mixture,
+    /// Steps of pretraining; 0 to 10^6. None: models start from random weights.
+    pub(crate) pretraining_steps: u64,
+    /// Documents per step; 1 to 1000.
+    pub(crate) documents: usize,
+    /// Highest learning rate of pretraining at width 32; it goes with 1/√width. Positive.
+    pub(crate) pretraining_rate: f64,
+    /// Pairs of texts in teacher's and student's half together; 4 to 10^5.
+    pub(crate) pairs: usize,
+    /// Pairs of test texts; 1 to 10^5.
+    pub(crate) test_pairs: usize,
+    /// Passes over the labelled texts; 1 to 100.
+    pub(crate) epochs: u64,
+    /// Texts per step; 2 to 1000.
+    pub(crate) batch: usize,
+    /// Highest learning rate of finetuning at width 32; it goes with 1/√width. Positive.
+    pub(crate) rate: f64,
+}
+
+/// What a trained model says: P(yes) of every text of the student's half and of the test texts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) student_half: Vec<f64>,
+    pub(crate) test: Vec<f64>,
+}
+
+/// The texts of a task at a seed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Texts {
+    /// As classifiers read them; a pair's two texts stand together.
+    train: Vec<Vec<u32>>,
+    truth: Vec<bool>,
+    test: Vec<Vec<u32>>,
+    pub(crate) test_truth: Vec<bool>,
+    teacher: Vec<usize>,
+    student: Vec<usize>,
+}
+
+impl Ladder {
+    pub(crate) fn new(smoke: bool) -> Self {
+        let (widths, layers) =
+            if smoke { (vec![8, 16], vec![1, 1]) } else { (vec![8, 16, 32, 64, 128], vec![1, 2, 2, 3, 5]) };
+        let mixture = Mixture { tasks: Task::ALL.to_vec(), comments: 0.9, reliability: 0.95, further: 0.8 };
+        let (steps, pairs, test_pairs) = if smoke { (20, 32, 20) } else { (4000, 512, 250) };
+        Self {
+            widths,
+            layers,
+            mixture,
+            pretraining_steps: steps,
+            documents: 64,
+            pretraining_rate: 3e-3,
+            pairs,
+            test_pairs,
+            epochs: 2,
+            batch: 32,
+            rate: 1e-3,
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        Error::check_counts(&[
+            ("widths", self.widths.len(), 2, 8),
+            ("documents", self.documents, 1, 1000),
+            ("pairs", self.pairs, 4, 100_000),
+            ("test_pairs", self.test_pairs, 1, 100_000),
+            ("batch", self.batch, 2, 1000),
+            ("epochs", self.epochs as usize, 1, 100),
+            ("pretraining_steps", self.pretraining_steps as usize, 0, 1_000_000),
+        ])?;
+        Error::check_shape("layers of the ladder", self.widths.len(), self.layers.len())?;
+        for (width, layers) in self.widths.iter().zip(&self.layers) {
+            Error::check_counts(&[("widths", *width, 4, 512), ("layers", *layers, 1, 12)])?;
+            if !width.is_multiple_of(4) {
+                return Err(Error::parameter("widths", width, "a multiple of 4"));
+            }
+        }
+        self.mixture.validate().map_err(|e| e.within("mixture"))?;
+        Error::check_positive(&[("pretraining_rate", self.pretraining_rate), ("rate", self.rate)])
+    }
+
+    /// Sizes.
+    pub(crate) fn levels(&self) -> usize {
+        self.widths.len()
+    }
+
+    fn config(&self, level: usize) -> Config {
+        let width = self.widths[level];
+        let heads = (width / 8).clamp(1, 8);
+        let size = Size { vocab: VOCAB, width, layers: self.layers[level], heads, context: DOCUMENT_MAX };
+        let scores = vec![ScoreHead { name: "class".into(), outputs: 2 }];
+        Config { scores, ..Config::llama(size) }
+    }
+
+    /// # Errors
+    /// Levels that are not a weaker and a stronger one of the ladder.
+    pub(crate) fn check_levels(&self, name: &str, levels: (usize, usize)) -> Result<()> {
+        if levels.0 < levels.1 && levels.1 < self.levels() {
+            return Ok(());
+        }
+        Err(Error::parameter(name, format!("{levels:?}"), "a level and a higher one of the ladder"))
+    }
+
+    /// Parameters of a size, its head included.
+    pub(crate) fn parameters(&self, level: usize) -> Result<usize> {
+        Ok(init(&self.config(level), 0.02, &mut Stream::named(&["count"]))?.len())
+    }
+
+    fn scaled(&self, rate: f64, level: usize) -> f64 {
+        rate * (32.0 / self.widths[level] as f64).sqrt()
+    }
+
+    /// The weights of a size after pretraining: the same for all tasks of a seed.
+    pub(crate) fn pretrained(&self, level: usize, ctx: &Context) -> Result<Arc<Vec<f32>>> {
+        let shape = (self.widths[level], self.layers[level]);
+        let key = (shape, &self.mixture, self.pretraining_steps, self.documents, self.pretraining_rate);
+        ctx.common_stage(OWNER, "pretrained", &key, |rng| {
+            let config = self.config(level);
+            let mut trainee = Trainee::new(&config, init(&config, 0.02, rng)?, 1.0)?.in_parts();
+            let schedule = Schedule {
+                peak: self.scaled(self.pretraining_rate, level),
+                warm_up: self.pretraining_steps / 20,
+                steps: self.pretraining_steps,
+                decay: Decay::Cosine,
+            };
+            for step in 0..self.pretraining_steps {
+                let documents: Vec<Example> =
+                    (0..self.documents).map(|_| Example { tokens: document(&self.mixture, rng), prompt: 1 }).collect();
+                trainee.nll_step(&documents, schedule.rate(step))?;
+            }
+            Ok(trainee.params)
+        })
+    }
+
+    fn texts(&self, task: Task, ctx: &Context) -> Result<Arc<Texts>> {
+        ctx.common_stage(OWNER, "texts", &(task, self.pairs, self.test_pairs), |rng| {
+            let mut draw = |pairs: usize| {
+                let of = |(yes, no): (Vec<u32>, Vec<u32>)| [(example(task, &yes), true), (example(task, &no), false)];
+                (0..pairs).flat_map(|_| of(task.pair(rng))).unzip::<_, _, Vec<_>, Vec<_>>()
+            };
+            let ((train, truth), (test, test_truth)) = (draw(self.pairs), draw(self.test_pairs));
+            let groups: Vec<usize> = (0..train.len()).map(|i| i / 2).collect();
+            let Halves { teacher, student } = Halves::grouped(&groups, rng)?;
+            Ok(Texts { train, truth, test, test_truth, teacher, student })
+        })
+    }
+}
+
+/// One task at one seed: a family of models for the protocol.
+pub(crate) struct Classroom<'a> {
+    pub(crate) ladder: &'a Ladder,
+    pub(crate) task: Task,
+    pub(crate) texts: Arc<Texts>,
+    pub(crate) halves: Halves,
+    /// What students do with weak labels.
+    pub(crate) loss: WeakLoss,
+    ctx: &'a Context<'a>,
+}
+
+impl<'a> Classroom<'a> {
+    pub(crate) fn new(ladder: &'a Ladder, task: Task, loss: WeakLoss, ctx: &'a Context<'a>) -> Result<Self> {
+        let texts = ladder.texts(task, ctx)?;
+        let halves = Halves { teacher: texts.teacher.clone(), student: texts.student.clone() };
+        Ok(Self { ladder, task, texts, halves, loss, ctx })
+    }
+
+    pub(crate) fn with_loss(&self, loss: WeakLoss) -> Self {
+        Self { texts: self.texts.clone(), halves: self.halves.clone(), loss, ..*self }
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol<'_, Self> {
+        Protocol { family: self, halves: &self.halves }
+    }
+
+    /// The truth of the student's half.
+    pub(crate) fn student_truth(&self) -> Vec<bool> {
+        self.halves.student.iter().map(|i| self.texts.truth[*i]).collect()
+    }
+
+    /// What a model says of the student's half and of the test texts.
+    pub(crate) fn say(&self, model: &mut Trainee) -> Result<Said> {
+        let probabilities = |log_odds: Vec<f64>| log_odds.into_iter().map(sigmoid).collect();
+        Ok(Said {
+            student_half: self.label(model, &self.halves.student)?,
+            test: probabilities(classify(model, &self.texts.test)?),
+        })
+    }
+
+    fn key(&self, level: usize) -> impl Serialize {
+        // all that a teacher or ceiling depends on
+        (self.ladder, self.task, level)
+    }
+
+    /// What the teacher of a level says.
+    pub(crate) fn teacher(&self, level: usize) -> Result<Arc<Said>> {
+        let compute = |_: &mut Stream| self.say(&mut self.protocol().teacher(level)?);
+        self.ctx.common_stage(OWNER, "teacher", &self.key(level), compute)
+    }
+
+    /// What the ceiling of a level says.
+    pub(crate) fn ceiling(&self, level: usize) -> Result<Arc<Said>> {
+        let compute = |_: &mut Stream| self.say(&mut self.protocol().ceiling(level)?);
+        self.ctx.common_stage(OWNER, "ceiling", &self.key(level), compute)
+    }
+
+    /// What the student of a level says that learned from weak labels of its half.
+    pub(crate) fn student(&self, level: usize, weak: &[f64]) -> Result<Said> {
+        self.say(&mut self.protocol().student(level, weak)?)
+    }
+
+    /// A model before finetuning.
+    pub(crate) fn fresh(&self, level: usize) -> Result<Trainee> {
+        let params = self.ladder.pretrained(level, self.ctx)?.to_vec();
+        Ok(Trainee::new(&self.ladder.config(level), params, 1.0)?.in_parts())
+    }
+
+    /// A run of finetuning, step by step, and how many steps it has: the same order of texts for all labels.
+    pub(crate) fn run(
+        &self,
+        trainee: &mut Trainee,
+        level: usize,
+        items: usize,
+        loss: WeakLoss,
+    ) -> Result<(Classifier, u64)> {
+        let steps = (self.ladder.epochs * items as u64).div_ceil(self.ladder.batch as u64);
+        let peak = self.ladder.scaled(self.ladder.rate, level);
+        let schedule = Schedule { peak, warm_up: steps / 10, steps, decay: Decay::Cosine };
+        let seed = self.ctx.seed().to_string();
+        let rng = Stream::named(&[OWNER, "finetuning", self.task.name(), &level.to_string(), &seed]);
+        Ok((Classifier::new(trainee, loss, &schedule, self.ladder.batch, rng)?, steps))
+    }
+
+    /// Accuracy on the test texts.
+    pub(crate) fn accuracy(&self, said: &Said) -> f64 {
+        accuracy(&said.test, &self.texts.test_truth)
+    }
+
+    /// Area under the ROC curve on the test texts.
+    pub(crate) fn auc(&self, said: &Said) -> f64 {
+        auc(&said.test, &self.texts.test_truth)
+    }
+
+    /// Final hidden states at the question, texts × width.
+    pub(crate) fn features(&self, model: &mut Trainee, texts: &[&[u32]]) -> Result<Vec<f64>> {
+        Ok(texts.chunks(64).map(|chunk| model.last_hidden(chunk)).collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// All training texts.
+    pub(crate) fn train(&self) -> Vec<&[u32]> {
+        self.texts.train.iter().map(Vec::as_slice).collect()
+    }
+
+    /// Weak labels dealt anew among the texts of the student's half: they say nothing.
+    pub(crate) fn dealt(&self, weak: &[f64], ctx: &Context) -> Vec<f64> {
+        ctx.stream("dealt").permutation(weak.len()).into_iter().map(|i| weak[i]).collect()
+    }
+
+    /// The test texts.
+    pub(crate) fn test(&self) -> Vec<&[u32]> {
+        self.texts.test.iter().map(Vec::as_slice).collect()
+    }
+
+    /// The texts of items.
+    pub(crate) fn read(&self, items: &[usize]) -> Vec<&[u32]> {
+        items.iter().map(|i| self.texts.train[*i].as_slice()).collect()
+    }
+}
+
+impl Family for Classroom<'_> {
+    type Model = Trainee;
+    /// P(yes).
+    type Label = f64;
+
+    fn truth(&self, items: &[usize]) -> Vec<f64> {
+        items.iter().map(|i| f64::from(u8::from(self.texts.truth[*i]))).collect()
+    }
+
+    fn teach(&self, level: usize, items: &[usize], labels: &[f64], from: Source) -> Result<Trainee> {
+        let loss = if from == Source::Truth { WeakLoss::CrossEntropy } else { self.loss };
+        let mut trainee = self.fresh(level)?;
+        let (mut run, _) = self.run(&mut trainee, level, items.len(), loss)?;
+        let texts = self.read(items);
+        while !run.is_done() {
+            run.step(&mut trainee, &texts, labels)?;
+        }
+        Ok(trainee)
+    }
+
+    fn label(&self, model: &mut Trainee, items: &[usize]) -> Result<Vec<f64>> {
+        Ok(classify(model, &self.read(items))?.into_iter().map(sigmoid).collect())
+    }
+}

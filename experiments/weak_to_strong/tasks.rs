@@ -1,0 +1,205 @@
+//! Weak to strong on language-like classification: 25 tasks over texts, a ladder of transformers, every weak teacher with every stronger
+//! student.
+//!
+//! **Claims** (arXiv:2312.09390, Figure 3, NLP; the protocol is confirmed, the numbers are second-hand): students of weak teachers are
+//! better than these nearly everywhere; typically more than 20% of the gap is recovered, by the largest students more than half; PGR
+//! rises with the student's size; naive finetuning stays far from the ceiling.
+//!
+//! **Measured** on held-out texts: accuracy of teacher (truth of one half), student (soft labels of the other half) and ceiling (truth of
+//! the other half), for each task; PGR of accuracies averaged over tasks, which the gaps weigh (the paper's medians over data sets are in
+//! the second statistic). Balanced pairs of near twins; a pair is in one half. Agreement with the teacher, AUC and more are in the rows.
+//!
+//! The models are pretrained on the mixture's unlabelled text, in which texts are at times followed by a question about them and the
+//! answer, as text of the web comments on itself. The larger a model, the more questions it has learned to answer from that: finetuning
+//! then *elicits* what it knows. Worlds, sizes and text are ours.
+//!
+//! **Controls**: students of their teacher's own size gain nothing; weak labels dealt anew among texts teach nothing; a student that
+//! was not pretrained has nothing to elicit and is no better than its teacher.
+
+pub(super) mod figure;
+pub(super) mod judge;
+
+use super::gap::Run;
+use super::ladder::{Classroom, Ladder, Said};
+use rewardlab::algorithm::WeakLoss;
+use rewardlab::env::tasks::Task;
+use rewardlab::error::{Error, Result};
+use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
+use rewardlab::metrics::{Scores, agreement};
+use rewardlab::plot::Chart;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
+
+#[derive(Debug)]
+pub(crate) struct Tasks;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    ladder: Ladder,
+    /// The largest size is trained at the first so many seeds; 1 or more.
+    top_seeds: u64,
+    /// Levels of teacher and student in the controls; the student's above the teacher's, both in the ladder.
+    control: (usize, usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell(pub(super) Task);
+
+impl Cell {
+    /// A cell per task of a ladder.
+    pub(super) fn of(ladder: &Ladder) -> Vec<Self> {
+        ladder.mixture.tasks.iter().map(|t| Self(*t)).collect()
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+/// One teacher, one student, one task.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Row {
+    task: String,
+    /// `naive`, `dealt` (weak labels dealt anew) or `scratch` (a student that was not pretrained).
+    part: String,
+    /// Level of the teacher in the ladder, from 0.
+    teacher: usize,
+    /// Level of the student.
+    student: usize,
+    /// Parameters of the student.
+    parameters: usize,
+    /// Accuracy of the teacher on test texts.
+    weak: f64,
+    /// Accuracy of the student.
+    accuracy: f64,
+    /// Accuracy of the student's ceiling.
+    ceiling: f64,
+    /// Area under the student's ROC curve; of teacher and ceiling behind it.
+    auc: f64,
+    weak_auc: f64,
+    ceiling_auc: f64,
+    /// Share of test texts on which student and teacher call one class.
+    agreement: f64,
+    /// The same where the teacher is right; absent if it never is.
+    agreement_right: Option<f64>,
+    /// The same where the teacher is wrong; absent if it never is.
+    agreement_wrong: Option<f64>,
+}
+
+impl Row {
+    fn run(record: &Record<Self>) -> Run {
+        Run {
+            seed: record.seed,
+            levels: (record.teacher, record.student),
+            size: record.parameters as f64,
+            scores: Scores { weak: record.weak, student: record.accuracy, ceiling: record.ceiling },
+        }
+    }
+}
+
+impl Experiment for Tasks {
+    type Params = Params;
+    type Cell = Cell;
+    type Row = Row;
+    const ID: &'static str = "weak_to_strong/tasks";
+    const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figure 3 (NLP)";
+    const CLAIM: &'static str = "Strong students of weak teachers recover much of the gap on language-like tasks, and more of it the larger they are";
+    const SECONDS: (f64, f64) = (10.0, 3000.0);
+
+    fn params(profile: Profile) -> Params {
+        match profile {
+            Profile::Smoke => Params { ladder: Ladder::new(true), top_seeds: 2, control: (0, 1) },
+            Profile::Paper => Params { ladder: Ladder::new(false), top_seeds: 3, control: (1, 3) },
+        }
+    }
+
+    fn seeds(profile: Profile) -> Range<u64> {
+        match profile {
+            Profile::Smoke => 0..2,
+            Profile::Paper => 0..5,
+        }
+    }
+
+    fn validate(p: &Params) -> Result<()> {
+        p.ladder.validate().map_err(|e| e.within("ladder"))?;
+        Error::check_counts(&[("top_seeds", p.top_seeds as usize, 1, usize::MAX)])?;
+        p.ladder.check_levels("control", p.control)
+    }
+
+    fn cells(p: &Params) -> Vec<Cell> {
+        Cell::of(&p.ladder)
+    }
+
+    fn measure(p: &Params, Cell(task): &Cell, ctx: &Context) -> Result<Vec<Row>> {
+        let class = Classroom::new(&p.ladder, *task, WeakLoss::CrossEntropy, ctx)?;
+        let levels = p.ladder.levels() - usize::from(ctx.seed() >= p.top_seeds);
+        let mut rows = Vec::new();
+        for teacher in 0..levels {
+            let weak = class.teacher(teacher)?;
+            for student in teacher..levels {
+                let said = class.student(student, &weak.student_half)?;
+                rows.push(row("naive", &class, (teacher, student), &weak, &said, &*class.ceiling(student)?)?);
+            }
+        }
+        let (teacher, student) = p.control;
+        if student < levels {
+            let weak = class.teacher(teacher)?;
+            let said = class.student(student, &class.dealt(&weak.student_half, ctx))?;
+            rows.push(row("dealt", &class, p.control, &weak, &said, &*class.ceiling(student)?)?);
+            let bare = Ladder { pretraining_steps: 0, ..p.ladder.clone() };
+            let bare = Classroom::new(&bare, *task, WeakLoss::CrossEntropy, ctx)?;
+            let said = bare.student(student, &weak.student_half)?;
+            rows.push(row("scratch", &class, p.control, &weak, &said, &*bare.ceiling(student)?)?);
+        }
+        Ok(rows)
+    }
+
+    fn check(rows: &[Record<Row>]) -> Vec<Check> {
+        judge::checks(rows, "arXiv:2312.09390, Figure 3 (NLP), reported second-hand; statistic ours")
+    }
+
+    fn chart(rows: &[Record<Row>]) -> Chart {
+        figure::chart(
+            rows,
+            "Weak to strong on 25 language-like tasks",
+            "Transformers pretrained on the mixture's text, finetuned with a two-way head.",
+        )
+    }
+}
+
+pub(super) fn row(
+    part: &str,
+    class: &Classroom,
+    (teacher, student): (usize, usize),
+    weak: &Said,
+    said: &Said,
+    ceiling: &Said,
+) -> Result<Row> {
+    let truth = &class.texts.test_truth;
+    let where_teacher = |right: bool| {
+        let inside = |i: &usize| ((weak.test[*i] > 0.5) == truth[*i]) == right;
+        let items: Vec<usize> = (0..truth.len()).filter(inside).collect();
+        let of = |said: &Said| items.iter().map(|i| said.test[*i]).collect::<Vec<_>>();
+        (!items.is_empty()).then(|| agreement(&of(said), &of(weak)))
+    };
+    Ok(Row {
+        task: class.task.name().into(),
+        part: part.into(),
+        teacher,
+        student,
+        parameters: class.ladder.parameters(student)?,
+        weak: class.accuracy(weak),
+        accuracy: class.accuracy(said),
+        ceiling: class.accuracy(ceiling),
+        auc: class.auc(said),
+        weak_auc: class.auc(weak),
+        ceiling_auc: class.auc(ceiling),
+        agreement: agreement(&said.test, &weak.test),
+        agreement_right: where_teacher(true),
+        agreement_wrong: where_teacher(false),
+    })
+}

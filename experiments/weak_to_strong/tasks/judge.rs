@@ -1,0 +1,126 @@
+//! PGR over teachers and students, and controls.
+
+use super::super::gap::{per_seed, pgr, pgr_by_seed};
+use super::Row;
+use crate::statistics::{by_seed, greatest, least};
+use rewardlab::experiment::{Check, Criterion, Kind, Record};
+use rewardlab::stats::{fit_line, mean, mean_interval, median};
+use std::collections::BTreeSet;
+
+/// Gaps below this say nothing about a single task.
+const LEAST_GAP: f64 = 0.05;
+
+fn part<'a>(rows: &'a [Record<Row>], part: &'a str) -> impl Iterator<Item = &'a Record<Row>> + Clone {
+    rows.iter().filter(move |r| r.part == part)
+}
+
+pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
+    let naive = || part(rows, "naive");
+    let students: BTreeSet<usize> = naive().map(|r| r.student).collect();
+    let top = students.last().copied().unwrap_or(0);
+    let pairs: BTreeSet<(usize, usize)> = naive().map(|r| (r.teacher, r.student)).filter(|(t, s)| t < s).collect();
+    let of = |pair: (usize, usize)| naive().filter(move |r| (r.teacher, r.student) == pair).map(Row::run);
+    let to_top = || pairs.iter().filter(|(_, s)| *s == top).map(|pair| pgr(of(*pair)));
+    let claim = |id: &str, statement: &str, statistic: &str, estimate, criterion| {
+        Check::new(Kind::Claim, id, statement, source, statistic, estimate, criterion)
+    };
+    let mut checks = vec![
+        claim(
+            "positive",
+            "students of weak teachers are better than these nearly everywhere",
+            "share of teacher-student-task triples with a gap of 0.05 or more in which the student is better than its teacher, per seed",
+            mean_interval(&by_seed(naive().filter(|r| r.teacher < r.student), |g| {
+                let gap = g.iter().filter(|r| r.ceiling - r.weak >= LEAST_GAP);
+                mean(&gap.map(|r| f64::from(u8::from(r.accuracy > r.weak))).collect::<Vec<_>>())
+            })),
+            Criterion::AtLeast(0.8),
+        ),
+        claim(
+            "recovers",
+            "the largest student typically recovers more than 20% of the gap to any weaker teacher",
+            "PGR of mean accuracies over tasks at the largest student, smallest over teachers",
+            least(to_top()),
+            Criterion::AtLeast(0.2),
+        ),
+        claim(
+            "recovers_half",
+            "the largest students recover more than half",
+            "median over tasks with a gap of 0.05 or more and over teachers of PGR at the largest student, per seed",
+            mean_interval(&by_seed(naive().filter(|r| r.student == top && r.teacher < top), |g| {
+                let own = g.iter().filter_map(|r| Row::run(r).scores.recovered(LEAST_GAP));
+                median(&own.collect::<Vec<_>>())
+            })),
+            Criterion::AtLeast(0.5),
+        ),
+        claim(
+            "below_ceiling",
+            "naive finetuning stays far from the ceiling when the gap is large",
+            "PGR of the largest student of the weakest teacher",
+            pgr(of((0, top))),
+            Criterion::AtMost(0.9),
+        ),
+    ];
+    for teacher in pairs.iter().filter(|(t, _)| t + 2 < students.len()).map(|(t, _)| *t).collect::<BTreeSet<_>>() {
+        checks.push(claim(
+            &format!("rises_{teacher}"),
+            &format!("PGR rises with the student's size (teacher of level {teacher})"),
+            "slope of PGR per decade of the student's parameters, per seed with all sizes",
+            mean_interval(&slopes(rows, teacher, students.len() - 1 - teacher)),
+            Criterion::AtLeast(0.0),
+        ));
+    }
+    checks.extend(controls(rows, &pairs));
+    checks
+}
+
+/// Slopes of PGR on log₁₀ parameters, of the seeds that have `count` students above the teacher.
+fn slopes(rows: &[Record<Row>], teacher: usize, count: usize) -> Vec<f64> {
+    let own = || part(rows, "naive").filter(|r| r.teacher == teacher && r.student > teacher);
+    let seeds: BTreeSet<u64> = own().map(|r| r.seed).collect();
+    let slope = |seed: u64| {
+        let of_seed = || own().filter(move |r| r.seed == seed);
+        let students: BTreeSet<(usize, usize)> = of_seed().map(|r| (r.student, r.parameters)).collect();
+        let points = students.iter().map(|(student, size)| {
+            let of = pgr_by_seed(of_seed().filter(|r| r.student == *student).map(Row::run));
+            ((*size as f64).log10(), of[0])
+        });
+        let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
+        (x.len() == count).then(|| fit_line(&x, &y).slope.value)
+    };
+    seeds.into_iter().filter_map(slope).collect()
+}
+
+fn controls(rows: &[Record<Row>], pairs: &BTreeSet<(usize, usize)>) -> Vec<Check> {
+    let levels: BTreeSet<usize> = pairs.iter().flat_map(|(t, s)| [*t, *s]).collect();
+    let gains = |part_name: &str, pair: (usize, usize)| {
+        let own = part(rows, part_name).filter(|r| (r.teacher, r.student) == pair).map(Row::run);
+        mean_interval(&per_seed(own).iter().map(|s| s.gain()).collect::<Vec<_>>())
+    };
+    let control = |id: &str, statement: &str, statistic: &str, estimate, criterion| {
+        Check::new(Kind::Control, id, statement, "control", statistic, estimate, criterion)
+    };
+    let pair = part(rows, "dealt").map(|r| (r.teacher, r.student)).next().unwrap_or((0, 0));
+    vec![
+        control(
+            "own_size",
+            "a student of its teacher's own size gains nothing",
+            "accuracy of student less teacher at one size, mean over tasks: the largest over sizes",
+            greatest(levels.into_iter().map(|l| gains("naive", (l, l)))),
+            Criterion::AtMost(0.02),
+        ),
+        control(
+            "dealt_anew",
+            "weak labels dealt anew among texts teach nothing",
+            "accuracy of student less teacher, mean over tasks",
+            gains("dealt", pair),
+            Criterion::AtMost(0.0),
+        ),
+        control(
+            "not_pretrained",
+            "a student that was not pretrained is no better than its teacher",
+            "accuracy of student less teacher, mean over tasks",
+            gains("scratch", pair),
+            Criterion::AtMost(0.01),
+        ),
+    ]
+}
