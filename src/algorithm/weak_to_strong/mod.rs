@@ -1,0 +1,5 @@
+//! Weak-to-strong generalisation.
+
+mod linear;
+
+pub use linear::{LinearFit, fit_linear};
