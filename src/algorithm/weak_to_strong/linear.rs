@@ -1,11 +1,15 @@
-//! Logistic regression of dense features on soft labels: the linear student, by Newton's method, to rounding.
+//! Logistic regression of dense features on soft labels: the linear student, at the minimum by Newton's method, or on its way there by gradient
+//! descent on minibatches with any loss on weak labels.
 //!
 //! Identities of Bregman divergences hold at the minimum and nowhere else; L-BFGS stops where the loss no longer falls, which is at a gradient of
 //! about 1e-8. Newton's last step squares its error.
 
+use super::loss::WeakLoss;
+use crate::algorithm::epochs::Epochs;
 use crate::error::{Error, Result};
 use crate::num::{Cholesky, Matrix, dot, matmul, norm, sigmoid};
 use crate::objective::cross_entropy_loss;
+use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 /// Most Newton steps.
@@ -41,14 +45,7 @@ impl LinearFit {
 /// Illegal settings, sizes that do not fit, targets that are no probabilities, a search that does not reach the tolerance.
 pub fn fit_linear(features: &[f64], targets: &[f64], fit: &LinearFit) -> Result<Vec<f64>> {
     fit.validate()?;
-    let n = targets.len();
-    if n == 0 || !features.len().is_multiple_of(n) {
-        return Err(Error::Shape { what: "features, rows of", expected: n, got: features.len() });
-    }
-    if let Some(label) = targets.iter().find(|t| !(0.0..=1.0).contains(*t)) {
-        return Err(Error::parameter("label", label, "between 0 and 1"));
-    }
-    let k = features.len() / n;
+    let (n, k) = (targets.len(), width(features, targets)?);
     let mut search = Search { features, targets, ridge: fit.precision / n as f64, k, gradient: vec![0.0; k] };
     let mut weights = vec![0.0; k];
     let mut value = search.value(&weights);
@@ -122,6 +119,77 @@ impl Search<'_> {
     }
 }
 
+/// Gradient descent on minibatches from zero weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinearTraining {
+    /// Steps; at least 1.
+    pub steps: u64,
+    /// Items per step; at least 1.
+    pub size: usize,
+    /// Learning rate; positive.
+    pub rate: f64,
+}
+
+impl LinearTraining {
+    /// # Errors
+    /// The first setting outside its legal range.
+    pub fn validate(&self) -> Result<()> {
+        Error::check_counts(&[("steps", self.steps as usize, 1, usize::MAX), ("size", self.size, 1, usize::MAX)])?;
+        Error::check_positive(&[("rate", self.rate)])
+    }
+}
+
+/// The weights after plain gradient descent on a loss on weak labels. `observe` sees the number of steps made and the weights: at 0, and after
+/// each step. The order of the data depends on `rng` and the sizes alone, so runs that differ in labels or loss can be compared pair by pair.
+///
+/// # Shapes
+/// As [`fit_linear`].
+///
+/// # Errors
+/// Illegal settings, sizes that do not fit, labels that are no probabilities, weights that diverge.
+pub fn train_linear(
+    features: &[f64],
+    weak: &[f64],
+    loss: &WeakLoss,
+    training: &LinearTraining,
+    rng: Stream,
+    mut observe: impl FnMut(u64, &[f64]),
+) -> Result<Vec<f64>> {
+    training.validate()?;
+    loss.validate()?;
+    let k = width(features, weak)?;
+    let mut weights = vec![0.0; k];
+    let mut epochs = Epochs::new(rng);
+    observe(0, &weights);
+    for step in 0..training.steps {
+        let batch = epochs.batch(training.size, weak.len());
+        let row = |i: &usize| &features[i * k..(i + 1) * k];
+        let log_odds: Vec<f64> = batch.iter().map(|i| dot(row(i), &weights)).collect();
+        let labels: Vec<f64> = batch.iter().map(|i| weak[*i]).collect();
+        let mut pull = vec![0.0; batch.len()];
+        loss.weigh(&log_odds, &labels, step as f64 / training.steps as f64, training.rate, &mut pull);
+        for (i, pull) in batch.iter().zip(&pull) {
+            weights.iter_mut().zip(row(i)).for_each(|(w, x)| *w -= pull * x);
+        }
+        observe(step + 1, &weights);
+    }
+    Error::check_finite("weights of a linear student", &weights)?;
+    Ok(weights)
+}
+
+/// Features per item.
+fn width(features: &[f64], labels: &[f64]) -> Result<usize> {
+    let n = labels.len();
+    if n == 0 || !features.len().is_multiple_of(n) {
+        return Err(Error::Shape { what: "features, rows of", expected: n, got: features.len() });
+    }
+    match labels.iter().find(|t| !(0.0..=1.0).contains(*t)) {
+        Some(label) => Err(Error::parameter("label", label, "between 0 and 1")),
+        None => Ok(features.len() / n),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +221,20 @@ mod tests {
         let pull: f64 = features.iter().zip(&targets).map(|(x, y)| x * (y - sigmoid(w * x))).sum();
         assert!((w - pull).abs() < 1e-12);
         assert!(fit_linear(&features, &[0.5; 3], &fit).is_err() && fit_linear(&features, &[2.0; 4], &fit).is_err());
+    }
+
+    /// Full batches and small steps end at Newton's minimum; what is observed is every step.
+    #[test]
+    fn descent_arrives_where_newton_does() {
+        let (features, targets) = data(200, 3, &[1.0, -2.0, 0.5]);
+        let fit = fit_linear(&features, &targets, &LinearFit { precision: 0.0, tolerance: 1e-12 }).expect("a minimum");
+        let training = LinearTraining { steps: 3_000, size: 200, rate: 1.0 };
+        let mut seen = 0;
+        let rng = Stream::named(&["order"]);
+        let got = train_linear(&features, &targets, &WeakLoss::CrossEntropy, &training, rng.clone(), |_, _| seen += 1);
+        assert!(got.expect("finite").iter().zip(&fit).all(|(a, b)| (a - b).abs() < 1e-8));
+        assert_eq!(seen, 3_001);
+        let wild = LinearTraining { rate: f64::INFINITY, ..training };
+        assert!(train_linear(&features, &targets, &WeakLoss::CrossEntropy, &wild, rng, |_, _| ()).is_err());
     }
 }
