@@ -16,6 +16,7 @@ mod product;
 mod rows;
 mod tilted;
 mod tree;
+mod weak_to_strong;
 
 pub use automaton::{AutomatonEngine, Differences, Outcomes, SequenceOptimum, SequenceStats};
 pub use best_of_n::{
@@ -33,3 +34,4 @@ pub use outputs::{entropy, kl, output_log_probs, total_variation};
 pub use product::Product;
 pub use tilted::{Tilted, pareto_front, tilted};
 pub use tree::{Engine, PromptStats};
+pub use weak_to_strong::{Agreement, Overlap, sign_agreement};

@@ -1,4 +1,60 @@
-//! The inverse of a symmetric positive definite matrix, as much of it as variances need.
+//! Symmetric positive definite systems by Cholesky's factor: solutions, and the diagonal of the inverse that variances need.
+
+use super::dot;
+
+/// The lower triangular L with A = L Lᵀ.
+#[derive(Clone, Debug)]
+pub struct Cholesky {
+    /// Row by row; zero above the diagonal.
+    lower: Vec<f64>,
+    n: usize,
+}
+
+impl Cholesky {
+    /// # Shapes
+    /// `matrix`: n × n, row by row, symmetric; the lower triangle is read.
+    ///
+    /// `None` for a matrix that is not positive definite to rounding.
+    pub fn new(matrix: &[f64], n: usize) -> Option<Self> {
+        assert_eq!(matrix.len(), n * n, "n × n entries");
+        let mut lower = vec![0.0; n * n];
+        for i in 0..n {
+            let (above, row) = lower.split_at_mut(i * n);
+            for j in 0..i {
+                let of_j = &above[j * n..=j * n + j];
+                row[j] = (matrix[i * n + j] - dot(&row[..j], &of_j[..j])) / of_j[j];
+            }
+            let rest = matrix[i * n + i] - dot(&row[..i], &row[..i]);
+            let positive = rest > 1e-12 * matrix[i * n + i].abs();
+            if !positive {
+                return None;
+            }
+            row[i] = rest.sqrt();
+        }
+        Some(Self { lower, n })
+    }
+
+    /// x with A x = b.
+    ///
+    /// # Shapes
+    /// `b`: n.
+    pub fn solve(&self, b: &[f64]) -> Vec<f64> {
+        assert_eq!(b.len(), self.n, "n entries");
+        let n = self.n;
+        let mut x = b.to_vec();
+        for i in 0..n {
+            let row = &self.lower[i * n..=i * n + i];
+            x[i] = (x[i] - dot(&row[..i], &x[..i])) / row[i];
+        }
+        for i in (0..n).rev() {
+            let row = &self.lower[i * n..=i * n + i];
+            x[i] /= row[i];
+            let solved = x[i];
+            x[..i].iter_mut().zip(row).for_each(|(x, l)| *x -= solved * l);
+        }
+        x
+    }
+}
 
 /// The diagonal of A⁻¹: with A a Fisher information, the smallest variances that unbiased estimates can have.
 ///
@@ -7,23 +63,7 @@
 ///
 /// `None` for a matrix that is not positive definite to rounding: something cannot be estimated at all.
 pub fn inverse_diagonal(matrix: &[f64], n: usize) -> Option<Vec<f64>> {
-    assert_eq!(matrix.len(), n * n, "n × n entries");
-    let mut lower = vec![0.0; n * n];
-    for i in 0..n {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| lower[i * n + k] * lower[j * n + k]).sum();
-            let rest = matrix[i * n + j] - dot;
-            if i == j {
-                let positive = rest > 1e-12 * matrix[i * n + i].abs();
-                if !positive {
-                    return None;
-                }
-                lower[i * n + i] = rest.sqrt();
-            } else {
-                lower[i * n + j] = rest / lower[j * n + j];
-            }
-        }
-    }
+    let Cholesky { lower, .. } = Cholesky::new(matrix, n)?;
     // A⁻¹ = L⁻ᵀ L⁻¹: the diagonal is the squared columns of L⁻¹
     let mut diagonal = vec![0.0; n];
     let mut column = vec![0.0; n];
@@ -58,5 +98,18 @@ mod tests {
         let expected = (1.0 - b / (a + n as f64 * b)) / a;
         assert!(inverse_diagonal(&matrix(a), n).expect("legal").iter().all(|v| (v - expected).abs() < 1e-12));
         assert!(inverse_diagonal(&matrix(0.0), n).is_none() && inverse_diagonal(&[f64::NAN], 1).is_none());
+    }
+
+    #[test]
+    fn solutions_solve() {
+        let n = 40;
+        let matrix: Vec<f64> = (0..n * n)
+            .map(|e| if e / n == e % n { 3.0 } else { 1.0 / (1.0 + (e / n).abs_diff(e % n) as f64) })
+            .collect();
+        let b: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
+        let x = Cholesky::new(&matrix, n).expect("dominant diagonal").solve(&b);
+        for (row, b) in matrix.chunks(n).zip(&b) {
+            assert!((dot(row, &x) - b).abs() < 1e-13);
+        }
     }
 }

@@ -9,7 +9,7 @@ mod planes;
 pub(crate) mod simd;
 mod softmax;
 
-pub use cholesky::inverse_diagonal;
+pub use cholesky::{Cholesky, inverse_diagonal};
 pub use exp::{exp_into, tanh_in_place};
 pub use matmul::{Element, Matrix, matmul};
 pub use planes::Window;

@@ -4,9 +4,11 @@
 //! [`Protocol`] is that, once for every [`Family`] of models. What a student does with weak labels is a [`WeakLoss`].
 
 mod classifier;
+mod linear;
 mod loss;
 mod protocol;
 
 pub use classifier::{Classifier, classify, train_classifier};
+pub use linear::{LinearFit, LinearTraining, fit_linear, train_linear};
 pub use loss::WeakLoss;
 pub use protocol::{Family, Halves, Protocol, Source, surest};
