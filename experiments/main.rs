@@ -8,7 +8,12 @@ use std::process::ExitCode;
 
 /// Every experiment, in the order in which they are listed and judged.
 fn registry() -> Vec<Box<dyn Runnable>> {
-    vec![entry::<weak_to_strong::tasks::Tasks>()]
+    vec![
+        entry::<weak_to_strong::tasks::Tasks>(),
+        entry::<weak_to_strong::probes::Probes>(),
+        entry::<weak_to_strong::saliency::Saliency>(),
+        entry::<weak_to_strong::methods::Methods>(),
+    ]
 }
 
 fn main() -> ExitCode {

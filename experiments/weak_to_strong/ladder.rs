@@ -9,10 +9,11 @@ use rewardlab::env::tasks::{DOCUMENT_MAX, Mixture, Task, VOCAB, document, exampl
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
 use rewardlab::lm::{Config, Decay, Schedule, ScoreHead, Size, init};
-use rewardlab::metrics::{accuracy, auc};
+use rewardlab::metrics::{accuracy, agreement, auc, balanced};
 use rewardlab::num::sigmoid;
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Whose stages these are.
@@ -53,6 +54,16 @@ pub(crate) struct Said {
     pub(crate) test: Vec<f64>,
 }
 
+/// On how many test texts a student calls its teacher's class.
+pub(crate) struct Compared {
+    /// Share of all.
+    pub(crate) all: f64,
+    /// Of those on which the teacher is right; absent if it never is.
+    pub(crate) right: Option<f64>,
+    /// Of those on which it is wrong; absent if it never is.
+    pub(crate) wrong: Option<f64>,
+}
+
 /// The texts of a task at a seed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Texts {
@@ -68,21 +79,21 @@ pub(crate) struct Texts {
 impl Ladder {
     pub(crate) fn new(smoke: bool) -> Self {
         let (widths, layers) =
-            if smoke { (vec![8, 16], vec![1, 1]) } else { (vec![8, 16, 32, 64, 128], vec![1, 2, 2, 3, 5]) };
+            if smoke { (vec![8, 16], vec![1, 1]) } else { (vec![12, 24, 48, 72, 128], vec![1, 2, 3, 4, 5]) };
         let mixture = Mixture { tasks: Task::ALL.to_vec(), comments: 0.9, reliability: 0.95, further: 0.8 };
-        let (steps, pairs, test_pairs) = if smoke { (20, 32, 20) } else { (4000, 512, 250) };
+        let (steps, pairs, test_pairs) = if smoke { (20, 32, 20) } else { (8000, 512, 250) };
         Self {
             widths,
             layers,
             mixture,
             pretraining_steps: steps,
-            documents: 64,
+            documents: 32,
             pretraining_rate: 3e-3,
             pairs,
             test_pairs,
             epochs: 2,
             batch: 32,
-            rate: 1e-3,
+            rate: 1.5e-4,
         }
     }
 
@@ -207,11 +218,8 @@ impl<'a> Classroom<'a> {
 
     /// What a model says of the student's half and of the test texts.
     pub(crate) fn say(&self, model: &mut Trainee) -> Result<Said> {
-        let probabilities = |log_odds: Vec<f64>| log_odds.into_iter().map(sigmoid).collect();
-        Ok(Said {
-            student_half: self.label(model, &self.halves.student)?,
-            test: probabilities(classify(model, &self.texts.test)?),
-        })
+        let test: Vec<f64> = classify(model, &self.texts.test)?.into_iter().map(sigmoid).collect();
+        Ok(Said { student_half: self.label(model, &self.halves.student)?, test })
     }
 
     fn key(&self, level: usize) -> impl Serialize {
@@ -258,8 +266,35 @@ impl<'a> Classroom<'a> {
         Ok((Classifier::new(trainee, loss, &schedule, self.ladder.batch, rng)?, steps))
     }
 
-    /// Accuracy on the test texts.
+    /// Accuracy on the test texts of a model that calls half of them yes: the classes are balanced, and everyone knows.
     pub(crate) fn accuracy(&self, said: &Said) -> f64 {
+        accuracy(&balanced(&said.test), &self.texts.test_truth)
+    }
+
+    /// The same on some of them only.
+    pub(crate) fn accuracy_on(&self, said: &Said, texts: Range<usize>) -> f64 {
+        accuracy(&balanced(&said.test[texts.clone()]), &self.texts.test_truth[texts])
+    }
+
+    /// A student against its teacher on the test texts, of which both call half yes.
+    pub(crate) fn compare(&self, weak: &Said, said: &Said) -> Compared {
+        let (own, its) = (balanced(&said.test), balanced(&weak.test));
+        let of = |inside: &dyn Fn(bool) -> bool| {
+            let right = |i: usize| (its[i] > 0.5) == self.texts.test_truth[i];
+            let items = (0..own.len()).filter(|i| inside(right(*i)));
+            let (own, its): (Vec<f64>, Vec<f64>) = items.map(|i| (own[i], its[i])).unzip();
+            (!own.is_empty()).then(|| agreement(&own, &its))
+        };
+        Compared { all: of(&|_| true).unwrap_or(f64::NAN), right: of(&|r| r), wrong: of(&|r| !r) }
+    }
+
+    /// Log-odds of yes.
+    pub(crate) fn log_odds(&self, model: &mut Trainee, texts: &[&[u32]]) -> Result<Vec<f64>> {
+        classify(model, texts)
+    }
+
+    /// Accuracy where P(yes) = 1/2 divides the classes.
+    pub(crate) fn plain_accuracy(&self, said: &Said) -> f64 {
         accuracy(&said.test, &self.texts.test_truth)
     }
 

@@ -6,12 +6,18 @@
 //! rises with the student's size; naive finetuning stays far from the ceiling.
 //!
 //! **Measured** on held-out texts: accuracy of teacher (truth of one half), student (soft labels of the other half) and ceiling (truth of
-//! the other half), for each task; PGR of accuracies averaged over tasks, which the gaps weigh (the paper's medians over data sets are in
-//! the second statistic). Balanced pairs of near twins; a pair is in one half. Agreement with the teacher, AUC and more are in the rows.
+//! the other half), for each task; PGR of accuracies averaged over tasks, which the gaps weigh, and its median over tasks. Balanced pairs
+//! of near twins; a pair is in one half. Accuracy is where half of the test texts is called yes, for all models alike: runs are short, and
+//! where P(yes) = 1/2 divides the classes (`plain` in the rows) much of a student's error is a bias that says nothing about what it learned.
+//! *Informative* is a task for a teacher and a student if, on the mean over seeds, the teacher's accuracy is 0.6 or more (a teacher at chance has
+//! nothing to pass on) and the gap 0.05 or more. Agreement with the teacher and AUC are in the rows.
 //!
 //! The models are pretrained on the mixture's unlabelled text, in which texts are at times followed by a question about them and the
 //! answer, as text of the web comments on itself. The larger a model, the more questions it has learned to answer from that: finetuning
 //! then *elicits* what it knows. Worlds, sizes and text are ours.
+//!
+//! Chosen on seed 100, outside the reported range: the sizes, 8000 steps of pretraining, the balanced threshold, and a short run (one pass, a
+//! small rate) because longer ones imitate: two passes at three times the rate recovered nothing there (`methods` shows the way down).
 //!
 //! **Controls**: students of their teacher's own size gain nothing; weak labels dealt anew among texts teach nothing; a student that
 //! was not pretrained has nothing to elicit and is no better than its teacher.
@@ -25,7 +31,7 @@ use rewardlab::algorithm::WeakLoss;
 use rewardlab::env::tasks::Task;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
-use rewardlab::metrics::{Scores, agreement};
+use rewardlab::metrics::Scores;
 use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -72,12 +78,16 @@ pub(crate) struct Row {
     student: usize,
     /// Parameters of the student.
     parameters: usize,
-    /// Accuracy of the teacher on test texts.
+    /// Accuracy of the teacher on test texts; this one and the next two where half of the texts is called yes.
     weak: f64,
     /// Accuracy of the student.
     accuracy: f64,
     /// Accuracy of the student's ceiling.
     ceiling: f64,
+    /// The same three where P(yes) = 1/2 divides the classes.
+    weak_plain: f64,
+    plain: f64,
+    ceiling_plain: f64,
     /// Area under the student's ROC curve; of teacher and ceiling behind it.
     auc: f64,
     weak_auc: f64,
@@ -179,13 +189,7 @@ pub(super) fn row(
     said: &Said,
     ceiling: &Said,
 ) -> Result<Row> {
-    let truth = &class.texts.test_truth;
-    let where_teacher = |right: bool| {
-        let inside = |i: &usize| ((weak.test[*i] > 0.5) == truth[*i]) == right;
-        let items: Vec<usize> = (0..truth.len()).filter(inside).collect();
-        let of = |said: &Said| items.iter().map(|i| said.test[*i]).collect::<Vec<_>>();
-        (!items.is_empty()).then(|| agreement(&of(said), &of(weak)))
-    };
+    let compared = class.compare(weak, said);
     Ok(Row {
         task: class.task.name().into(),
         part: part.into(),
@@ -195,11 +199,14 @@ pub(super) fn row(
         weak: class.accuracy(weak),
         accuracy: class.accuracy(said),
         ceiling: class.accuracy(ceiling),
+        weak_plain: class.plain_accuracy(weak),
+        plain: class.plain_accuracy(said),
+        ceiling_plain: class.plain_accuracy(ceiling),
         auc: class.auc(said),
         weak_auc: class.auc(weak),
         ceiling_auc: class.auc(ceiling),
-        agreement: agreement(&said.test, &weak.test),
-        agreement_right: where_teacher(true),
-        agreement_wrong: where_teacher(false),
+        agreement: compared.all,
+        agreement_right: compared.right,
+        agreement_wrong: compared.wrong,
     })
 }

@@ -31,4 +31,4 @@ pub use information::{entropy, kl_exact, kl_k1, kl_k2, kl_k3};
 pub use rewards::{
     dead_groups, expected_dead_groups, expected_dead_groups_of, reward, reward_std_batch, reward_std_prompt,
 };
-pub use weak_to_strong::{Scores, accuracy, agreement, auc, gap_recovered};
+pub use weak_to_strong::{Scores, accuracy, agreement, auc, balanced, gap_recovered};

@@ -1,6 +1,7 @@
 //! The performance gap recovered (PGR) by a strong student of a weak teacher (arXiv:2312.09390, Section 3), and what it is made of.
 
-use crate::stats::{Estimate, fieller};
+use crate::num::sigmoid;
+use crate::stats::{Estimate, fieller, median};
 use serde::{Deserialize, Serialize};
 
 /// What three models score on the same test items, in one run; higher is better.
@@ -54,6 +55,17 @@ pub fn accuracy(probabilities: &[f64], truth: &[bool]) -> f64 {
     assert_eq!(probabilities.len(), truth.len(), "one probability per item");
     let right = |(p, y): (&f64, &bool)| if *p == 0.5 { 0.5 } else { f64::from(u8::from((*p > 0.5) == *y)) };
     probabilities.iter().zip(truth).map(right).sum::<f64>() / truth.len() as f64
+}
+
+/// The probabilities moved so that half of the items is called class 1, as they are when classes are balanced: the log-odds less their
+/// median. What is learned of a class's share, and how far a short run's bias is off, then says nothing.
+///
+/// # Shapes
+/// P(class 1) of each item, strictly between 0 and 1 for finite log-odds.
+pub fn balanced(probabilities: &[f64]) -> Vec<f64> {
+    let log_odds: Vec<f64> = probabilities.iter().map(|p| (p / (1.0 - p)).ln()).collect();
+    let middle = median(&log_odds);
+    log_odds.iter().map(|s| sigmoid(s - middle)).collect()
 }
 
 /// Share of items on which two models call the same class, as [`accuracy`] of one against the other's classes; the teacher's 1/2 is its
@@ -117,6 +129,15 @@ mod tests {
         assert_eq!(accuracy(&p, &truth), 2.5 / 4.0);
         assert_eq!(agreement(&p, &[0.6, 0.6, 0.1, 0.4]), 1.5 / 4.0);
         assert!(accuracy(&[], &[]).is_nan());
+    }
+
+    #[test]
+    fn balanced_probabilities_call_half_and_keep_their_order() {
+        let p = [0.9, 0.6, 0.8, 0.7];
+        let moved = balanced(&p);
+        assert_eq!(moved.iter().map(|p| *p > 0.5).collect::<Vec<_>>(), [true, false, true, false]);
+        let odds = |p: f64| (p / (1.0 - p)).ln();
+        assert!((odds(moved[0]) - odds(moved[1]) - odds(0.9) + odds(0.6)).abs() < 1e-12);
     }
 
     // sklearn.metrics.roc_auc_score([1, 1, 0, 1, 0, 0], [.9, .4, .4, .7, .1, .8]): 0.722222...

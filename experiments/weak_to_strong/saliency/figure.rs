@@ -72,11 +72,7 @@ fn by_task(rows: &[Record<Row>], labels: usize) -> Panel {
     bars.sort_by(|a, b| b.1.total_cmp(&a.1));
     Panel {
         title: format!("Gain of the probe by weak finetuning, {labels} labels"),
-        x: Axis {
-            label: "task".into(),
-            categories: bars.iter().map(|b| b.0.clone()).collect(),
-            ..Axis::default()
-        },
+        x: Axis { label: "task".into(), categories: bars.iter().map(|b| b.0.clone()).collect(), ..Axis::default() },
         y: Axis { label: "accuracy after less before".into(), ..Axis::default() },
         layers: vec![Layer::Bars {
             series: "gain (95% t)".into(),

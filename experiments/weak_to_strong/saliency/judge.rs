@@ -6,7 +6,11 @@ use rewardlab::experiment::{Check, Criterion, Kind, PaperNumber, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
 
 /// The mean over tasks of a quantity of two bodies' rows at one number of labels, per seed.
-fn contrast(rows: &[Record<Row>], labels: usize, of: impl Fn(&dyn Fn(&str, fn(&Row) -> f64) -> f64) -> f64) -> Estimate {
+fn contrast(
+    rows: &[Record<Row>],
+    labels: usize,
+    of: impl Fn(&dyn Fn(&str, fn(&Row) -> f64) -> f64) -> f64,
+) -> Estimate {
     let own = rows.iter().filter(|r| r.labels == labels);
     mean_interval(&by_seed(own, |g| {
         of(&|body: &str, value: fn(&Row) -> f64| {
