@@ -1,5 +1,6 @@
 //! The binary: the registry of experiments, and nothing else.
 
+mod data;
 mod statistics;
 mod weak_to_strong;
 
@@ -13,6 +14,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<weak_to_strong::probes::Probes>(),
         entry::<weak_to_strong::saliency::Saliency>(),
         entry::<weak_to_strong::methods::Methods>(),
+        entry::<weak_to_strong::images::Images>(),
     ]
 }
 

@@ -79,7 +79,7 @@ pub(crate) struct Texts {
 impl Ladder {
     pub(crate) fn new(smoke: bool) -> Self {
         let (widths, layers) =
-            if smoke { (vec![8, 16], vec![1, 1]) } else { (vec![12, 24, 48, 72, 128], vec![1, 2, 3, 4, 5]) };
+            if smoke { (vec![8, 16], vec![1, 1]) } else { (vec![12, 24, 48, 64, 128], vec![1, 2, 3, 4, 5]) };
         let mixture = Mixture { tasks: Task::ALL.to_vec(), comments: 0.9, reliability: 0.95, further: 0.8 };
         let (steps, pairs, test_pairs) = if smoke { (20, 32, 20) } else { (8000, 512, 250) };
         Self {
@@ -125,7 +125,8 @@ impl Ladder {
 
     fn config(&self, level: usize) -> Config {
         let width = self.widths[level];
-        let heads = (width / 8).clamp(1, 8);
+        // heads of 8 coordinates or more, an even number of them, which rotary positions need
+        let heads = (1..=8).rev().find(|h| width.is_multiple_of(2 * h) && width / h >= 8).unwrap_or(1);
         let size = Size { vocab: VOCAB, width, layers: self.layers[level], heads, context: DOCUMENT_MAX };
         let scores = vec![ScoreHead { name: "class".into(), outputs: 2 }];
         Config { scores, ..Config::llama(size) }

@@ -7,6 +7,7 @@ pub(crate) mod overlap;
 pub(crate) mod transition;
 
 // figures
+pub(crate) mod images;
 pub(crate) mod methods;
 pub(crate) mod probes;
 pub(crate) mod saliency;
