@@ -64,6 +64,17 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<process_supervision::step_values::StepValues>(),
         entry::<process_supervision::first_error::FirstError>(),
         entry::<process_supervision::alignment_tax::AlignmentTax>(),
+        entry::<weak_to_strong::misfit::Misfit>(),
+        entry::<weak_to_strong::expansion::Expansion>(),
+        entry::<weak_to_strong::overlap::Overlap>(),
+        entry::<weak_to_strong::transition::Transition>(),
+        entry::<weak_to_strong::simulation::Simulation>(),
+        entry::<weak_to_strong::error_structure::ErrorStructure>(),
+        entry::<weak_to_strong::trivial_imitation::TrivialImitation>(),
+        entry::<weak_to_strong::bootstrapping::Bootstrapping>(),
+        entry::<weak_to_strong::confidence::Confidence>(),
+        entry::<weak_to_strong::overfitting::Overfitting>(),
+        entry::<weak_to_strong::agreement::Agreement>(),
     ]
 }
 
