@@ -90,7 +90,7 @@ impl Experiment for Agreement {
     const ID: &'static str = "weak_to_strong/agreement";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 8 and 16";
     const CLAIM: &'static str = "Larger students agree less with their teacher's errors";
-    const SECONDS: (f64, f64) = (1.5, 40.0);
+    const SECONDS: (f64, f64) = (0.5, 1.5);
 
     fn params(profile: Profile) -> Params {
         let of = |p: WorldParams| match profile {

@@ -98,7 +98,7 @@ impl Experiment for Bootstrapping {
     const ID: &'static str = "weak_to_strong/bootstrapping";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figure 4";
     const CLAIM: &'static str = "A chain of students recovers more than the last alone where the gap is large";
-    const SECONDS: (f64, f64) = (1.5, 60.0);
+    const SECONDS: (f64, f64) = (0.5, 4.0);
 
     fn params(profile: Profile) -> Params {
         let of = |p: WorldParams| match profile {

@@ -110,7 +110,7 @@ impl Experiment for Confidence {
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 5 and 6";
     const CLAIM: &'static str =
         "Trusting itself helps a student that is far above its teacher, and costs one that is not";
-    const SECONDS: (f64, f64) = (1.5, 60.0);
+    const SECONDS: (f64, f64) = (0.5, 5.0);
 
     fn params(profile: Profile) -> Params {
         let of = |p: WorldParams| match profile {

@@ -115,7 +115,7 @@ impl Experiment for ErrorStructure {
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 25 and 26 (Appendix E.2)";
     const CLAIM: &'static str =
         "What a student recovers depends on which errors its teacher makes, not only on how many";
-    const SECONDS: (f64, f64) = (3.0, 90.0);
+    const SECONDS: (f64, f64) = (0.5, 12.0);
 
     fn params(profile: Profile) -> Params {
         let (hidden, train, test, steps, rate, looks) = match profile {

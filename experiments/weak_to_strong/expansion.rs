@@ -95,7 +95,7 @@ impl Experiment for Expansion {
     const ID: &'static str = "weak_to_strong/expansion";
     const PAPER: &'static str = "Lang, Sontag and Vijayaraghavan, arXiv:2405.16043, Theorems 4.1 and 4.2";
     const CLAIM: &'static str = "Robust students correct and extend the labels of a teacher that they cannot imitate";
-    const SECONDS: (f64, f64) = (1.0, 30.0);
+    const SECONDS: (f64, f64) = (0.3, 8.0);
 
     fn params(profile: Profile) -> Params {
         let (points, spaces) = match profile {

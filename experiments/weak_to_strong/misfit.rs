@@ -126,7 +126,7 @@ impl Experiment for Misfit {
     const PAPER: &'static str =
         "Charikar et al., arXiv:2405.15116, Theorems 1 and 2; Mulgund and Pabbaraju, arXiv:2501.19105";
     const CLAIM: &'static str = "A student gains by what it cannot fit of its teacher: gain = misfit";
-    const SECONDS: (f64, f64) = (1.0, 20.0);
+    const SECONDS: (f64, f64) = (0.3, 6.0);
 
     fn params(profile: Profile) -> Params {
         let (inputs, weak_noise) = match profile {

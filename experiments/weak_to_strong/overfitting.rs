@@ -22,6 +22,7 @@ mod flow;
 mod judge;
 
 use super::linear_world::{World, WorldParams};
+use crate::statistics::rounded;
 use flow::Student;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
@@ -110,13 +111,13 @@ impl Experiment for Overfitting {
     const ID: &'static str = "weak_to_strong/overfitting";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 7 and 13";
     const CLAIM: &'static str = "Students overfit to weak labels: true accuracy has a maximum inside the run";
-    const SECONDS: (f64, f64) = (1.5, 40.0);
+    const SECONDS: (f64, f64) = (0.5, 2.0);
 
     fn params(profile: Profile) -> Params {
         let world = WorldParams::regime_b();
         let (sizes, relabelled, times) = match profile {
             Profile::Smoke => (vec![8, 16, 64], 1_000, 30),
-            Profile::Paper => (world.sizes, world.relabelled, 80),
+            Profile::Paper => (world.sizes, world.relabelled, 40),
         };
         Params {
             world: FlowWorld {
@@ -172,10 +173,11 @@ impl Experiment for Overfitting {
             Row {
                 size: *size,
                 labels: labels.into(),
-                time,
-                weak: world.accuracy(&world.teacher),
-                accuracy: world.accuracy(&student),
-                agreement: student.agrees(&world.teacher),
+                time: rounded(time, 9),
+                weak: rounded(world.accuracy(&world.teacher), 9),
+                // curves: nothing hangs on the ninth digit
+                accuracy: rounded(world.accuracy(&student), 9),
+                agreement: rounded(student.agrees(&world.teacher), 9),
                 ..Row::default()
             }
         };

@@ -83,7 +83,7 @@ impl Experiment for Simulation {
     const ID: &'static str = "weak_to_strong/simulation";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figure 24 (Appendix E.1)";
     const CLAIM: &'static str = "A student that can simulate its teacher gains nothing; random errors teach the truth";
-    const SECONDS: (f64, f64) = (1.0, 40.0);
+    const SECONDS: (f64, f64) = (0.5, 5.0);
 
     fn params(profile: Profile) -> Params {
         let (labelled, relabelled) = match profile {

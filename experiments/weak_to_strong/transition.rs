@@ -112,7 +112,7 @@ impl Experiment for Transition {
     const PAPER: &'static str = "Wu and Sahai, arXiv:2410.04638 (the transition in u)";
     const CLAIM: &'static str =
         "From labels of a teacher that guesses, a student guesses or is right, by how many they are";
-    const SECONDS: (f64, f64) = (1.0, 60.0);
+    const SECONDS: (f64, f64) = (0.5, 50.0);
 
     fn params(profile: Profile) -> Params {
         let (labelled, most, work, draws) = match profile {

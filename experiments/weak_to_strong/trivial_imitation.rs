@@ -85,7 +85,7 @@ impl Experiment for TrivialImitation {
     const ID: &'static str = "weak_to_strong/trivial_imitation";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figure 27 (Appendix E.3)";
     const CLAIM: &'static str = "A student that reads its teacher's label in the input recovers nothing";
-    const SECONDS: (f64, f64) = (1.0, 20.0);
+    const SECONDS: (f64, f64) = (0.5, 2.0);
 
     fn params(profile: Profile) -> Params {
         let world = WorldParams::regime_a();
