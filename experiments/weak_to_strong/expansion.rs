@@ -1,18 +1,24 @@
 //! Expansion: when neighbours correct a teacher's errors and carry its labels to where it has none.
 //!
-//! **Claims** (arXiv:2405.16043, Theorems 4.1 and 4.2, Proposition 4.1, read in the theorems' pages): on points that the teacher labels (S, with a share α < 1/2 of wrong
-//! labels in a class) and points that it does not (T), a student that is mostly robust (constant on neighbourhoods) and agrees with the labels up to a
-//! bound has few errors, if sets of robust points *expand*: P(N(U)|A) > c P(U|B) for every such U ⊂ B with P(U|B) > q. No student that can be the
-//! teacher itself meets the premises.
+//! **Claims** (arXiv:2405.16043, Theorems 4.1 and 4.2, Proposition 4.1, read in the theorems' pages): on points that the teacher labels (S, with a
+//! share α < 1/2 of wrong labels in a class) and points that it does not (T), a student that is mostly robust (constant on neighbourhoods) and agrees
+//! with the labels up to a bound has few errors, if sets of robust points *expand*: P(N(U)|A) > c P(U|B) for every such U ⊂ B with P(U|B) > q. No
+//! student that can be the teacher itself meets the premises.
 //!
-//! **Measured**: every labelling of every drawn space of at most twelve points is taken for the student, alone in its class: the weakest premise, with
-//! the largest q (4.1) or each q that matters (4.2), and the largest c ≤ 1 that the sets allow: the strongest conclusion. Exact, one `examined` per labelling whose
-//! premises hold. Spaces: points of one class, right or wrong or no label each, and of another class; random weights and neighbours. Sizes are ours.
+//! **Measured**: every labelling of every drawn space of at most twelve points is taken for the student, alone in its class: the weakest premise,
+//! with the largest q (4.1) or each q that matters (4.2), and the largest c ≤ 1 that the sets allow: the strongest conclusion. Exact, one `examined`
+//! per labelling whose premises hold. Spaces: points of one class, right or wrong or no label each, and of another class; random weights and
+//! neighbours. Sizes are ours.
 //!
-//! **Derived here**: Theorem 4.1 needs c ≤ 1. With a c > 1, which sets of unequal weights allow, its bound as printed is violated. And for c ≤ 1 the premises of 4.1
-//! exclude a student that labels S as the teacher does: where it is robust enough, P(U|S_good) ≥ (3/4)(1 − cα/(1 − α)) > q, and no neighbour of U is wrong.
+//! **Derived here**: Theorem 4.1 needs c ≤ 1. With a c > 1, which small spaces often allow, its bound as printed is violated. And for c ≤ 1 the
+//! premises of 4.1 exclude a student that labels S as the teacher does: where it is robust enough, P(U|S_good) ≥ (3/4)(1 − cα/(1 − α)) > q, and no
+//! neighbour of U is wrong.
 //!
 //! **Controls**: taken at c = 1 without asking for expansion, the bound of 4.1 fails.
+//!
+//! **Found** (4000 spaces of 12 points): no violation of 4.1 among 32 508 labellings and of 4.2 among 113 770; 40% and 7% of these bounds are below
+//! the teacher's error rate. With c > 1 4406 of 107 909 break 4.1; without expansion half of 264 331 do. None of 29 282 labellings that are the
+//! teacher's on S expands.
 
 mod figure;
 mod judge;
@@ -89,7 +95,7 @@ impl Experiment for Expansion {
     const ID: &'static str = "weak_to_strong/expansion";
     const PAPER: &'static str = "Lang, Sontag and Vijayaraghavan, arXiv:2405.16043, Theorems 4.1 and 4.2";
     const CLAIM: &'static str = "Robust students correct and extend the labels of a teacher that they cannot imitate";
-    const SECONDS: (f64, f64) = (1.0, 30.0);
+    const SECONDS: (f64, f64) = (0.3, 8.0);
 
     fn params(profile: Profile) -> Params {
         let (points, spaces) = match profile {

@@ -1,21 +1,26 @@
 //! Gain = misfit: what a student that cannot represent its teacher's errors wins by that.
 //!
 //! **Claims** (arXiv:2405.15116, reported second-hand): with d(f, g) = E (f − g)² and a student that minimises d(·, teacher) over a convex class that
-//! holds the truth, gain = d(teacher, truth) − d(student, truth) is at least the misfit d(student, teacher), and equal to it where the class is
-//! a linear space; where the class holds the truth only up to ε = d(best of the class, truth), the two differ by a multiple of √ε.
-//! arXiv:2501.19105 (second-hand): the same for Bregman divergences, cross-entropy among them.
+//! holds the truth, gain = d(teacher, truth) − d(student, truth) is at least the misfit d(student, teacher), and equal to it where the class is a
+//! linear space; where the class holds the truth only up to ε = d(best of the class, truth), the two differ by a multiple of √ε. arXiv:2501.19105
+//! (second-hand): the same for Bregman divergences, cross-entropy among them.
 //!
-//! **Derived here**: in a linear space |gain − misfit| ≤ 2 √(ε · misfit), attained where what the class lacks is what the teacher gets wrong. With cross-entropy
-//! and log-odds in a linear space, KL(teacher‖truth) − KL(student‖truth) = KL(teacher‖student) exactly, ≥ in a convex set: errors are measured with the
-//! *truth as second argument*. With the truth first it needs a class whose *probabilities* are convex, and a student that minimises KL(student‖teacher).
+//! **Derived here**: in a linear space |gain − misfit| ≤ 2 √(ε · misfit), attained where what the class lacks is what the teacher gets wrong. With
+//! cross-entropy and log-odds in a linear space, KL(teacher‖truth) − KL(student‖truth) = KL(teacher‖student) exactly, ≥ in a convex set: errors are
+//! measured with the *truth as second argument*. With the truth first it needs a class whose *probabilities* are convex, and a student that minimises
+//! KL(student‖teacher).
 //!
-//! **Measured** on a population of finitely many inputs, all of which student and expectations see (no sampling error). The truth is a linear head
-//! on a random deep ReLU network (variance 1); weak representations are the true one plus noise, or a shallower random network's; the
-//! teacher is the least-squares head of its representation on some of the inputs. Sizes are ours; noises of strong representations were lowered after a
-//! pilot in which terms of order ε hid those of order √ε.
+//! **Measured** on a population of finitely many inputs, all of which student and expectations see (no sampling error). The truth is a linear head on
+//! a random deep ReLU network (variance 1); weak representations are the true one plus noise, or a shallower random network's; the teacher is the
+//! least-squares head of its representation on some of the inputs. Sizes are ours; noises of strong representations were lowered after a pilot in
+//! which terms of order ε hid those of order √ε.
 //!
 //! **Controls**: a teacher in the student's class leaves neither gain nor misfit; a class of two functions, which is not convex, breaks the
 //! inequality; with the truth as first argument the equality in KL fails.
+//!
+//! **Found** (20 seeds): equalities hold to 1e-13, inequalities without exception. A student recovers between 23% and 95% of its teacher's squared
+//! error. Balls give at most 4% more than the misfit, mixtures 17%. Noise in the representation, which knows nothing of the teacher's errors, uses at
+//! most 12% of the bound 2 √(ε · misfit); the slope on ε is 0.55.
 
 mod bregman;
 mod figure;
@@ -121,7 +126,7 @@ impl Experiment for Misfit {
     const PAPER: &'static str =
         "Charikar et al., arXiv:2405.15116, Theorems 1 and 2; Mulgund and Pabbaraju, arXiv:2501.19105";
     const CLAIM: &'static str = "A student gains by what it cannot fit of its teacher: gain = misfit";
-    const SECONDS: (f64, f64) = (1.0, 20.0);
+    const SECONDS: (f64, f64) = (0.3, 6.0);
 
     fn params(profile: Profile) -> Params {
         let (inputs, weak_noise) = match profile {

@@ -3,15 +3,19 @@
 //! **Claim** (arXiv:2502.05075, second-hand): a least-squares student on N labels of a least-squares teacher, which had n noisy true labels, has the
 //! teacher's variance in the d_{s∧w} dimensions that the two views share, and of the rest only the part d_s/N.
 //!
-//! **Derived**: with Gaussian features (and the truth in both views) this is exact for every n > d_w + 1 and N > d_s + 1 with n − d_w − 1 and N − d_s − 1
-//! in the places of n and N; `exact::Overlap` has the formulas for teacher, student, ceiling and misfit. As N grows, gain → misfit.
+//! **Derived**: with Gaussian features (and the truth in both views) this is exact for every n > d_w + 1 and N > d_s + 1 with n − d_w − 1 and N − d_s
+//! − 1 in the places of n and N; `exact::Overlap` has the formulas for teacher, student, ceiling and misfit. As N grows, gain → misfit.
 //!
-//! **Measured**: excess risk of drawn teachers, students and ceilings, E (f − truth)² over fresh inputs, exact for each drawn pair of weights; means over
-//! trials and seeds against the formulas. Views are planes of coordinates (`aligned`) or at an angle of 45° in each shared direction (`tilted`: each is half
-//! shared). The truth is 0: errors do not depend on it. Sizes are ours.
+//! **Measured**: excess risk of drawn teachers, students and ceilings, E (f − truth)² over fresh inputs, exact for each drawn pair of weights; means
+//! over trials and seeds against the formulas. Views are planes of coordinates (`aligned`) or at an angle of 45° in each shared direction (`tilted`:
+//! each is half shared). The truth is 0: errors do not depend on it. Sizes are ours.
 //!
-//! **Controls**: a student that sees all that its teacher sees gains nothing, exactly; the leading order of the formula (n and N in the places
-//! of n − d_w − 1 and N − d_s − 1) misses the measured means.
+//! **Controls**: a student that sees all that its teacher sees gains nothing, exactly; the leading order of the formula (n and N in the places of n −
+//! d_w − 1 and N − d_s − 1) misses the measured means.
+//!
+//! **Found** (10 000 trials a setting): the largest of 124 deviations is 2.8 standard errors. At N = 400 a student keeps between 2% (nothing shared)
+//! and 75% (six of eight dimensions) of its teacher's risk. Where nothing is shared it is below its own ceiling on true labels (0.006 against 0.014):
+//! to that student the teacher's errors are weaker noise than that of true labels, so a PGR above 1 is no mistake.
 
 mod figure;
 mod judge;
@@ -101,7 +105,7 @@ impl Experiment for Overlap {
     const ID: &'static str = "weak_to_strong/overlap";
     const PAPER: &'static str = "Dong et al., arXiv:2502.05075, Section 3 (variance; exact form derived here)";
     const CLAIM: &'static str = "A student keeps its teacher's errors in the view that they share and forgets the rest";
-    const SECONDS: (f64, f64) = (1.0, 20.0);
+    const SECONDS: (f64, f64) = (0.3, 6.0);
 
     fn params(profile: Profile) -> Params {
         let (trials, relabelled) = match profile {
@@ -155,13 +159,13 @@ impl Experiment for Overlap {
     fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let (views, name) = match *cell {
             Cell::Aligned { shared, relabelled } => {
-                (Views { p, strong: p.strong, shared, cosine: 1.0, relabelled }, "aligned")
+                (Views { p, strong: p.strong, shared, squared_cosine: 1.0, relabelled }, "aligned")
             }
             Cell::Tilted { shared, relabelled } => {
-                (Views { p, strong: p.strong, shared, cosine: 0.5_f64.sqrt(), relabelled }, "tilted")
+                (Views { p, strong: p.strong, shared, squared_cosine: 0.5, relabelled }, "tilted")
             }
             Cell::Nested { relabelled } => {
-                (Views { p, strong: p.weak, shared: p.weak, cosine: 1.0, relabelled }, "nested")
+                (Views { p, strong: p.weak, shared: p.weak, squared_cosine: 1.0, relabelled }, "nested")
             }
         };
         let rng = &mut ctx.stream("trials");
@@ -206,8 +210,8 @@ struct Views<'a> {
     p: &'a Params,
     strong: usize,
     shared: usize,
-    /// Of the angle between shared directions.
-    cosine: f64,
+    /// Of the angle between shared directions: what of one is in the other.
+    squared_cosine: f64,
     relabelled: usize,
 }
 
@@ -224,7 +228,7 @@ impl Views<'_> {
         exact::Overlap {
             weak: self.p.weak as f64,
             strong: self.strong as f64,
-            shared: self.shared as f64 * self.cosine * self.cosine,
+            shared: self.shared as f64 * self.squared_cosine,
             labelled: self.p.labelled as f64,
             relabelled: self.relabelled as f64,
             noise: self.p.noise,
@@ -244,12 +248,12 @@ impl Views<'_> {
     /// n × `strong` and n × `weak` features of the same inputs.
     fn features(&self, n: usize, rng: &mut Stream) -> (Vec<f64>, Vec<f64>) {
         let (mut strong, mut weak) = (Vec::new(), Vec::new());
-        let sine = (1.0 - self.cosine * self.cosine).sqrt();
+        let (cosine, sine) = (self.squared_cosine.sqrt(), (1.0 - self.squared_cosine).sqrt());
         for _ in 0..n {
             let own: Vec<f64> = (0..self.strong).map(|_| rng.normal()).collect();
             let of_teacher = |j: usize| {
                 let private = rng.normal();
-                if j < self.shared { self.cosine * own[j] + sine * private } else { private }
+                if j < self.shared { cosine * own[j] + sine * private } else { private }
             };
             weak.extend((0..self.p.weak).map(of_teacher));
             strong.extend(own);
@@ -270,7 +274,7 @@ impl Views<'_> {
             labels.iter().copied().chain((0..self.relabelled).map(|_| scale * rng.normal())).collect();
         let ceiling = least_squares(&all, self.strong, &truths)?;
         // what the teacher's weights are in the student's coordinates, and what is left of them
-        let seen: f64 = (0..self.shared).map(|j| student[j] * self.cosine * teacher[j]).sum();
+        let seen: f64 = (0..self.shared).map(|j| student[j] * self.squared_cosine.sqrt() * teacher[j]).sum();
         let (of_teacher, of_student) = (dot(&teacher, &teacher), dot(&student, &student));
         Ok(Trial {
             teacher: of_teacher,

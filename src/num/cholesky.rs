@@ -16,22 +16,7 @@ impl Cholesky {
     ///
     /// `None` for a matrix that is not positive definite to rounding.
     pub fn new(matrix: &[f64], n: usize) -> Option<Self> {
-        assert_eq!(matrix.len(), n * n, "n × n entries");
-        let mut lower = vec![0.0; n * n];
-        for i in 0..n {
-            let (above, row) = lower.split_at_mut(i * n);
-            for j in 0..i {
-                let of_j = &above[j * n..=j * n + j];
-                row[j] = (matrix[i * n + j] - dot(&row[..j], &of_j[..j])) / of_j[j];
-            }
-            let rest = matrix[i * n + i] - dot(&row[..i], &row[..i]);
-            let positive = rest > 1e-12 * matrix[i * n + i].abs();
-            if !positive {
-                return None;
-            }
-            row[i] = rest.sqrt();
-        }
-        Some(Self { lower, n })
+        factor(matrix, n, dot).map(|lower| Self { lower, n })
     }
 
     /// x with A x = b.
@@ -56,6 +41,26 @@ impl Cholesky {
     }
 }
 
+/// L, with the given inner product of two slices of one length.
+fn factor(matrix: &[f64], n: usize, product: impl Fn(&[f64], &[f64]) -> f64) -> Option<Vec<f64>> {
+    assert_eq!(matrix.len(), n * n, "n × n entries");
+    let mut lower = vec![0.0; n * n];
+    for i in 0..n {
+        let (above, row) = lower.split_at_mut(i * n);
+        for j in 0..i {
+            let of_j = &above[j * n..=j * n + j];
+            row[j] = (matrix[i * n + j] - product(&row[..j], &of_j[..j])) / of_j[j];
+        }
+        let rest = matrix[i * n + i] - product(&row[..i], &row[..i]);
+        let positive = rest > 1e-12 * matrix[i * n + i].abs();
+        if !positive {
+            return None;
+        }
+        row[i] = rest.sqrt();
+    }
+    Some(lower)
+}
+
 /// The diagonal of A⁻¹: with A a Fisher information, the smallest variances that unbiased estimates can have.
 ///
 /// # Shapes
@@ -63,7 +68,8 @@ impl Cholesky {
 ///
 /// `None` for a matrix that is not positive definite to rounding: something cannot be estimated at all.
 pub fn inverse_diagonal(matrix: &[f64], n: usize) -> Option<Vec<f64>> {
-    let Cholesky { lower, .. } = Cholesky::new(matrix, n)?;
+    // one term after the other: published variances have these bits
+    let lower = factor(matrix, n, |a, b| a.iter().zip(b).map(|(x, y)| x * y).sum())?;
     // A⁻¹ = L⁻ᵀ L⁻¹: the diagonal is the squared columns of L⁻¹
     let mut diagonal = vec![0.0; n];
     let mut column = vec![0.0; n];
@@ -104,7 +110,7 @@ mod tests {
     fn solutions_solve() {
         let n = 40;
         let matrix: Vec<f64> = (0..n * n)
-            .map(|e| if e / n == e % n { 3.0 } else { 1.0 / (1.0 + (e / n).abs_diff(e % n) as f64) })
+            .map(|e: usize| if e / n == e % n { 3.0 } else { 1.0 / (1.0 + (e / n).abs_diff(e % n) as f64) })
             .collect();
         let b: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
         let x = Cholesky::new(&matrix, n).expect("dominant diagonal").solve(&b);

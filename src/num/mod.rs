@@ -8,6 +8,7 @@ pub(crate) mod pack;
 mod planes;
 pub(crate) mod simd;
 mod softmax;
+mod symmetric;
 
 pub use cholesky::{Cholesky, inverse_diagonal};
 pub use exp::{exp_into, tanh_in_place};
@@ -16,6 +17,7 @@ pub use planes::Window;
 pub use simd::dot;
 pub(crate) use softmax::exp_shifted;
 pub use softmax::{log_softmax, log_softmax_rows, log_sum_exp, softmax_pullback_rows, softmax_rows};
+pub use symmetric::{Symmetric, symmetric_eigen};
 
 /// log σ(x) = −log(1 + e^−x), without overflow.
 pub fn log_sigmoid(x: f64) -> f64 {

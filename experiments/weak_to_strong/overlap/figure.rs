@@ -58,7 +58,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Teacher, student and ceiling by least squares in overlapping views".into(),
         subtitle: format!(
             "Excess risk: mean squared error against the truth. Points: means over all trials of {} seeds with 95% intervals (mostly smaller than the \
-             points); grey: exact formulas. Whole numbers and halves of shared dimensions: views aligned, or at 45°.",
+             points); dashed: exact formulas. Whole numbers and halves of shared dimensions: views aligned, or at 45°.",
             seeds(rows).len()
         ),
         panels: vec![
@@ -69,7 +69,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
                 layers: layers(&|of| numbers(by_shared(of))),
             },
             Panel {
-                title: format!("By labels, {least_shared} dimensions shared"),
+                title: format!("By labels, {least_shared} shared"),
                 x: log_axis("N, inputs with the teacher's labels"),
                 y: Axis { label: "excess risk".into(), ..Axis::default() },
                 layers: layers(&|of| numbers(by_n(of))),

@@ -74,7 +74,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "control",
             "mean accuracy of teachers, direct less reduced",
             paired_difference(&small("direct", |r| r.teacher), &small("reduced", |r| r.teacher)),
-            Criterion::Within(-0.05, 0.05),
+            Criterion::Within(-0.02, 0.02),
         ),
         Check::new(
             Kind::Control,
@@ -83,7 +83,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "control",
             "mean accuracy of students, direct less reduced",
             paired_difference(&small("direct", |r| r.student), &small("reduced", |r| r.student)),
-            Criterion::Within(-0.05, 0.05),
+            Criterion::Within(-0.02, 0.02),
         ),
     ]
 }
