@@ -80,9 +80,11 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             paired_difference(&lost(most), &lost(least)),
             Criterion::AtLeast(0.01),
         ),
-        claim(
+        Check::new(
+            Kind::Theory,
             "agreement_does_not_find_it",
             "early stopping by agreement with held-out weak labels does not find the best",
+            "derived",
             format!("best less early-stopped, size {most}, by seed"),
             mean_interval(&of_runs("weak", most, |r| r.best - r.stopped)),
             Criterion::AtLeast(0.02),
