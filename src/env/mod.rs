@@ -8,6 +8,7 @@ mod outline;
 mod sentiment;
 mod split;
 mod steps;
+pub mod tasks;
 pub mod text;
 pub mod translation;
 mod world;
