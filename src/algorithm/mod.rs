@@ -43,4 +43,6 @@ pub use verifier::{
     fit_outcome_linear, fit_outcome_product, fit_process, fit_process_classes, fit_step_values, step_log_probs,
     train_verifier,
 };
-pub use weak_to_strong::{Classifier, Family, Halves, Protocol, Source, WeakLoss, classify, surest, train_classifier};
+pub use weak_to_strong::{
+    Classifier, Family, Halves, Protocol, Ranker, Source, WeakLoss, classify, rank, surest, train_classifier,
+};

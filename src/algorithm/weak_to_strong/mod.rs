@@ -6,7 +6,9 @@
 mod classifier;
 mod loss;
 mod protocol;
+mod ranker;
 
 pub use classifier::{Classifier, classify, train_classifier};
 pub use loss::WeakLoss;
 pub use protocol::{Family, Halves, Protocol, Source, surest};
+pub use ranker::{Ranker, rank};
