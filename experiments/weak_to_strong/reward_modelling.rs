@@ -5,9 +5,15 @@
 //!
 //! **Measured**: pairs of completions in the sentiment world, of which that is preferred which makes the whole more positive. A ladder of
 //! transformers is pretrained on text of the world; a teacher learns true preferences of one half of the pairs and says P(first
-//! preferred) of the other half, students learn that, ceilings the truth. The score is the share of held-out pairs ranked right.
+//! preferred) of the other half, students learn that, ceilings the truth. The score is the share of held-out pairs ranked right. Pilots
+//! (two seeds each) chose pretraining, shapes and learning rate so that ceilings rise with size.
 //!
 //! **Controls**: a student of its teacher's own size gains nothing; weak labels dealt anew among the pairs teach nothing.
+//!
+//! **Found** (10 seeds): something, and little. Ceilings rank 0.77 to 0.89 right from 700 to 107 000 parameters; over all pairs of a teacher and a
+//! larger student PGR is 0.16 (0.07 to 0.26), over the teachers of the largest student 0.18 (0.10 to 0.26): that it is below 0.2 is not
+//! certain. The widest gap is the least recovered: of the smallest teacher's (0.774) the largest student recovers 0.08, of the third's
+//! (0.804) 0.34.
 
 use super::gap::{Run, panels, per_seed, pgr};
 use super::reviews::{Readers, Reading, Reviews, run};
@@ -75,7 +81,7 @@ impl Experiment for RewardModelling {
     const ID: &'static str = "weak_to_strong/reward_modelling";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figure 3 (reward modelling)";
     const CLAIM: &'static str = "Strong reward models recover something, but little, of the gap to their ceiling";
-    const SECONDS: (f64, f64) = (2.0, 400.0);
+    const SECONDS: (f64, f64) = (2.0, 320.0);
 
     fn params(profile: Profile) -> Params {
         Params { reviews: Reviews::new(profile == Profile::Smoke) }

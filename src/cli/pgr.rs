@@ -10,6 +10,7 @@ use crate::plot;
 use crate::record::{Table, write_atomically};
 use crate::stats::{Estimate, bootstrap, fieller, mean_interval, median};
 use serde::Serialize;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 const EXAMPLE: &str = "\
@@ -193,17 +194,18 @@ fn said(file: &read::File, tasks: &[Recovered], [median, pooled]: &[Overall; 2])
         lines.push([t.task.clone(), t.seeds.to_string(), weak, student, ceiling, gap, pgr, t.note.clone()]);
     }
     let widths: [usize; 8] = std::array::from_fn(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0));
-    let mut said: String = lines
-        .iter()
-        .map(|line| {
-            let cells: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            format!("{}\n", cells.join("  ").trim_end())
-        })
-        .collect();
+    let mut said = String::new();
+    for line in &lines {
+        let cells: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        said.push_str(cells.join("  ").trim_end());
+        said.push('\n');
+    }
     let of = |o: &Overall| interval(o.pgr, o.pgr_low, o.pgr_high, 2);
     let runs: usize = tasks.iter().map(|t| t.seeds).sum();
     let total = |part: fn(&Recovered) -> usize| tasks.iter().map(part).sum::<usize>();
-    said += &format!(
+    // writing to a string cannot fail
+    let _ = write!(
+        said,
         "\nmedian PGR over the {} of {} tasks that have one: {} (bootstrap over tasks)\n\
          pooled PGR, mean gain over mean gap of all {} tasks: {} (Fieller over tasks)\n\
          of {runs} runs the student is below its teacher in {}, above its ceiling in {}\n",
@@ -216,7 +218,7 @@ fn said(file: &read::File, tasks: &[Recovered], [median, pooled]: &[Overall; 2])
         total(|t| t.above_ceiling),
     );
     if !file.ignored.is_empty() {
-        said += &format!("columns not read: {}\n", file.ignored.join(", "));
+        let _ = writeln!(said, "columns not read: {}", file.ignored.join(", "));
     }
     said
 }

@@ -132,7 +132,7 @@ mod tests {
                 pairs.push(pair);
             }
         }
-        let sure = |i: usize| if i % 2 == 0 { 1.0 } else { 0.8 };
+        let sure = |i: usize| if i.is_multiple_of(2) { 1.0 } else { 0.8 };
         let label = |(i, p): (usize, &[Vec<u32>; 2])| if fives(&p[0]) > fives(&p[1]) { sure(i) } else { 1.0 - sure(i) };
         let labels = pairs.iter().enumerate().map(label).collect();
         (pairs, labels)

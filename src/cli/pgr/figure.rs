@@ -39,13 +39,14 @@ pub(super) fn chart(tasks: &[Recovered], [median, _]: &[Overall; 2], file: &File
     }
     let cut = defined().any(|(_, t)| t.pgr_low < range.0 || t.pgr_high > range.1);
     let undefined = tasks.len() - defined().count();
-    let mut subtitle = "bars: 95% intervals over seeds, Student's t above, Fieller below".to_owned();
-    if undefined > 0 {
-        subtitle += &format!("\n{undefined} of {} without PGR: no gap that is certain", tasks.len());
-    }
-    if cut {
-        subtitle += if undefined > 0 { "; long intervals are cut" } else { "\nlong intervals are cut" };
-    }
+    let bars = "bars: 95% intervals over seeds, Student's t above, Fieller below";
+    let without = format!("\n{undefined} of {} without PGR: no gap that is certain", tasks.len());
+    let subtitle = match (undefined, cut) {
+        (0, false) => bars.to_owned(),
+        (0, true) => format!("{bars}\nlong intervals are cut"),
+        (_, false) => format!("{bars}{without}"),
+        (_, true) => format!("{bars}{without}; long intervals are cut"),
+    };
     let y = Axis { label: "performance gap recovered".into(), range: Some(range), ..Axis::default() };
     Chart {
         title: "What students recover of the gap between teacher and ceiling".into(),

@@ -3,6 +3,7 @@ use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 const DRAWS: usize = 400;
+const DOCUMENTS: u32 = 4_000;
 
 fn pairs(task: Task) -> impl Iterator<Item = Pair> {
     let mut rng = Stream::named(&["tests", "tasks", task.name()]);
@@ -146,7 +147,6 @@ fn read(document: &[u32]) -> (&[u32], Vec<(Task, bool)>) {
 fn documents_ask_and_answer_as_the_mixture_says() {
     let mut rng = Stream::named(&["tests", "tasks", "documents"]);
     let (mut asked, mut right, mut yes, mut answers) = ([0_u32; 4], 0, 0, 0);
-    const DOCUMENTS: u32 = 4_000;
     for _ in 0..DOCUMENTS {
         let document = document(&mixture(0.6, 0.9, 0.5), &mut rng);
         assert!(document[0] == BEGIN && document[document.len() - 1] == END && document.len() <= DOCUMENT_MAX);
