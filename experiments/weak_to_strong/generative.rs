@@ -11,6 +11,12 @@
 //!
 //! **Controls**: completions whose words are dealt anew among all completions help no more than none; oracle early stopping changes
 //! little for the ceiling.
+//!
+//! **Found** (10 seeds): reading changes nothing that ten seeds could show. PGR over all teachers and larger students is 0.20 without, 0.16
+//! with (difference −0.04, from −0.17 to 0.08), 0.28 where the teacher has read too (0.08 more, from −0.05 to 0.20), 0.26 with scrambled
+//! completions. Pretraining text is of the task's kind already, so the ceilings gain nothing from the task's own either (0.849 both, at
+//! the largest size). What helps is the oracle, whoever has read: 0.39 without reading, 0.37 with, 0.52 with the teacher's; students
+//! learn their teacher's mistakes late, while ceilings need no oracle (−0.001).
 
 mod figure;
 mod judge;
@@ -103,7 +109,7 @@ impl Experiment for Generative {
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 10, 17 and 18";
     const CLAIM: &'static str =
         "Reward models that first learn to write the task's completions recover more of the gap";
-    const SECONDS: (f64, f64) = (4.0, 600.0);
+    const SECONDS: (f64, f64) = (4.0, 340.0);
 
     fn params(profile: Profile) -> Params {
         match profile {

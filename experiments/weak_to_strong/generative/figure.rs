@@ -31,7 +31,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         label: "teacher that has not read".into(),
         points: line(intervals(of("nothing").map(|r| (r.teacher as f64, r.weak)))),
     });
-    let x = Axis { label: "level of the teacher in the ladder".into(), ..Axis::default() };
+    let categories = (0..top).map(|level| (level + 1).to_string()).collect();
+    let x = Axis { label: "teacher: rung of the ladder, from the smallest".into(), categories, ..Axis::default() };
     let y = |label: &str| Axis { label: label.into(), ..Axis::default() };
     Chart {
         title: "Generative finetuning before weak supervision".into(),
