@@ -80,6 +80,8 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<weak_to_strong::images::Images>(),
         entry::<weak_to_strong::methods::Methods>(),
         entry::<weak_to_strong::saliency::Saliency>(),
+        entry::<weak_to_strong::reward_modelling::RewardModelling>(),
+        entry::<weak_to_strong::generative::Generative>(),
     ]
 }
 

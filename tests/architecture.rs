@@ -23,7 +23,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plot", &["error"]),
     ("report", &["error", "record", "stats"]),
     ("experiment", &["error", "plot", "record", "report", "rng"]),
-    ("cli", &["algorithm", "error", "experiment", "plot", "preference", "record", "report", "reward"]),
+    (
+        "cli",
+        &["algorithm", "error", "experiment", "metrics", "plot", "preference", "record", "report", "reward", "stats"],
+    ),
 ];
 
 const LONGEST_FILE: usize = 600;

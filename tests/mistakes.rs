@@ -333,3 +333,81 @@ fn degenerate_strengths_are_refused_with_their_range() {
     refused("reward_kl/frontier_exact", "targets=[3.0, 500.0]", &["targets", "500", "below the room"]);
     refused("reward_kl/best_of_n", "draws=[0, 1, 2, 64, 128]", &["draws"]);
 }
+
+const SCORES: &str = "task,seed,weak,student,ceiling,note\n\
+    boolq,0,0.61,0.68,0.79,a\nboolq,1,0.63,0.67,0.80,b\nboolq,2,0.60,0.66,0.78,c\n\
+    sciq,0,0.70,0.69,0.88,d\nsciq,1,0.71,0.70,0.87,e\nsciq,2,0.69,0.68,0.86,f\n\
+    saturated,0,0.95,0.95,0.97,g\nsaturated,1,0.96,0.95,0.96,h\nlone,7,0.5,0.95,0.9,i\n";
+
+#[test]
+fn a_table_of_scores_gives_what_was_recovered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    fs::write(path("scores.csv"), SCORES).expect("written");
+    let (code, stdout, stderr) = call(&["pgr", &path("scores.csv"), "--out", &path("out")]);
+    assert_eq!(code, 0, "{stderr}");
+    for part in [
+        "boolq      3      0.6133  0.6700   0.7900   0.1767 [0.1623, 0.1910]   0.32 [",
+        "sciq       3      0.7000  0.6900   0.8700   0.1700 [0.1452, 0.1948]   -0.06 [",
+        "undefined: the gap's interval reaches down to 0",
+        "0.4000                    1.12 ",
+        " one seed: no interval\n",
+        "median PGR over the 3 of 4 tasks that have one: 0.32 [",
+        "of 9 runs the student is below its teacher in 4, above its ceiling in 1\n",
+        "columns not read: note\n",
+    ] {
+        assert!(stdout.contains(part), "`{part}` is not in\n{stdout}");
+    }
+    let table = fs::read_to_string(path("out/pgr.csv")).expect("a table");
+    assert!(table.starts_with("task,seeds,weak,student,ceiling,gap,gap_low,gap_high,pgr,pgr_low,pgr_high,"), "{table}");
+    assert_eq!(table.lines().count(), 5);
+    assert_eq!(fs::read_to_string(path("out/overall.csv")).expect("a table").lines().count(), 3);
+    assert!(fs::read(path("out/figure.png")).expect("a figure").starts_with(b"\x89PNG"));
+    let svg = fs::read_to_string(path("out/figure.svg")).expect("a figure");
+    assert!(svg.contains("saturated"));
+    // nothing that is there is written over unasked
+    fs::remove_file(path("out/pgr.csv")).expect("removed");
+    assert_one_clear_line(&["pgr", &path("scores.csv"), "--out", &path("out")], &["overall.csv", "--force"]);
+    assert!(!folder.path().join("out/pgr.csv").exists());
+    assert_eq!(call(&["pgr", &path("scores.csv"), "--out", &path("out"), "--force"]).0, 0);
+    assert_eq!(fs::read_to_string(path("out/pgr.csv")).expect("a table"), table);
+    let (_, stdout, _) = call(&["pgr", &path("scores.csv"), "--least-gap", "0.172"]);
+    assert!(stdout.contains("undefined: the gap is not above 0.172"), "{stdout}");
+    assert_one_clear_line(&["pgr", &path("scores.csv"), "--least-gap", "-0.1"], &["least-gap = -0.1", "at least 0"]);
+    assert_one_clear_line(&["pgr", &path("scores.csv"), "--least-gap", "nan"], &["least-gap"]);
+    assert_eq!(call(&["pgr", &path("scores.csv"), "--force"]).0, 2);
+}
+
+#[test]
+fn bad_tables_of_scores_are_refused_with_line_and_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("scores.csv");
+    let file = path.to_str().expect("UTF-8");
+    let refused = |text: &[u8], parts: &[&str]| {
+        fs::write(&path, text).expect("written");
+        assert_one_clear_line(&["pgr", file], parts);
+    };
+    let header = "task,seed,weak,student,ceiling\n";
+    for (row, reason) in [
+        ("a,1,0.5,0.6,nan", "ceiling `nan` is not finite"),
+        ("a,1,inf,0.6,0.7", "weak `inf` is not finite"),
+        ("a,1,0.5,good,0.7", "student `good` is not a number"),
+        ("a,1,0.5,,0.7", "student `` is missing"),
+        ("a,1.5,0.5,0.6,0.7", "seed `1.5` is not a whole number"),
+        ("a,-1,0.5,0.6,0.7", "seed `-1` is not a whole number"),
+        (",1,0.5,0.6,0.7", "`task` is empty"),
+        ("b,0,0.5,0.6,0.7", "task `b` has seed 0 already, in line 2"),
+        ("a,1,0.5,0.6", "4 values in 5 columns"),
+        ("a,1,0.5,0.6,0.7,0.8", "6 values in 5 columns"),
+    ] {
+        refused(format!("{header}b,0,0.5,0.6,0.7\n{row}\n").as_bytes(), &["scores.csv, line 3", reason]);
+    }
+    refused(b"", &["line 1", "empty"]);
+    refused(header.as_bytes(), &["line 2", "no row"]);
+    refused(b"task,seed,weak,ceiling\na,0,0.5,0.7\n", &["line 1", "no column `student`", "weak, ceiling"]);
+    refused(b"task;seed;weak;student;ceiling\n", &["line 1", "no column `task`"]);
+    refused(b"task,seed,weak,student,ceiling,weak\n", &["line 1", "`weak` stands twice"]);
+    refused(b"task,seed,weak,student,ceiling\na,0,0.5,0.6,0.7\ncaf\xe9,0,0.5,0.6,0.7\n", &["line 3", "UTF-8"]);
+    fs::remove_file(&path).expect("removed");
+    assert_one_clear_line(&["pgr", file], &["scores.csv"]);
+}

@@ -81,7 +81,7 @@ impl Ladder {
         let (widths, layers) =
             if smoke { (vec![8, 16], vec![1, 1]) } else { (vec![12, 24, 48, 64, 128], vec![1, 2, 3, 4, 5]) };
         let mixture = Mixture { tasks: Task::ALL.to_vec(), comments: 0.9, reliability: 0.95, further: 0.8 };
-        let (steps, pairs, test_pairs) = if smoke { (20, 32, 20) } else { (8000, 512, 250) };
+        let (steps, pairs, test_pairs) = if smoke { (20, 32, 20) } else { (6000, 512, 250) };
         Self {
             widths,
             layers,

@@ -99,7 +99,7 @@ impl Experiment for Methods {
         }
         Params {
             ladder,
-            top: if smoke { 2 } else { 3 },
+            top: 2,
             most: (0.75, 0.5),
             ramp: 0.2,
             public: (0.5, 0.1),

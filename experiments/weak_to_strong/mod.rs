@@ -19,9 +19,11 @@ pub(crate) mod overfitting;
 pub(crate) mod trivial_imitation;
 
 // phenomena, transformers and images
+pub(crate) mod generative;
 pub(crate) mod images;
 pub(crate) mod methods;
 pub(crate) mod probes;
+pub(crate) mod reward_modelling;
 pub(crate) mod saliency;
 pub(crate) mod tasks;
 
@@ -29,3 +31,4 @@ pub(crate) mod tasks;
 mod gap;
 mod ladder;
 mod linear_world;
+mod reviews;

@@ -16,7 +16,7 @@
 //! answer, as text of the web comments on itself. The larger a model, the more questions it has learned to answer from that: finetuning
 //! then *elicits* what it knows. Worlds, sizes and text are ours.
 //!
-//! Chosen on seed 100, outside the reported range: the sizes, 8000 steps of pretraining, the balanced threshold, and a short run (one pass, a
+//! Chosen on seed 100, outside the reported range: the sizes, 6000 steps of pretraining (8000 there), the balanced threshold, and a short run (one pass, a
 //! small rate) because longer ones imitate: two passes at three times the rate recovered nothing there (`methods` shows the way down).
 //!
 //! **Controls**: students of their teacher's own size gain nothing; weak labels dealt anew among texts teach nothing; a student that

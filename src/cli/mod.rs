@@ -5,6 +5,7 @@ mod diff;
 mod judge;
 mod list;
 mod merge;
+mod pgr;
 mod preferences;
 mod report;
 mod run;
@@ -54,6 +55,8 @@ enum Command {
     Diff(diff::Args),
     /// Run committed results afresh and compare them byte for byte
     Verify(verify::Args),
+    /// How much of the gap between weak teachers and their ceilings students recover: a table of your own scores
+    Pgr(pgr::Args),
     /// Check a file of preferences and say what is in it
     Preferences(preferences::Args),
     /// Check a file of labelled steps and say what is in it
@@ -75,6 +78,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Report(args)) => report::execute(&args, registry),
         Some(Command::Diff(args)) => diff::execute(&args),
         Some(Command::Verify(args)) => verify::execute(&args, registry),
+        Some(Command::Pgr(args)) => pgr::execute(&args),
         Some(Command::Preferences(args)) => preferences::execute(&args),
         Some(Command::Steps(args)) => steps::execute(&args),
         Some(Command::Collect(args)) => collect::execute(&args),

@@ -7,8 +7,10 @@ mod classifier;
 mod linear;
 mod loss;
 mod protocol;
+mod ranker;
 
 pub use classifier::{Classifier, classify, train_classifier};
 pub use linear::{LinearFit, LinearTraining, fit_linear, train_linear};
 pub use loss::WeakLoss;
 pub use protocol::{Family, Halves, Protocol, Source, surest};
+pub use ranker::{Ranker, rank};

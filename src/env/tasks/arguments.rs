@@ -1,8 +1,8 @@
 //! Questions whether the second part of a text follows from the first.
 
 use super::vocab::{
-    ADJECTIVES, ALL, AND, ARE, BY, IS, NOT, NOUNS, PAST, PEOPLE, SEPARATOR, SHORTER, SOME, TALLER, THE, WAS, adjective,
-    is_adjective, noun, noun_of, past, person, person_of,
+    ADJECTIVES, ALL, AND, ARE, ARE_NOT, BY, IS, NOUNS, PAST, PEOPLE, SEPARATOR, SHORTER, SOME, TALLER, THE, WAS,
+    adjective, is_adjective, noun, noun_of, past, person, person_of,
 };
 use super::{Pair, draw_until};
 use crate::rng::Stream;
@@ -133,12 +133,7 @@ pub(super) fn inherits(text: &[u32]) -> bool {
 type Corner = (u32, bool);
 
 fn stated((quantifier, positive): Corner, lemma: usize, quality: u32) -> Vec<u32> {
-    let mut said = vec![quantifier, noun(lemma, true), ARE];
-    if !positive {
-        said.push(NOT);
-    }
-    said.push(quality);
-    said
+    vec![quantifier, noun(lemma, true), if positive { ARE } else { ARE_NOT }, quality]
 }
 
 fn corner(rng: &mut Stream) -> Corner {
@@ -199,7 +194,7 @@ fn cases(text: &[u32]) -> Option<[[bool; MEMBERS + 1]; 2]> {
     let (premises, conclusion) = parts(text)?;
     let read = |part: &[u32]| match *part {
         [quantifier, named, ARE, quality] => Some((quantifier, true, named, quality)),
-        [quantifier, named, ARE, NOT, quality] => Some((quantifier, false, named, quality)),
+        [quantifier, named, ARE_NOT, quality] => Some((quantifier, false, named, quality)),
         _ => None,
     };
     let allows = |(quantifier, positive): Corner| {

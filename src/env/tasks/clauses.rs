@@ -25,7 +25,8 @@ struct Clause {
 impl Clause {
     /// Right, without a negation.
     fn draw(with_other: bool, rng: &mut Stream) -> Self {
-        let [subject, other] = [(); 2].map(|()| (rng.below(NOUNS), rng.below(2) == 1));
+        let subject = (rng.below(NOUNS), rng.below(2) == 1);
+        let other = ((subject.0 + 1 + rng.below(NOUNS - 1)) % NOUNS, rng.below(2) == 1);
         let verb = rng.below(VERBS);
         Self { subject, other: with_other.then_some(other), never: false, verb, plural_verb: subject.1 }
     }

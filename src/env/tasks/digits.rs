@@ -24,7 +24,7 @@ pub(super) fn ends_even_pair(rng: &mut Stream) -> Pair {
     let mut other = base.clone();
     let end = [0, length - 1][rng.below(2)];
     other[end] ^= 1;
-    let even = (base[0] + base[length - 1]) % 2 == 0;
+    let even = (base[0] + base[length - 1]).is_multiple_of(2);
     if even { (list(&base), list(&other)) } else { (list(&other), list(&base)) }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn parity_pair(rng: &mut Stream) -> Pair {
     }
     let mut more = fewer.clone();
     more[places[many]] = A;
-    if many % 2 == 0 { (fewer, more) } else { (more, fewer) }
+    if many.is_multiple_of(2) { (fewer, more) } else { (more, fewer) }
 }
 
 /// Whether the number of a is even.

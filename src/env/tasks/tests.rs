@@ -3,6 +3,7 @@ use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 const DRAWS: usize = 400;
+const DOCUMENTS: u32 = 4_000;
 
 fn pairs(task: Task) -> impl Iterator<Item = Pair> {
     let mut rng = Stream::named(&["tests", "tasks", task.name()]);
@@ -18,10 +19,10 @@ fn counts(text: &[u32]) -> BTreeMap<u32, i64> {
 #[test]
 fn the_table_is_in_order_and_names_are_the_variants() {
     assert!(Task::ALL.len() >= 22);
-    for (i, entry) in TABLE.iter().enumerate() {
-        assert_eq!((entry.task as usize, Task::ALL[i]), (i, entry.task));
-        assert_eq!(serde_json::to_string(&entry.task).expect("JSON"), format!("{:?}", entry.name));
-        assert_eq!(spell(&[question(entry.task)]), format!("{}?", entry.name));
+    for (i, task) in Task::ALL.into_iter().enumerate() {
+        assert_eq!(task as usize, i);
+        assert_eq!(serde_json::to_string(&task).expect("JSON"), format!("{:?}", task.name()));
+        assert_eq!(spell(&[task.question()]), format!("{}?", task.name()));
     }
     let questions: BTreeSet<u32> = Task::ALL.into_iter().map(Task::question).collect();
     assert_eq!(questions.len(), Task::ALL.len());
@@ -38,8 +39,8 @@ fn every_pair_is_labelled_right_and_fits() {
             let plain = |t: &u32| *t == SEPARATOR || (question(Task::Contradicts) + 1..VOCAB as u32).contains(t);
             assert!(yes.iter().chain(&no).all(plain), "{task:?}: {} | {}", spell(&yes), spell(&no));
             let apart = yes.iter().zip(&no).filter(|(a, b)| a != b).count();
-            // an active sentence with its nouns exchanged; a negation that wanders moves the words between
-            let most = if matches!(task, Task::Sleeps | Task::Entails | Task::Contradicts) { TEXT_MAX } else { 4 };
+            // a negation that wanders moves the words between
+            let most = if task == Task::Sleeps { TEXT_MAX } else { 4 };
             assert!((1..=most).contains(&apart), "{task:?}: {} | {}", spell(&yes), spell(&no));
         }
     }
@@ -66,10 +67,14 @@ fn token_counts_betray_nothing_but_what_is_asked() {
             }
         }
         for (token, (sum, squares)) in moments {
-            // the sum of independent differences of mean zero; 96 tokens of 19 tasks: alpha 0.05 in all at 4.2 standard deviations
-            let asked = task == Task::Entails && token == vocab::ALL || task == Task::Entails && token == vocab::SOME;
-            let asked = asked || task == Task::Contradicts && [vocab::ALL, vocab::SOME].contains(&token);
-            assert!(asked || sum.abs() <= 4.2 * squares.sqrt(), "{task:?} {}: {sum} of {squares}", spell(&[token]));
+            // sums of independent differences of mean zero; 96 tokens of 19 tasks: alpha 0.05 in all at 4.2 standard deviations
+            let quantifier =
+                matches!(task, Task::Entails | Task::Contradicts) && [vocab::ALL, vocab::SOME].contains(&token);
+            assert!(
+                quantifier || sum.abs() <= 4.2 * squares.sqrt(),
+                "{task:?} {}: {sum} of {squares}",
+                spell(&[token])
+            );
         }
     }
 }
@@ -116,10 +121,10 @@ fn answers_by_hand() {
         (Task::Comparison, "anna taller ben and carla taller ben ; anna taller carla", false),
         (Task::Inherits, "all dogs are tall and all cats are red and anna is cat ; anna is red", true),
         (Task::Inherits, "all dogs are tall and all cats are red and anna is cat ; anna is tall", false),
-        (Task::Entails, "all dogs are not tall and some cats are red ; some dogs are not tall", true),
+        (Task::Entails, "all dogs aren't tall and some cats are red ; some dogs aren't tall", true),
         (Task::Entails, "some dogs are tall and all cats are tall ; all dogs are tall", false),
-        (Task::Contradicts, "some dogs are tall and all cats are red ; all dogs are not tall", true),
-        (Task::Contradicts, "some dogs are tall and all cats are red ; some dogs are not tall", false),
+        (Task::Contradicts, "some dogs are tall and all cats are red ; all dogs aren't tall", true),
+        (Task::Contradicts, "some dogs are tall and all cats are red ; some dogs aren't tall", false),
     ] {
         assert_eq!(task.answer(&read(text)), answer, "{task:?} {text}");
     }
@@ -142,7 +147,6 @@ fn read(document: &[u32]) -> (&[u32], Vec<(Task, bool)>) {
 fn documents_ask_and_answer_as_the_mixture_says() {
     let mut rng = Stream::named(&["tests", "tasks", "documents"]);
     let (mut asked, mut right, mut yes, mut answers) = ([0_u32; 4], 0, 0, 0);
-    const DOCUMENTS: u32 = 4_000;
     for _ in 0..DOCUMENTS {
         let document = document(&mixture(0.6, 0.9, 0.5), &mut rng);
         assert!(document[0] == BEGIN && document[document.len() - 1] == END && document.len() <= DOCUMENT_MAX);
@@ -177,17 +181,33 @@ fn mixtures_are_checked() {
 }
 
 /// Recorded from the first version: pretrained models and results hang on these.
+/// Recorded from the first version: pretrained models and results hang on these.
 #[test]
 fn values_are_stable() {
     let mut rng = Stream::named(&["tests", "tasks", "stable"]);
     let drawn = [Task::Deep, Task::MostlyPlural, Task::Entails].map(|t| spell(&t.pair(&mut rng).0));
-    assert_eq!(drawn, ["", "", ""]);
     let documents = [(); 3].map(|()| spell(&document(&mixture(0.8, 0.9, 0.5), &mut rng)));
-    assert_eq!(documents, ["", "", ""]);
-    // one number for all tasks: FNV-1a of the tokens
+    // one number for twenty pairs of every task: FNV-1a of their tokens
     let fnv = |hash: u64, t: u32| (hash ^ u64::from(t)).wrapping_mul(0x0100_0000_01b3);
-    let mut draw =
-        |t: Task| (0..20).map(|_| t.pair(&mut rng)).flat_map(|(yes, no)| [yes, no].concat()).collect::<Vec<_>>();
-    let hash = Task::ALL.into_iter().flat_map(&mut draw).fold(0xcbf2_9ce4_8422_2325, fnv);
-    assert_eq!(hash, 0);
+    let twenty = Task::ALL.into_iter().flat_map(|t| [t; 20]);
+    let tokens = twenty.flat_map(|t| <[_; 2]>::from(t.pair(&mut rng))).flatten();
+    let hash = tokens.fold(0xcbf2_9ce4_8422_2325, fnv);
+    assert_eq!(
+        drawn,
+        [
+            "( ) ( ( ( ) ) )",
+            "the cats sleep and the dog near the birds runs",
+            "all cats are old and all birds aren't wild ; all cats are old",
+        ]
+    );
+    assert_eq!(
+        documents,
+        [
+            "<begin> b a a c f b g b majority? yes <end>",
+            "<begin> the bird near the dogs never sleeps and the birds near the cats run sleeps? no mostly_plural? yes \
+             agreement? no <end>",
+            "<begin> 3 0 1 4 1 3 1 3 2 1 <end>",
+        ]
+    );
+    assert_eq!(hash, 612_845_532_911_125_069);
 }

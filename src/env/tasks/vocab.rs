@@ -37,7 +37,7 @@ const SPECIAL: [&str; FIRST_QUESTION] = ["<begin>", ";", "<end>", "yes", "no"];
 /// constants above; then the words that carry the grammar.
 const WORDS: &str = "a b c d e f g h 0 1 2 3 4 5 6 7 8 9 ( [ ) ] \
     dog dogs cat cats horse horses bird birds fox foxes goat goats sleeps sleep runs run sings sing waits wait \
-    chased watched followed anna ben carla dan tall red old wild the near never and all some is are not was by taller shorter";
+    chased watched followed anna ben carla dan tall red old wild the near never and all some is are aren't was by taller shorter";
 
 pub(super) const THE: u32 = FIRST_FUNCTION as u32;
 pub(super) const NEAR: u32 = THE + 1;
@@ -47,7 +47,7 @@ pub(super) const ALL: u32 = THE + 4;
 pub(super) const SOME: u32 = THE + 5;
 pub(super) const IS: u32 = THE + 6;
 pub(super) const ARE: u32 = THE + 7;
-pub(super) const NOT: u32 = THE + 8;
+pub(super) const ARE_NOT: u32 = THE + 8;
 pub(super) const WAS: u32 = THE + 9;
 pub(super) const BY: u32 = THE + 10;
 pub(super) const TALLER: u32 = THE + 11;
