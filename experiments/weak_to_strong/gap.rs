@@ -1,6 +1,6 @@
 //! Weak, student and ceiling over a ladder: the figure that the paper has for every domain, and PGR over seeds.
 
-use crate::statistics::{banded, intervals, log_axis, means};
+use crate::statistics::{banded, intervals, log_axis};
 use rewardlab::metrics::{Scores, gap_recovered};
 use rewardlab::plot::{Axis, Layer, Panel, Stroke};
 use rewardlab::stats::{Estimate, mean};
@@ -94,9 +94,4 @@ pub(crate) fn panels(runs: &[Run], names: &[String], x: &str, y: &str) -> [Panel
             layers: recovered,
         },
     ]
-}
-
-/// The line through means only, for figures with many series.
-pub(crate) fn line(series: &str, points: &[(f64, f64, f64, f64)], stroke: Stroke) -> Layer {
-    Layer::Line { series: series.into(), points: means(points), stroke, markers: true }
 }

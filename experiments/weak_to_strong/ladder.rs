@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Whose stages these are.
 const OWNER: &str = "weak_to_strong";
 
-/// Sizes, and how they are trained.
+/// Sizes, how they are pretrained, and the texts of each task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ladder {
@@ -39,6 +39,12 @@ pub(crate) struct Ladder {
     pub(crate) pairs: usize,
     /// Pairs of test texts; 1 to 10^5.
     pub(crate) test_pairs: usize,
+}
+
+/// How a two-way head, and the body under it, are taught.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Finetuning {
     /// Passes over the labelled texts; 1 to 100.
     pub(crate) epochs: u64,
     /// Texts per step; 2 to 1000.
@@ -91,9 +97,6 @@ impl Ladder {
             pretraining_rate: 3e-3,
             pairs,
             test_pairs,
-            epochs: 2,
-            batch: 32,
-            rate: 1.5e-4,
         }
     }
 
@@ -103,8 +106,6 @@ impl Ladder {
             ("documents", self.documents, 1, 1000),
             ("pairs", self.pairs, 4, 100_000),
             ("test_pairs", self.test_pairs, 1, 100_000),
-            ("batch", self.batch, 2, 1000),
-            ("epochs", self.epochs as usize, 1, 100),
             ("pretraining_steps", self.pretraining_steps as usize, 0, 1_000_000),
         ])?;
         Error::check_shape("layers of the ladder", self.widths.len(), self.layers.len())?;
@@ -115,7 +116,7 @@ impl Ladder {
             }
         }
         self.mixture.validate().map_err(|e| e.within("mixture"))?;
-        Error::check_positive(&[("pretraining_rate", self.pretraining_rate), ("rate", self.rate)])
+        Error::check_positive(&[("pretraining_rate", self.pretraining_rate)])
     }
 
     /// Sizes.
@@ -186,63 +187,33 @@ impl Ladder {
     }
 }
 
-/// One task at one seed: a family of models for the protocol.
+impl Default for Finetuning {
+    fn default() -> Self {
+        Self { epochs: 2, batch: 32, rate: 1.5e-4 }
+    }
+}
+
+impl Finetuning {
+    pub(crate) fn validate(&self) -> Result<()> {
+        Error::check_counts(&[("batch", self.batch, 2, 1000), ("epochs", self.epochs as usize, 1, 100)])?;
+        Error::check_positive(&[("rate", self.rate)])
+    }
+}
+
+/// One task at one seed: its texts, and the bodies that read them.
 pub(crate) struct Classroom<'a> {
     pub(crate) ladder: &'a Ladder,
     pub(crate) task: Task,
     pub(crate) texts: Arc<Texts>,
     pub(crate) halves: Halves,
-    /// What students do with weak labels.
-    pub(crate) loss: WeakLoss,
     ctx: &'a Context<'a>,
 }
 
 impl<'a> Classroom<'a> {
-    pub(crate) fn new(ladder: &'a Ladder, task: Task, loss: WeakLoss, ctx: &'a Context<'a>) -> Result<Self> {
+    pub(crate) fn new(ladder: &'a Ladder, task: Task, ctx: &'a Context<'a>) -> Result<Self> {
         let texts = ladder.texts(task, ctx)?;
         let halves = Halves { teacher: texts.teacher.clone(), student: texts.student.clone() };
-        Ok(Self { ladder, task, texts, halves, loss, ctx })
-    }
-
-    pub(crate) fn with_loss(&self, loss: WeakLoss) -> Self {
-        Self { texts: self.texts.clone(), halves: self.halves.clone(), loss, ..*self }
-    }
-
-    pub(crate) fn protocol(&self) -> Protocol<'_, Self> {
-        Protocol { family: self, halves: &self.halves }
-    }
-
-    /// The truth of the student's half.
-    pub(crate) fn student_truth(&self) -> Vec<bool> {
-        self.halves.student.iter().map(|i| self.texts.truth[*i]).collect()
-    }
-
-    /// What a model says of the student's half and of the test texts.
-    pub(crate) fn say(&self, model: &mut Trainee) -> Result<Said> {
-        let test: Vec<f64> = classify(model, &self.texts.test)?.into_iter().map(sigmoid).collect();
-        Ok(Said { student_half: self.label(model, &self.halves.student)?, test })
-    }
-
-    fn key(&self, level: usize) -> impl Serialize {
-        // all that a teacher or ceiling depends on
-        (self.ladder, self.task, level)
-    }
-
-    /// What the teacher of a level says.
-    pub(crate) fn teacher(&self, level: usize) -> Result<Arc<Said>> {
-        let compute = |_: &mut Stream| self.say(&mut self.protocol().teacher(level)?);
-        self.ctx.common_stage(OWNER, "teacher", &self.key(level), compute)
-    }
-
-    /// What the ceiling of a level says.
-    pub(crate) fn ceiling(&self, level: usize) -> Result<Arc<Said>> {
-        let compute = |_: &mut Stream| self.say(&mut self.protocol().ceiling(level)?);
-        self.ctx.common_stage(OWNER, "ceiling", &self.key(level), compute)
-    }
-
-    /// What the student of a level says that learned from weak labels of its half.
-    pub(crate) fn student(&self, level: usize, weak: &[f64]) -> Result<Said> {
-        self.say(&mut self.protocol().student(level, weak)?)
+        Ok(Self { ladder, task, texts, halves, ctx })
     }
 
     /// A model before finetuning.
@@ -251,30 +222,54 @@ impl<'a> Classroom<'a> {
         Ok(Trainee::new(&self.ladder.config(level), params, 1.0)?.in_parts())
     }
 
-    /// A run of finetuning, step by step, and how many steps it has: the same order of texts for all labels.
-    pub(crate) fn run(
-        &self,
-        trainee: &mut Trainee,
-        level: usize,
-        items: usize,
-        loss: WeakLoss,
-    ) -> Result<(Classifier, u64)> {
-        let steps = (self.ladder.epochs * items as u64).div_ceil(self.ladder.batch as u64);
-        let peak = self.ladder.scaled(self.ladder.rate, level);
-        let schedule = Schedule { peak, warm_up: steps / 10, steps, decay: Decay::Cosine };
-        let seed = self.ctx.seed().to_string();
-        let rng = Stream::named(&[OWNER, "finetuning", self.task.name(), &level.to_string(), &seed]);
-        Ok((Classifier::new(trainee, loss, &schedule, self.ladder.batch, rng)?, steps))
+    /// The truth, as P(yes).
+    pub(crate) fn truth(&self, items: &[usize]) -> Vec<f64> {
+        items.iter().map(|i| f64::from(u8::from(self.texts.truth[*i]))).collect()
+    }
+
+    /// The texts of items.
+    pub(crate) fn read(&self, items: &[usize]) -> Vec<&[u32]> {
+        items.iter().map(|i| self.texts.train[*i].as_slice()).collect()
+    }
+
+    /// All training texts.
+    pub(crate) fn train(&self) -> Vec<&[u32]> {
+        self.texts.train.iter().map(Vec::as_slice).collect()
+    }
+
+    /// The test texts.
+    pub(crate) fn test(&self) -> Vec<&[u32]> {
+        self.texts.test.iter().map(Vec::as_slice).collect()
+    }
+
+    /// Weak labels dealt anew among the texts of the student's half: they say nothing.
+    pub(crate) fn dealt(&self, weak: &[f64]) -> Vec<f64> {
+        self.ctx.stream("dealt").permutation(weak.len()).into_iter().map(|i| weak[i]).collect()
+    }
+
+    /// Final hidden states at the question, texts × width.
+    pub(crate) fn features(&self, model: &mut Trainee, texts: &[&[u32]]) -> Result<Vec<f64>> {
+        Ok(texts.chunks(64).map(|chunk| model.last_hidden(chunk)).collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Accuracy on the test texts of a model that calls half of them yes: the classes are balanced, and everyone knows.
     pub(crate) fn accuracy(&self, said: &Said) -> f64 {
-        accuracy(&balanced(&said.test), &self.texts.test_truth)
+        self.accuracy_on(said, 0..said.test.len())
     }
 
     /// The same on some of them only.
     pub(crate) fn accuracy_on(&self, said: &Said, texts: Range<usize>) -> f64 {
         accuracy(&balanced(&said.test[texts.clone()]), &self.texts.test_truth[texts])
+    }
+
+    /// Accuracy where P(yes) = 1/2 divides the classes.
+    pub(crate) fn plain_accuracy(&self, said: &Said) -> f64 {
+        accuracy(&said.test, &self.texts.test_truth)
+    }
+
+    /// Area under the ROC curve on the test texts.
+    pub(crate) fn auc(&self, said: &Said) -> f64 {
+        auc(&said.test, &self.texts.test_truth)
     }
 
     /// A student against its teacher on the test texts, of which both call half yes.
@@ -288,62 +283,79 @@ impl<'a> Classroom<'a> {
         };
         Compared { all: of(&|_| true).unwrap_or(f64::NAN), right: of(&|r| r), wrong: of(&|r| !r) }
     }
+}
 
-    /// Log-odds of yes.
-    pub(crate) fn log_odds(&self, model: &mut Trainee, texts: &[&[u32]]) -> Result<Vec<f64>> {
-        classify(model, texts)
+/// Finetuned models of a classroom: a family for the protocol.
+#[derive(Clone, Copy)]
+pub(crate) struct Finetuned<'a> {
+    pub(crate) class: &'a Classroom<'a>,
+    pub(crate) how: &'a Finetuning,
+    /// What students do with weak labels.
+    pub(crate) loss: WeakLoss,
+}
+
+impl<'a> Finetuned<'a> {
+    /// Students that learn weak labels as they are.
+    pub(crate) fn naive(class: &'a Classroom<'a>, how: &'a Finetuning) -> Self {
+        Self { class, how, loss: WeakLoss::CrossEntropy }
     }
 
-    /// Accuracy where P(yes) = 1/2 divides the classes.
-    pub(crate) fn plain_accuracy(&self, said: &Said) -> f64 {
-        accuracy(&said.test, &self.texts.test_truth)
+    pub(crate) fn protocol(&self) -> Protocol<'_, Self> {
+        Protocol { family: self, halves: &self.class.halves }
     }
 
-    /// Area under the ROC curve on the test texts.
-    pub(crate) fn auc(&self, said: &Said) -> f64 {
-        auc(&said.test, &self.texts.test_truth)
+    /// What a model says of the student's half and of the test texts.
+    pub(crate) fn say(&self, model: &mut Trainee) -> Result<Said> {
+        let test: Vec<f64> = classify(model, &self.class.texts.test)?.into_iter().map(sigmoid).collect();
+        Ok(Said { student_half: self.label(model, &self.class.halves.student)?, test })
     }
 
-    /// Final hidden states at the question, texts × width.
-    pub(crate) fn features(&self, model: &mut Trainee, texts: &[&[u32]]) -> Result<Vec<f64>> {
-        Ok(texts.chunks(64).map(|chunk| model.last_hidden(chunk)).collect::<Result<Vec<_>>>()?.concat())
+    /// What the teacher of a level says.
+    pub(crate) fn teacher(&self, level: usize) -> Result<Arc<Said>> {
+        self.stage("teacher", level, || self.protocol().teacher(level))
     }
 
-    /// All training texts.
-    pub(crate) fn train(&self) -> Vec<&[u32]> {
-        self.texts.train.iter().map(Vec::as_slice).collect()
+    /// What the ceiling of a level says.
+    pub(crate) fn ceiling(&self, level: usize) -> Result<Arc<Said>> {
+        self.stage("ceiling", level, || self.protocol().ceiling(level))
     }
 
-    /// Weak labels dealt anew among the texts of the student's half: they say nothing.
-    pub(crate) fn dealt(&self, weak: &[f64], ctx: &Context) -> Vec<f64> {
-        ctx.stream("dealt").permutation(weak.len()).into_iter().map(|i| weak[i]).collect()
+    /// Of the truth nothing but the level depends on the loss.
+    fn stage(&self, name: &str, level: usize, train: impl FnOnce() -> Result<Trainee>) -> Result<Arc<Said>> {
+        let key = (self.class.ladder, self.how, self.class.task, level);
+        self.class.ctx.common_stage(OWNER, name, &key, |_| self.say(&mut train()?))
     }
 
-    /// The test texts.
-    pub(crate) fn test(&self) -> Vec<&[u32]> {
-        self.texts.test.iter().map(Vec::as_slice).collect()
+    /// What the student of a level says that learned from weak labels of its half.
+    pub(crate) fn student(&self, level: usize, weak: &[f64]) -> Result<Said> {
+        self.say(&mut self.protocol().student(level, weak)?)
     }
 
-    /// The texts of items.
-    pub(crate) fn read(&self, items: &[usize]) -> Vec<&[u32]> {
-        items.iter().map(|i| self.texts.train[*i].as_slice()).collect()
+    /// A run of finetuning, step by step, and how many steps it has: the same order of texts for all labels.
+    pub(crate) fn run(&self, trainee: &mut Trainee, level: usize, items: usize) -> Result<(Classifier, u64)> {
+        let steps = (self.how.epochs * items as u64).div_ceil(self.how.batch as u64);
+        let peak = self.class.ladder.scaled(self.how.rate, level);
+        let schedule = Schedule { peak, warm_up: steps / 10, steps, decay: Decay::Cosine };
+        let seed = self.class.ctx.seed().to_string();
+        let rng = Stream::named(&[OWNER, "finetuning", self.class.task.name(), &level.to_string(), &seed]);
+        Ok((Classifier::new(trainee, self.loss, &schedule, self.how.batch, rng)?, steps))
     }
 }
 
-impl Family for Classroom<'_> {
+impl Family for Finetuned<'_> {
     type Model = Trainee;
     /// P(yes).
     type Label = f64;
 
     fn truth(&self, items: &[usize]) -> Vec<f64> {
-        items.iter().map(|i| f64::from(u8::from(self.texts.truth[*i]))).collect()
+        self.class.truth(items)
     }
 
     fn teach(&self, level: usize, items: &[usize], labels: &[f64], from: Source) -> Result<Trainee> {
         let loss = if from == Source::Truth { WeakLoss::CrossEntropy } else { self.loss };
-        let mut trainee = self.fresh(level)?;
-        let (mut run, _) = self.run(&mut trainee, level, items.len(), loss)?;
-        let texts = self.read(items);
+        let mut trainee = self.class.fresh(level)?;
+        let (mut run, _) = Self { loss, ..*self }.run(&mut trainee, level, items.len())?;
+        let texts = self.class.read(items);
         while !run.is_done() {
             run.step(&mut trainee, &texts, labels)?;
         }
@@ -351,6 +363,6 @@ impl Family for Classroom<'_> {
     }
 
     fn label(&self, model: &mut Trainee, items: &[usize]) -> Result<Vec<f64>> {
-        Ok(classify(model, &self.read(items))?.into_iter().map(sigmoid).collect())
+        Ok(classify(model, &self.class.read(items))?.into_iter().map(sigmoid).collect())
     }
 }

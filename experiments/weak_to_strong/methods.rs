@@ -18,9 +18,9 @@
 mod figure;
 mod judge;
 
-use super::ladder::{Classroom, Ladder, Said};
+use super::ladder::{Classroom, Finetuned, Finetuning, Ladder, Said};
 use super::tasks::Cell;
-use rewardlab::algorithm::{Family, Source, WeakLoss, surest};
+use rewardlab::algorithm::{Family, Source, WeakLoss, classify, surest};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::objective::weak_label_loss;
@@ -35,6 +35,7 @@ pub(crate) struct Methods;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     ladder: Ladder,
+    finetuning: Finetuning,
     /// Level of the student at the widest gap (its teacher is the weakest) and at the narrowest (its teacher is the next weaker one); 2 or
     /// more, in the ladder.
     top: usize,
@@ -97,8 +98,12 @@ impl Experiment for Methods {
             ladder.mixture.tasks.truncate(4);
             (ladder.widths, ladder.layers) = (vec![8, 12, 16], vec![1, 1, 1]);
         }
+        let usual = Finetuning::default();
+        // several steps, or a ramp shows nothing
+        let finetuning = if smoke { Finetuning { batch: 8, ..usual } } else { usual };
         Params {
             ladder,
+            finetuning,
             top: 2,
             most: (0.75, 0.5),
             ramp: 0.2,
@@ -119,6 +124,7 @@ impl Experiment for Methods {
 
     fn validate(p: &Params) -> Result<()> {
         p.ladder.validate().map_err(|e| e.within("ladder"))?;
+        p.finetuning.validate().map_err(|e| e.within("finetuning"))?;
         Error::check_counts(&[("top", p.top, 2, p.ladder.levels() - 1), ("checkpoints", p.checkpoints, 2, 1000)])?;
         for (_, loss) in p.losses((0, 2)) {
             loss.validate()?;
@@ -136,18 +142,19 @@ impl Experiment for Methods {
     }
 
     fn measure(p: &Params, Cell(task): &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let class = Classroom::new(&p.ladder, *task, WeakLoss::CrossEntropy, ctx)?;
+        let class = Classroom::new(&p.ladder, *task, ctx)?;
+        let models = Finetuned::naive(&class, &p.finetuning);
         let mut rows = Vec::new();
         for student in 1..p.top {
             let pair = (0, student);
-            let weak = class.teacher(0)?;
+            let weak = models.teacher(0)?;
             for (name, loss) in p.losses(pair).into_iter().take(2) {
-                let said = class.with_loss(loss).student(student, &weak.student_half)?;
-                rows.push(row(name, &class, pair, &weak, &said, 1.0)?);
+                let said = Finetuned { loss, ..models }.student(student, &weak.student_half)?;
+                rows.push(row(name, &models, pair, &weak, &said, 1.0)?);
             }
         }
         for pair in [(0, p.top), (p.top - 1, p.top)] {
-            rows.extend(all_methods(p, &class, pair)?);
+            rows.extend(all_methods(p, &models, pair)?);
         }
         Ok(rows)
     }
@@ -178,43 +185,45 @@ impl Params {
     }
 }
 
-fn all_methods(p: &Params, class: &Classroom, pair: (usize, usize)) -> Result<Vec<Row>> {
+fn all_methods(p: &Params, models: &Finetuned, pair: (usize, usize)) -> Result<Vec<Row>> {
     let (teacher, student) = pair;
-    let weak = class.teacher(teacher)?;
+    let class = models.class;
+    let weak = models.teacher(teacher)?;
     let labels = &weak.student_half;
     let mut rows = Vec::new();
     for (name, loss) in p.losses(pair) {
-        let said = class.with_loss(loss).student(student, labels)?;
-        rows.push(row(name, class, pair, &weak, &said, 1.0)?);
+        let said = Finetuned { loss, ..*models }.student(student, labels)?;
+        rows.push(row(name, models, pair, &weak, &said, 1.0)?);
     }
     // the paper's loss on the truth
     let truth = class.truth(&class.halves.student);
     let loss = p.losses(pair)[1].1;
-    let said = class.with_loss(loss).student(student, &truth)?;
-    rows.push(row("confidence_on_truth", class, pair, &weak, &said, 1.0)?);
+    let said = Finetuned { loss, ..*models }.student(student, &truth)?;
+    rows.push(row("confidence_on_truth", models, pair, &weak, &said, 1.0)?);
     let chain: Vec<usize> = (teacher + 1..=student).collect();
-    let said = class.say(&mut class.protocol().bootstrap(&chain, labels)?)?;
-    rows.push(row("bootstrapping", class, pair, &weak, &said, 1.0)?);
+    let said = models.say(&mut models.protocol().bootstrap(&chain, labels)?)?;
+    rows.push(row("bootstrapping", models, pair, &weak, &said, 1.0)?);
     // a first student says of which labels it is surest; a second one learns these
-    let first = class.student(student, labels)?;
+    let first = models.student(student, labels)?;
     let kept = surest(&first.student_half, p.kept);
     let items: Vec<usize> = kept.iter().map(|i| class.halves.student[*i]).collect();
     let own: Vec<f64> = kept.iter().map(|i| labels[*i]).collect();
-    let said = class.say(&mut class.teach(student, &items, &own, Source::Model)?)?;
-    rows.push(row("filtered", class, pair, &weak, &said, 1.0)?);
-    rows.extend(checkpoints(p, class, pair, &weak)?);
+    let said = models.say(&mut models.teach(student, &items, &own, Source::Model)?)?;
+    rows.push(row("filtered", models, pair, &weak, &said, 1.0)?);
+    rows.extend(checkpoints(p, models, pair, &weak)?);
     Ok(rows)
 }
 
 /// The naive run on a part of the student's half, looked at now and then.
-fn checkpoints(p: &Params, class: &Classroom, pair: (usize, usize), weak: &Said) -> Result<Vec<Row>> {
+fn checkpoints(p: &Params, models: &Finetuned, pair: (usize, usize), weak: &Said) -> Result<Vec<Row>> {
+    let class = models.class;
     let half = &class.halves.student;
     let learned = ((1.0 - p.held_out) * half.len() as f64).round() as usize;
     let learned = learned.clamp(1, half.len() - 1);
     let (texts, held) = (class.read(&half[..learned]), class.read(&half[learned..]));
     let (labels, held_labels) = weak.student_half.split_at(learned);
     let mut model = class.fresh(pair.1)?;
-    let (mut run, steps) = class.run(&mut model, pair.1, learned, WeakLoss::CrossEntropy)?;
+    let (mut run, steps) = models.run(&mut model, pair.1, learned)?;
     let (mut points, mut step) = (Vec::new(), 0);
     for k in 1..=p.checkpoints as u64 {
         let until = k * steps / p.checkpoints as u64;
@@ -222,13 +231,13 @@ fn checkpoints(p: &Params, class: &Classroom, pair: (usize, usize), weak: &Said)
             run.step(&mut model, &texts, labels)?;
             step += 1;
         }
-        let own = class.log_odds(&mut model, &held)?;
+        let own = classify(&mut model, &held)?;
         let loss = weak_label_loss(&own, held_labels, 1.0, &mut vec![0.0; own.len()]);
-        points.push((loss, class.say(&mut model)?, step as f64 / steps as f64));
+        points.push((loss, models.say(&mut model)?, step as f64 / steps as f64));
     }
     let mut rows = points
         .iter()
-        .map(|(_, said, progress)| row("checkpoint", class, pair, weak, said, *progress))
+        .map(|(_, said, progress)| row("checkpoint", models, pair, weak, said, *progress))
         .collect::<Result<Vec<_>>>()?;
     // one half of the test texts chooses the best checkpoint, the other judges all: the best of noise is no better there
     let middle = class.texts.test_truth.len() / 4 * 2;
@@ -247,12 +256,13 @@ fn checkpoints(p: &Params, class: &Classroom, pair: (usize, usize), weak: &Said)
 
 fn row(
     method: &str,
-    class: &Classroom,
+    models: &Finetuned,
     (teacher, student): (usize, usize),
     weak: &Said,
     said: &Said,
     progress: f64,
 ) -> Result<Row> {
+    let class = models.class;
     let compared = class.compare(weak, said);
     Ok(Row {
         task: class.task.name().into(),
@@ -263,7 +273,7 @@ fn row(
         progress,
         weak: class.accuracy(weak),
         accuracy: class.accuracy(said),
-        ceiling: class.accuracy(&*class.ceiling(student)?),
+        ceiling: class.accuracy(&*models.ceiling(student)?),
         agreement_right: compared.right,
         agreement_wrong: compared.wrong,
     })

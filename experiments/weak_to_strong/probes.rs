@@ -13,7 +13,7 @@
 
 use super::ladder::{Classroom, Ladder, Said};
 use super::tasks::{Cell, Row, figure, judge, row};
-use rewardlab::algorithm::{Family, LinearFit, Protocol, Source, WeakLoss, fit_linear};
+use rewardlab::algorithm::{Family, LinearFit, Protocol, Source, fit_linear};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::num::{dot, sigmoid};
@@ -28,7 +28,7 @@ pub(crate) struct Probes;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     ladder: Ladder,
-    /// The largest size is pretrained at the first so many seeds; 1 or more.
+    /// The largest size is pretrained at the first so many seeds.
     top_seeds: u64,
     /// Levels of teacher and student in the controls; the student's above the teacher's, both in the ladder.
     control: (usize, usize),
@@ -98,7 +98,7 @@ impl Experiment for Probes {
 
     fn params(profile: Profile) -> Params {
         let (smoke, precision) = (profile == Profile::Smoke, 1.0);
-        let (top_seeds, control) = if smoke { (2, (0, 1)) } else { (3, (1, 3)) };
+        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (3, (1, 3)) };
         Params { ladder: Ladder::new(smoke), top_seeds, control, precision }
     }
 
@@ -112,7 +112,6 @@ impl Experiment for Probes {
     fn validate(p: &Params) -> Result<()> {
         p.ladder.validate().map_err(|e| e.within("ladder"))?;
         p.ladder.check_levels("control", p.control)?;
-        Error::check_counts(&[("top_seeds", p.top_seeds as usize, 1, usize::MAX)])?;
         Error::check_positive(&[("precision", p.precision)])
     }
 
@@ -121,7 +120,7 @@ impl Experiment for Probes {
     }
 
     fn measure(p: &Params, Cell(task): &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let class = Classroom::new(&p.ladder, *task, WeakLoss::CrossEntropy, ctx)?;
+        let class = Classroom::new(&p.ladder, *task, ctx)?;
         let levels = p.ladder.levels() - usize::from(ctx.seed() >= p.top_seeds);
         let frozen = Frozen::new(&class, levels, p.precision)?;
         let protocol = Protocol { family: &frozen, halves: &class.halves };
@@ -138,10 +137,10 @@ impl Experiment for Probes {
         let (teacher, student) = p.control;
         if student < levels {
             let weak = &teachers[teacher];
-            let dealt = said(protocol.student(student, &class.dealt(&weak.student_half, ctx)))?;
+            let dealt = said(protocol.student(student, &class.dealt(&weak.student_half)))?;
             rows.push(row("dealt", &class, p.control, weak, &dealt, &ceilings[student])?);
             let bare = Ladder { pretraining_steps: 0, ..p.ladder.clone() };
-            let bare = Classroom::new(&bare, *task, WeakLoss::CrossEntropy, ctx)?;
+            let bare = Classroom::new(&bare, *task, ctx)?;
             let frozen = Frozen::new(&bare, student + 1, p.precision)?;
             let protocol = Protocol { family: &frozen, halves: &class.halves };
             let own = frozen.say(&mut protocol.student(student, &weak.student_half)?)?;

@@ -13,9 +13,9 @@
 mod figure;
 mod judge;
 
-use super::ladder::{Classroom, Ladder};
+use super::ladder::{Classroom, Finetuned, Finetuning, Ladder};
 use super::tasks::Cell;
-use rewardlab::algorithm::{Family, LinearFit, Protocol, Source, Trainee, WeakLoss, fit_linear};
+use rewardlab::algorithm::{Family, LinearFit, Source, Trainee, fit_linear};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::metrics::accuracy;
@@ -31,6 +31,7 @@ pub(crate) struct Saliency;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     ladder: Ladder,
+    finetuning: Finetuning,
     /// Levels of teacher and student; the student's above the teacher's, both in the ladder.
     levels: (usize, usize),
     /// True labels of a probe; increasing, even, from 4 to those of the teacher's half.
@@ -71,7 +72,7 @@ impl Experiment for Saliency {
             ladder.mixture.tasks.truncate(4);
         }
         let (levels, labels) = if smoke { ((0, 1), vec![8, 16]) } else { ((1, 3), vec![8, 32, 128, 512]) };
-        Params { ladder, levels, labels, precision: 1.0 }
+        Params { ladder, finetuning: Finetuning::default(), levels, labels, precision: 1.0 }
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
@@ -83,6 +84,7 @@ impl Experiment for Saliency {
 
     fn validate(p: &Params) -> Result<()> {
         p.ladder.validate().map_err(|e| e.within("ladder"))?;
+        p.finetuning.validate().map_err(|e| e.within("finetuning"))?;
         p.ladder.check_levels("levels", p.levels)?;
         let legal = |n: &usize| (4..=p.ladder.pairs / 2 * 2).contains(n) && n.is_multiple_of(2);
         if p.labels.is_empty() || !p.labels.is_sorted_by(|a, b| a < b) || !p.labels.iter().all(legal) {
@@ -98,11 +100,12 @@ impl Experiment for Saliency {
     }
 
     fn measure(p: &Params, Cell(task): &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let class = Classroom::new(&p.ladder, *task, WeakLoss::CrossEntropy, ctx)?;
+        let class = Classroom::new(&p.ladder, *task, ctx)?;
+        let models = Finetuned::naive(&class, &p.finetuning);
         let (teacher, student) = p.levels;
-        let weak = class.teacher(teacher)?;
+        let weak = models.teacher(teacher)?;
         let half = &class.halves.student;
-        let dealt = class.dealt(&weak.student_half, ctx);
+        let dealt = class.dealt(&weak.student_half);
         let bodies = [
             ("nothing", None),
             ("weak", Some((weak.student_half.clone(), Source::Model))),
@@ -113,11 +116,11 @@ impl Experiment for Saliency {
         for (body, taught) in bodies {
             let mut model = match &taught {
                 None => class.fresh(student)?,
-                Some((labels, from)) => class.teach(student, half, labels, *from)?,
+                Some((labels, from)) => models.teach(student, half, labels, *from)?,
             };
             let head = match taught {
                 None => None,
-                Some(_) => Some(class.accuracy(&class.say(&mut model)?)),
+                Some(_) => Some(class.accuracy(&models.say(&mut model)?)),
             };
             for (labels, probe) in p.labels.iter().zip(probes(p, &class, &mut model)?) {
                 let row = Row {
@@ -145,10 +148,9 @@ impl Experiment for Saliency {
 
 /// The accuracy of a body's probes, for each number of labels.
 fn probes(p: &Params, class: &Classroom, model: &mut Trainee) -> Result<Vec<f64>> {
-    let Protocol { halves, .. } = class.protocol();
     let most = p.labels.iter().copied().max().unwrap_or(0);
     // halves are dealt in whole pairs: both classes are in every even prefix
-    let items = &halves.teacher[..most];
+    let items = &class.halves.teacher[..most];
     let features = class.features(model, &class.read(items))?;
     let test = class.features(model, &class.test())?;
     let truth = class.truth(items);

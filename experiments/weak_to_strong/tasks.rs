@@ -26,10 +26,9 @@ pub(super) mod figure;
 pub(super) mod judge;
 
 use super::gap::Run;
-use super::ladder::{Classroom, Ladder, Said};
-use rewardlab::algorithm::WeakLoss;
+use super::ladder::{Classroom, Finetuned, Finetuning, Ladder, Said};
 use rewardlab::env::tasks::Task;
-use rewardlab::error::{Error, Result};
+use rewardlab::error::Result;
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::metrics::Scores;
 use rewardlab::plot::Chart;
@@ -44,7 +43,8 @@ pub(crate) struct Tasks;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     ladder: Ladder,
-    /// The largest size is trained at the first so many seeds; 1 or more.
+    finetuning: Finetuning,
+    /// The largest size is trained at the first so many seeds.
     top_seeds: u64,
     /// Levels of teacher and student in the controls; the student's above the teacher's, both in the ladder.
     control: (usize, usize),
@@ -121,10 +121,9 @@ impl Experiment for Tasks {
     const SECONDS: (f64, f64) = (10.0, 3000.0);
 
     fn params(profile: Profile) -> Params {
-        match profile {
-            Profile::Smoke => Params { ladder: Ladder::new(true), top_seeds: 2, control: (0, 1) },
-            Profile::Paper => Params { ladder: Ladder::new(false), top_seeds: 3, control: (1, 3) },
-        }
+        let smoke = profile == Profile::Smoke;
+        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (3, (1, 3)) };
+        Params { ladder: Ladder::new(smoke), finetuning: Finetuning::default(), top_seeds, control }
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
@@ -136,7 +135,7 @@ impl Experiment for Tasks {
 
     fn validate(p: &Params) -> Result<()> {
         p.ladder.validate().map_err(|e| e.within("ladder"))?;
-        Error::check_counts(&[("top_seeds", p.top_seeds as usize, 1, usize::MAX)])?;
+        p.finetuning.validate().map_err(|e| e.within("finetuning"))?;
         p.ladder.check_levels("control", p.control)
     }
 
@@ -145,25 +144,27 @@ impl Experiment for Tasks {
     }
 
     fn measure(p: &Params, Cell(task): &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let class = Classroom::new(&p.ladder, *task, WeakLoss::CrossEntropy, ctx)?;
+        let class = Classroom::new(&p.ladder, *task, ctx)?;
+        let models = Finetuned::naive(&class, &p.finetuning);
         let levels = p.ladder.levels() - usize::from(ctx.seed() >= p.top_seeds);
         let mut rows = Vec::new();
         for teacher in 0..levels {
-            let weak = class.teacher(teacher)?;
+            let weak = models.teacher(teacher)?;
             for student in teacher..levels {
-                let said = class.student(student, &weak.student_half)?;
-                rows.push(row("naive", &class, (teacher, student), &weak, &said, &*class.ceiling(student)?)?);
+                let said = models.student(student, &weak.student_half)?;
+                rows.push(row("naive", &class, (teacher, student), &weak, &said, &*models.ceiling(student)?)?);
             }
         }
         let (teacher, student) = p.control;
         if student < levels {
-            let weak = class.teacher(teacher)?;
-            let said = class.student(student, &class.dealt(&weak.student_half, ctx))?;
-            rows.push(row("dealt", &class, p.control, &weak, &said, &*class.ceiling(student)?)?);
+            let weak = models.teacher(teacher)?;
+            let said = models.student(student, &class.dealt(&weak.student_half))?;
+            rows.push(row("dealt", &class, p.control, &weak, &said, &*models.ceiling(student)?)?);
             let bare = Ladder { pretraining_steps: 0, ..p.ladder.clone() };
-            let bare = Classroom::new(&bare, *task, WeakLoss::CrossEntropy, ctx)?;
-            let said = bare.student(student, &weak.student_half)?;
-            rows.push(row("scratch", &class, p.control, &weak, &said, &*bare.ceiling(student)?)?);
+            let bare = Classroom::new(&bare, *task, ctx)?;
+            let models = Finetuned::naive(&bare, &p.finetuning);
+            let said = models.student(student, &weak.student_half)?;
+            rows.push(row("scratch", &class, p.control, &weak, &said, &*models.ceiling(student)?)?);
         }
         Ok(rows)
     }

@@ -44,6 +44,6 @@ pub use verifier::{
     train_verifier,
 };
 pub use weak_to_strong::{
-    Classifier, Family, Halves, LinearFit, LinearTraining, Protocol, Ranker, Source, WeakLoss, classify, fit_linear, rank,
-    surest, train_classifier, train_linear,
+    Classifier, Family, Halves, LinearFit, LinearTraining, Protocol, Ranker, Source, WeakLoss, classify, fit_linear,
+    rank, surest, train_classifier, train_linear,
 };
