@@ -39,7 +39,7 @@ pub(crate) struct ErrorStructure;
 pub(crate) struct Params {
     /// Inputs that the truth depends on; 3 to 100.
     inputs: usize,
-    /// β_j² falls as j to minus this; at least 0.
+    /// `β_j²` falls as j to minus this; at least 0.
     decay: f64,
     /// Inputs that the real weak model sees; 1 to below `inputs`.
     seen: usize,

@@ -11,7 +11,7 @@
 //! neighbours. Sizes are ours.
 //!
 //! **Derived here**: Theorem 4.1 needs c ≤ 1. With a c > 1, which small spaces often allow, its bound as printed is violated. And for c ≤ 1 the
-//! premises of 4.1 exclude a student that labels S as the teacher does: where it is robust enough, P(U|S_good) ≥ (3/4)(1 − cα/(1 − α)) > q, and no
+//! premises of 4.1 exclude a student that labels S as the teacher does: where it is robust enough, `P(U|S_good)` ≥ (3/4)(1 − cα/(1 − α)) > q, and no
 //! neighbour of U is wrong.
 //!
 //! **Controls**: taken at c = 1 without asking for expansion, the bound of 4.1 fails.

@@ -1,6 +1,6 @@
 //! "W2S-lin": Gaussian inputs, linear models of growing views, exact accuracies and agreements.
 //!
-//! An input is D independent standard normals, the truth the sign of β·x with β_j² falling as a power of j. A model of size k sees the first k
+//! An input is D independent standard normals, the truth the sign of β·x with `β_j²` falling as a power of j. A model of size k sees the first k
 //! inputs, so that views are nested and larger ones have higher ceilings. What stands for pretraining: in a larger model's representation the
 //! direction of the truth, as far as it sees it, is more salient (it is stretched), and, in regime B, all of its features are larger, so that it fits
 //! whatever it is told faster. The teacher is the smallest model.
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct WorldParams {
     /// D; 4 to 1000.
     pub(super) inputs: usize,
-    /// β_j² falls as j to minus this; at least 0.
+    /// `β_j²` falls as j to minus this; at least 0.
     pub(super) decay: f64,
     /// Sizes of models; increasing, at least 3, from 2 to D. The teacher is the first, students are all.
     pub(super) sizes: Vec<usize>,
@@ -109,7 +109,7 @@ impl WorldParams {
     }
 }
 
-/// The direction of the truth: β_j² ∝ j^−decay, of length 1, with random signs.
+/// The direction of the truth: `β_j²` ∝ j^−decay, of length 1, with random signs.
 pub(super) fn truth_direction(inputs: usize, decay: f64, rng: &mut Stream) -> Vec<f64> {
     let mut beta: Vec<f64> =
         (1..=inputs).map(|j| (j as f64).powf(-0.5 * decay) * if rng.uniform() < 0.5 { -1.0 } else { 1.0 }).collect();

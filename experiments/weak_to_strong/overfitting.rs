@@ -5,7 +5,7 @@
 //! gaps. (They also draw early stopping by the agreement with held-out weak labels; that it cannot find the best is what we derive and measure here.)
 //!
 //! **Measured** in the linear world (`linear_world`, regime B): a linear student by gradient flow on the squared error against the teacher's labels
-//! (2 P − 1), from a small random head. The flow is v(t) = Σ_j u_j (e^{−λ_j t} u_j·v₀ + (1 − e^{−λ_j t})/λ_j u_j·b), λ and u of the features' second
+//! (2 P − 1), from a small random head. The flow is `v(t) = Σ_j u_j (e^{−λ_j t} u_j·v₀ + (1 − e^{−λ_j t})/λ_j u_j·b)`, λ and u of the features' second
 //! moments and b = Fᵀy/N, so every time is exact, and so are accuracy and agreement (Gaussian functionals). Best, early-stopped and last over one
 //! grid of times. Held-out weak labels are infinitely many. The head's size and the horizon were chosen with a pilot so that curves begin at a guess
 //! and end flat.

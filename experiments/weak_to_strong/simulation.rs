@@ -1,6 +1,6 @@
 //! Figure 24: a teacher that can be simulated, and one whose errors are coin flips.
 //!
-//! **Claim** (Appendix E.1 of arXiv:2312.09390, second-hand): linear models on nested features, M_k on the first k. A student M_k1 of a teacher M_k2
+//! **Claim** (Appendix E.1 of arXiv:2312.09390, second-hand): linear models on nested features, `M_k` on the first k. A student `M_k1` of a teacher `M_k2`
 //! with k1 ≥ k2 can copy its teacher exactly, and gains almost nothing: its agreement with the teacher is far above the teacher's accuracy. Of labels
 //! that are flipped at random with the same rate, the same student learns to be far better than its labels.
 //!
@@ -36,7 +36,7 @@ pub(crate) struct Simulation;
 pub(crate) struct Params {
     /// Inputs that the truth depends on; 4 to 1000.
     inputs: usize,
-    /// β_j² falls as j to minus this; at least 0.
+    /// `β_j²` falls as j to minus this; at least 0.
     decay: f64,
     /// Sizes k; increasing, three or more, from 2 to below `inputs`.
     sizes: Vec<usize>,

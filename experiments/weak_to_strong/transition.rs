@@ -2,8 +2,8 @@
 //!
 //! **Claim** (arXiv:2410.04638, second-hand): teacher and student interpolate labels with the least norm. Both see Gaussian features with n^p
 //! directions, of which n^r have a variance that is larger by n^(p − q − r); the truth is the sign of one of these. A teacher whose spikes are too
-//! weak (q_w + r_w > (p_w + 1)/2) guesses from n true labels; a student with better spikes, on m = n^u labels of this teacher, goes from guessing to
-//! right as u passes a threshold (about q_w + r_w − min(1 − r, p + 1 − 2(q + r)), 1.1 here). Only the transition is tested, not the threshold's
+//! weak (`q_w` + `r_w` > (`p_w` + 1)/2) guesses from n true labels; a student with better spikes, on m = n^u labels of this teacher, goes from guessing to
+//! right as u passes a threshold (about `q_w` + `r_w` − min(1 − r, p + 1 − 2(q + r)), 1.1 here). Only the transition is tested, not the threshold's
 //! value.
 //!
 //! **Measured**: accuracy of drawn teachers and students. For Gaussian features it is 1/2 + arcsin ρ / π, with ρ the correlation of the interpolator

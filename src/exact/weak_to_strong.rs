@@ -45,7 +45,7 @@ pub struct Overlap {
     pub weak: f64,
     /// Dimension of the student's view, `d_s`.
     pub strong: f64,
-    /// ‖Vₛᵀ V_w‖²_F: the dimension that they share, from 0 to the smaller.
+    /// `‖Vₛᵀ V_w‖²` (Frobenius): the dimension that they share, from 0 to the smaller.
     pub shared: f64,
     /// Inputs with true labels, n > `d_w` + 1.
     pub labelled: f64,
@@ -130,7 +130,7 @@ mod tests {
         assert!((exact.wrong - (same - same_right) / (n - right)).abs() < 4.5 * 0.5 / (n - right).sqrt());
     }
 
-    /// (d_s, d_w, shared, n, N) = (4, 8, 1, 30, 40) by hand: 8/21; (1 + 4/35 · 7)/21; and what full overlap leaves of the gain.
+    /// (`d_s`, `d_w`, shared, n, N) = (4, 8, 1, 30, 40) by hand: 8/21; (1 + 4/35 · 7)/21; and what full overlap leaves of the gain.
     #[test]
     fn risks_by_hand() {
         let at = |shared: f64| Overlap { weak: 8.0, strong: 4.0, shared, labelled: 30.0, relabelled: 40.0, noise: 1.0 };

@@ -24,7 +24,7 @@ pub fn symmetric_eigen(matrix: &[f64], n: usize) -> Symmetric {
     let scale: f64 = a.iter().map(|v| v * v).sum();
     for _ in 0..SWEEPS {
         let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j].powi(2)).sum();
-        if !(off > 1e-30 * scale) {
+        if off.is_nan() || off <= 1e-30 * scale {
             break;
         }
         for q in 1..n {

@@ -48,7 +48,7 @@ impl Student {
         self.closed(|value| (-value * time).exp(), gained)
     }
 
-    /// Gradient descent with steps of `step` / λ_max: its distance from its closed form; and its distance from the flow, over that with steps
+    /// Gradient descent with steps of `step` / `λ_max`: its distance from its closed form; and its distance from the flow, over that with steps
     /// of half the length.
     pub(super) fn against_descent(&self, step: f64, steps: usize) -> (f64, f64) {
         let eta = step / self.largest();
