@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("stats", &["error", "num", "rng"]),
     ("env", &["error", "num", "rng"]),
     ("lm", &["error", "num", "rng"]),
-    ("objective", &["error", "num"]),
+    ("objective", &["error", "num", "stats"]),
     ("jsonl", &["error"]),
     ("preference", &["error", "jsonl", "num", "rng"]),
     ("policy", &["env", "error", "lm", "num", "rng"]),

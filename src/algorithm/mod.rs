@@ -17,6 +17,7 @@ mod score_regression;
 mod sft;
 mod trainee;
 mod verifier;
+mod weak_to_strong;
 
 pub use lbfgs::{Minimum, Stopping, lbfgs};
 pub use learner::{Learner, Step};
@@ -42,3 +43,4 @@ pub use verifier::{
     fit_outcome_linear, fit_outcome_product, fit_process, fit_process_classes, fit_step_values, step_log_probs,
     train_verifier,
 };
+pub use weak_to_strong::{Classifier, Family, Halves, Protocol, Source, WeakLoss, classify, surest, train_classifier};

@@ -22,6 +22,7 @@ mod ppo;
 mod preference;
 mod value;
 mod verifier;
+mod weak_to_strong;
 
 pub use advantage::{
     MovingAverage, batch_mean_advantages, dr_grpo_advantages, gae_advantages, grpo_advantages, grpo_batch_advantages,
@@ -51,6 +52,9 @@ pub use value::{clipped_value_loss, value_loss};
 pub use verifier::{
     class_loss, class_of, cross_entropy_loss, outcome_loss, outcome_product_loss, process_class_loss, process_loss,
     supervised_steps,
+};
+pub use weak_to_strong::{
+    balanced_classes, confidence_loss, entropy_regularised_loss, matched_classes, product_loss, weak_label_loss,
 };
 
 use std::ops::Range;

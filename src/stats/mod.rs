@@ -5,6 +5,7 @@
 
 mod bootstrap;
 mod correlation;
+mod fieller;
 mod ks;
 mod line;
 mod proportion;
@@ -13,6 +14,7 @@ mod summary;
 
 pub use bootstrap::{RESAMPLES, bootstrap, bootstrap_iqm, bootstrap_mean, ratio, stratified_bootstrap};
 pub use correlation::{kendall, pearson, spearman};
+pub use fieller::fieller;
 pub use ks::{KsTest, ks_one_sample, ks_two_sample};
 pub use line::{LineFit, fit_line};
 pub use proportion::wilson;
@@ -36,6 +38,8 @@ pub enum Method {
     PairedBootstrap,
     /// Student's t.
     StudentT,
+    /// Fieller's interval of a ratio of means.
+    Fieller,
     /// Wilson's score interval of a proportion.
     Wilson,
 }

@@ -1,0 +1,12 @@
+//! Weak to strong (arXiv:2312.09390, Section 3): a weak teacher learns from the truth of one half of the items and labels the other
+//! half; a strong student learns from these labels; its ceiling is the strong model that learns the truth of the same items.
+//!
+//! [`Protocol`] is that, once for every [`Family`] of models. What a student does with weak labels is a [`WeakLoss`].
+
+mod classifier;
+mod loss;
+mod protocol;
+
+pub use classifier::{Classifier, classify, train_classifier};
+pub use loss::WeakLoss;
+pub use protocol::{Family, Halves, Protocol, Source, surest};
