@@ -10,7 +10,14 @@ use std::hint::black_box;
 /// The bar: 10 000 mates in one in less than 60 seconds.
 fn hunting(c: &mut Criterion) {
     let hunt = |ones, twos| {
-        let hunt = Hunt { player: Player::default(), plies: 150, per_game: 2, mates_in_one: ones, mates_in_two: twos };
+        let hunt = Hunt {
+            player: Player::default(),
+            plies: 150,
+            pieces: 32,
+            per_game: 2,
+            mates_in_one: ones,
+            mates_in_two: twos,
+        };
         black_box(hunt.puzzles(&mut Stream::named(&["bench", "chess"])).expect("games with puzzles"))
     };
     let mut group = c.benchmark_group("chess");

@@ -64,6 +64,8 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<process_supervision::step_values::StepValues>(),
         entry::<process_supervision::first_error::FirstError>(),
         entry::<process_supervision::alignment_tax::AlignmentTax>(),
+        entry::<weak_to_strong::chess::ChessPuzzles>(),
+        entry::<weak_to_strong::easy_to_hard::EasyToHard>(),
     ]
 }
 

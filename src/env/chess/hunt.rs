@@ -11,6 +11,8 @@ use std::collections::HashSet;
 
 /// Moves of a game between two puzzles that are taken from it.
 const APART: usize = 8;
+/// Moves of a game that are no plain moves.
+const OPENING: usize = 8;
 /// Games without a new puzzle after which a hunt is given up.
 const PATIENCE: usize = 10_000;
 
@@ -56,6 +58,8 @@ pub struct Hunt {
     pub player: Player,
     /// Longest game, in moves of one side; 1 to 1000.
     pub plies: usize,
+    /// Most pieces on the board, kings and pawns too; 3 to 32.
+    pub pieces: usize,
     /// Most puzzles of one game; 1 to 100.
     pub per_game: usize,
     /// Mates in one to find; at most a million.
@@ -73,6 +77,7 @@ impl Hunt {
         self.player.validate().map_err(|e| e.within("player"))?;
         Error::check_counts(&[
             ("plies", self.plies, 1, 1_000),
+            ("pieces", self.pieces, 3, 32),
             ("per_game", self.per_game, 1, 100),
             ("mates_in_one", self.mates_in_one, 0, 1_000_000),
             ("mates_in_two", self.mates_in_two, 0, 1_000_000),
@@ -111,7 +116,7 @@ impl Hunt {
     fn of_game(&self, number: usize, wanted: [usize; 2], rng: &mut Stream) -> Vec<Puzzle> {
         let (mut puzzles, mut next) = (Vec::new(), 0);
         for (ply, (board, _)) in game(&self.player, self.plies, rng).iter().enumerate() {
-            if ply < next || puzzles.len() == self.per_game {
+            if ply < next || puzzles.len() == self.per_game || pieces(board) > self.pieces {
                 continue;
             }
             let (mut solutions, mut depth) = (mates_in_one(board), 1);
@@ -138,27 +143,48 @@ pub struct Played {
     pub answer: [u32; ANSWER],
 }
 
-/// `count` positions with the moves played in them, of games of at most `plies` moves, without those of `avoid`. Positions of the first
-/// `opening` moves are left out: all games share them.
+fn pieces(board: &Board) -> usize {
+    board.occupied().len() as usize
+}
+
+/// `count` positions with the moves played in them, without the positions of `avoid`: of each game of at most `plies` moves those of
+/// its `last` moves (how games end, with mates among them) in which there are at most so many pieces. The first eight moves are left
+/// out: all games share their positions.
 ///
 /// # Errors
-/// An illegal player; no plies after the opening.
+/// An illegal player; games too short, or with too many pieces, for a single move.
 pub fn plain_moves(
     player: &Player,
-    (opening, plies): (usize, usize),
+    (plies, most, last): (usize, usize, usize),
     count: usize,
     avoid: &HashSet<Vec<u32>>,
     rng: &mut Stream,
 ) -> Result<Vec<Played>> {
     player.validate()?;
-    Error::check_counts(&[("plies", plies, opening + 1, 1_000), ("count", count, 0, 10_000_000)])?;
+    Error::check_counts(&[
+        ("plies", plies, 1, 1_000),
+        ("pieces", most, 3, 32),
+        ("last", last, 1, 1_000),
+        ("count", count, 0, 10_000_000),
+    ])?;
     let mut moves = Vec::with_capacity(count);
+    let mut fruitless = 0;
     while moves.len() < count {
-        for (board, mv) in game(player, plies, &mut rng.split()).into_iter().skip(opening) {
-            let prompt = prompt(&board);
-            if moves.len() < count && !avoid.contains(&prompt) {
-                moves.push(Played { answer: answer(&board, mv), prompt });
+        let before = moves.len();
+        let played = game(player, plies, &mut rng.split());
+        for (board, mv) in &played[OPENING.max(played.len().saturating_sub(last)).min(played.len())..] {
+            if moves.len() < count && pieces(board) <= most {
+                let prompt = prompt(board);
+                if !avoid.contains(&prompt) {
+                    moves.push(Played { answer: answer(board, *mv), prompt });
+                }
             }
+        }
+        fruitless = if moves.len() > before { 0 } else { fruitless + 1 };
+        if fruitless > PATIENCE {
+            return Err(Error::Usage(format!(
+                "{PATIENCE} games of {plies} moves without one at {most} pieces or fewer"
+            )));
         }
     }
     Ok(moves)

@@ -248,7 +248,14 @@ fn tokens(puzzle: &Puzzle) -> String {
 /// in one.
 #[test]
 fn every_label_is_what_the_plain_generator_finds() {
-    let hunt = Hunt { player: Player::default(), plies: 150, per_game: 2, mates_in_one: 10_000, mates_in_two: 200 };
+    let hunt = Hunt {
+        player: Player::default(),
+        plies: 150,
+        pieces: 32,
+        per_game: 2,
+        mates_in_one: 10_000,
+        mates_in_two: 200,
+    };
     let puzzles = hunt.puzzles(&mut Stream::named(&["chess", "labels"])).expect("games with puzzles");
     assert_eq!(puzzles.iter().filter(|p| p.depth == 1).count(), 10_000);
     for puzzle in &puzzles {

@@ -16,7 +16,7 @@
 //! use rewardlab::env::chess::{Hunt, Player};
 //! use rewardlab::rng::Stream;
 //!
-//! let hunt = Hunt { player: Player::default(), plies: 150, per_game: 2, mates_in_one: 3, mates_in_two: 1 };
+//! let hunt = Hunt { player: Player::default(), plies: 150, pieces: 32, per_game: 2, mates_in_one: 3, mates_in_two: 1 };
 //! for puzzle in hunt.puzzles(&mut Stream::named(&["chess", "example"])).expect("games end in puzzles") {
 //!     println!("mate in {}, difficulty {:.0}: {} {}", puzzle.depth, puzzle.difficulty, puzzle.fen, puzzle.answer);
 //! }

@@ -1,6 +1,6 @@
 //! Players that make games.
 
-use super::solve::{legal_moves, mates_at_once};
+use super::solve::{after, is_mated, legal_moves};
 use crate::error::{Error, Result};
 use crate::num;
 use crate::rng::Stream;
@@ -68,17 +68,15 @@ impl Player {
         Ok(())
     }
 
-    /// What a move wins, in pawns.
-    fn gain(&self, board: &Board, mv: Move) -> f64 {
+    /// What a move wins, in pawns; `after` is the position behind it.
+    fn gain(&self, board: &Board, mv: Move, after: &Board) -> f64 {
         let side = board.side_to_move();
-        let mut after = board.clone();
-        after.play_unchecked(mv);
         let castles = board.colors(side).has(mv.to);
         let moved = mv.promotion.or(board.piece_on(mv.from)).unwrap_or(Piece::King);
         let mut gain = mv.promotion.map_or(0.0, |p| worth(p) - 1.0);
         if !castles {
             gain += board.piece_on(mv.to).map_or(0.0, worth);
-            if attacked(&after, mv.to, !side, after.occupied()) {
+            if attacked(after, mv.to, !side, after.occupied()) {
                 gain -= worth(moved);
             }
         }
@@ -88,15 +86,18 @@ impl Player {
     /// The next move; none where the game is over.
     pub(super) fn choose(&self, board: &Board, rng: &mut Stream) -> Option<Move> {
         let moves = legal_moves(board);
-        if rng.uniform() < self.sees_mate
-            && let Some(mate) = moves.iter().find(|mv| mates_at_once(board, **mv))
-        {
-            return Some(*mate);
-        }
         if moves.is_empty() {
             return None;
         }
-        let mut log_probs: Vec<f64> = moves.iter().map(|mv| self.gain(board, *mv) / self.temperature).collect();
+        let sees = rng.uniform() < self.sees_mate;
+        let mut log_probs = Vec::with_capacity(moves.len());
+        for mv in &moves {
+            let after = after(board, *mv);
+            if sees && is_mated(&after) {
+                return Some(*mv);
+            }
+            log_probs.push(self.gain(board, *mv, &after) / self.temperature);
+        }
         num::log_softmax(&mut log_probs);
         let probs: Vec<f64> = log_probs.iter().map(|lp| lp.exp()).collect();
         Some(moves[rng.categorical(&probs)])

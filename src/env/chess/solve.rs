@@ -13,18 +13,19 @@ pub(super) fn legal_moves(board: &Board) -> Vec<Move> {
 }
 
 /// Whether the side to move is mated.
-fn is_mated(board: &Board) -> bool {
+pub(super) fn is_mated(board: &Board) -> bool {
     !board.checkers().is_empty() && !board.generate_moves(|_| true)
 }
 
-fn after(board: &Board, mv: Move) -> Board {
+/// The position after a move.
+pub(super) fn after(board: &Board, mv: Move) -> Board {
     let mut next = board.clone();
     next.play_unchecked(mv);
     next
 }
 
 /// Whether a move mates.
-pub(super) fn mates_at_once(board: &Board, mv: Move) -> bool {
+fn mates_at_once(board: &Board, mv: Move) -> bool {
     is_mated(&after(board, mv))
 }
 
