@@ -10,7 +10,11 @@
 //!
 //! **Control**: with difficulties dealt anew among puzzles easy ones teach as much as others.
 //!
-//! **Found**: FOUND
+//! **Found**: easy puzzles teach hard ones (0.07 and more of the hard ones solved beyond what pretraining leaves). At the cut 900, where 54% are easy, the largest model recovers
+//! 0.45 (0.08 to 0.64) of the gap on hard puzzles between the weak teacher and itself taught all. That as many puzzles of any difficulty teach more is not to be
+//! seen (−0.005, −0.04 to 0.03): our difficulty is how many moves tempt, and what is to be learned is the same mates. At the cut 1200
+//! easy puzzles are 91% of all and mates in two hardly learned by anyone (0.08), so that PGR there (1.09, 0.86 to 2.68) says only that mates in one teach of
+//! them all that is learned. With difficulties dealt anew the difference is −0.017, its interval reaching to −0.035, 0.005 beyond the bar. Students of a weak teacher stay at its level on hard puzzles.
 
 mod figure;
 mod judge;
@@ -87,7 +91,7 @@ impl Experiment for EasyToHard {
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figure 20 (chess)";
     const CLAIM: &'static str =
         "Trained on easy puzzles alone, a model solves hard ones too, fewer than after as many of all kinds";
-    const SECONDS: (f64, f64) = (2.0, 700.0);
+    const SECONDS: (f64, f64) = (2.0, 350.0);
 
     fn params(profile: Profile) -> Params {
         Params { puzzles: PuzzleParams::new(profile), cuts: vec![900.0, 1200.0], teacher: 1 }

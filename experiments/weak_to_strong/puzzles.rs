@@ -178,7 +178,7 @@ impl<'a> Chess<'a> {
         let mut of_game: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         self.puzzles.iter().enumerate().for_each(|(i, p)| of_game.entry(p.game).or_default().push(i));
         let games: Vec<Vec<usize>> = of_game.into_values().collect();
-        let (mut test, mut train) = (Vec::new(), Vec::new());
+        let (mut test, mut train) = (Vec::<usize>::new(), Vec::<usize>::new());
         for game in self.ctx.shared_stream("test").permutation(games.len()) {
             let part = if test.len() < self.params.test { &mut test } else { &mut train };
             part.extend(&games[game]);

@@ -33,8 +33,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Chess puzzles: students of weaker teachers".into(),
         subtitle: format!(
-            "Mates in one and two, one solving move each. Lines: means over {} seeds; bands: 95% t intervals (share solved, agreement), Fieller's \
-             (PGR; where the gap is not clearly above 0 there is no point). A teacher's line begins with the teacher itself.",
+            "Mates in one and two, one solving move each. Lines: means over {} seeds; bands and bars: 95% t intervals, of PGR Fieller's \
+             ( where the gap is not clearly above 0 there is no point). A teacher's line begins with the teacher itself.",
             seeds(rows).len()
         ),
         panels: vec![
@@ -62,6 +62,14 @@ fn solved(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
     layers
 }
 
+/// A line, and the intervals of its points: the nearest teacher has one point, where a band would not show.
+fn whiskers(series: &str, points: &[(f64, f64, f64, f64)]) -> [Layer; 2] {
+    [
+        Layer::Line { series: series.into(), points: means(points), stroke: Stroke::Solid, markers: true },
+        Layer::ErrorBars { series: series.into(), points: points.to_vec() },
+    ]
+}
+
 fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
     let mut layers: Vec<Layer> = teachers
         .iter()
@@ -75,7 +83,7 @@ fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
                 .filter(|(_, e)| e.low.is_finite() && e.high.is_finite())
                 .map(|(x, e)| (x, e.value, e.low, e.high))
                 .collect();
-            banded(series, &points, Stroke::Solid)
+            whiskers(series, &points)
         })
         .collect();
     layers.push(Layer::Horizontal { label: "nothing recovered".into(), y: 0.0 });
@@ -85,7 +93,7 @@ fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
 fn repeated(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
     let of = |(level, series): &(usize, String)| {
         let own = whole(rows, "ladder").filter(|r| r.teacher == *level);
-        banded(series, &intervals(own.map(|r| (r.student_parameters as f64, r.agreement_wrong))), Stroke::Solid)
+        whiskers(series, &intervals(own.filter_map(|r| Some((r.student_parameters as f64, r.agreement_wrong?)))))
     };
     teachers.iter().flat_map(of).collect()
 }

@@ -100,7 +100,9 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "larger students repeat fewer of their teacher's errors",
             "arXiv:2312.09390, Figures 8 and 15",
             "share of the puzzles missed by the teacher on which the student writes the teacher's move: nearest student less largest, mean over teachers",
-            mean_interval(&contrast(&|g| mean(&g.iter().map(|r| r.agreement_wrong).collect::<Vec<_>>()))),
+            mean_interval(&contrast(&|g| {
+                mean(&g.iter().map(|r| r.agreement_wrong.unwrap_or(f64::NAN)).collect::<Vec<_>>())
+            })),
             Criterion::AtLeast(0.0),
         ),
     ];
