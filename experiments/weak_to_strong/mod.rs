@@ -19,6 +19,8 @@ pub(crate) mod overfitting;
 pub(crate) mod trivial_imitation;
 
 // phenomena, transformers and images
+pub(crate) mod chess;
+pub(crate) mod easy_to_hard;
 pub(crate) mod generative;
 pub(crate) mod images;
 pub(crate) mod methods;
@@ -31,4 +33,5 @@ pub(crate) mod tasks;
 mod gap;
 mod ladder;
 mod linear_world;
+mod puzzles;
 mod reviews;

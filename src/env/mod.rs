@@ -3,6 +3,7 @@
 
 pub mod arithmetic;
 mod automaton;
+pub mod chess;
 mod idx;
 mod outline;
 mod sentiment;
