@@ -172,7 +172,7 @@ impl Experiment for ErrorStructure {
         let taught = truth(&setting.train.classes);
         let ceiling = train_linear(&train, &taught, &WeakLoss::CrossEntropy, &p.training, order(), |_, _| ())?;
         let sure = (layer.log_odds(&train, &ceiling), layer.log_odds(&test, &ceiling));
-        let labels = setting.labels(*cell, &sure.0, &sure.1, &mut ctx.stream("flips"))?;
+        let labels = setting.labels(*cell, &sure.0, &sure.1, &mut ctx.stream("flips"));
         let share = |hits: &[bool]| hits.iter().filter(|h| **h).count() as f64 / hits.len() as f64;
         let same = |a: &[bool], b: &[bool]| share(&a.iter().zip(b).map(|(a, b)| a == b).collect::<Vec<_>>());
         let calls = |log_odds: &[f64]| log_odds.iter().map(|s| *s > 0.0).collect::<Vec<bool>>();

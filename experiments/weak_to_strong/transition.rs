@@ -144,6 +144,10 @@ impl Experiment for Transition {
                 return Err(Error::parameter(name, format!("{e:?}"), "p in (1, 4], q in (0, 4), r in (0, 1)"));
             }
         }
+        if p.strong.p - p.strong.r < 0.5 || p.weak.p - p.weak.r < 0.5 {
+            let legal = "with p at least r + 0.5: most directions are no spikes";
+            return Err(Error::parameter("strong, weak", format!("{:?}, {:?}", p.strong, p.weak), legal));
+        }
         if p.weak.p > p.strong.p || p.weak.r > p.strong.r {
             return Err(Error::parameter("weak", format!("{:?}", p.weak), "p and r at most those of strong"));
         }

@@ -72,12 +72,12 @@ impl Setting {
     }
 
     /// `sure_train`, `sure_test`: the ceiling's log-odds.
-    pub(super) fn labels(&self, cell: Cell, sure_train: &[f64], sure_test: &[f64], rng: &mut Stream) -> Result<Labels> {
+    pub(super) fn labels(&self, cell: Cell, sure_train: &[f64], sure_test: &[f64], rng: &mut Stream) -> Labels {
         let map = |of: &dyn Fn(&[f64]) -> Vec<f64>, a: &[f64], b: &[f64]| self.on_highest(&of(a), &of(b));
         let lengths = (self.train.lengths(), self.test.lengths());
         let margin =
             |s: &[f64], y: &[bool]| -> Vec<f64> { s.iter().zip(y).map(|(s, y)| if *y { *s } else { -s }).collect() };
-        Ok(match cell {
+        match cell {
             Cell::Real => Labels { train: self.real.train.clone(), test: self.real.test.clone() },
             Cell::Random => {
                 let mut coins = |n: usize| (0..n).map(|_| rng.uniform()).collect::<Vec<f64>>();
@@ -91,7 +91,7 @@ impl Setting {
                 let margins = (margin(sure_train, &self.train.classes), margin(sure_test, &self.test.classes));
                 self.on_highest(&margins.0, &margins.1)
             }
-        })
+        }
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn log_odds(
         }
         for factor in &p.radii {
             let radius = factor * p.log_odds * norm(&population.head);
-            let head = if norm(&free) <= radius { free.clone() } else { inside(radius, &fit)? };
+            let head = if norm(&free) <= radius { free.clone() } else { inside(radius, fit)? };
             rows.push(row("log-odds ball", *factor, &head));
         }
     }

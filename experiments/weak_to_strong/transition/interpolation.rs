@@ -12,14 +12,14 @@ use rewardlab::rng::Stream;
 pub(super) struct Spikes {
     /// Directions in all, and spiked.
     dimension: usize,
-    spikes: usize,
+    spiked: usize,
     /// Variances of spiked and other directions.
     high: f64,
     low: f64,
 }
 
 impl Spikes {
-    /// At least two spikes, and a hundredth of the directions or more beside them.
+    /// At least two spikes.
     pub(super) fn new(e: &Exponents, n: usize) -> Self {
         let n = n as f64;
         let dimension = n.powf(e.p).round();
@@ -27,7 +27,7 @@ impl Spikes {
         let share = n.powf(-e.q);
         Self {
             dimension: dimension as usize,
-            spikes: spikes as usize,
+            spiked: spikes as usize,
             high: share * dimension / spikes,
             low: (1.0 - share) * dimension / (dimension - spikes),
         }
@@ -96,8 +96,8 @@ fn interpolate(of: &Spikes, spiked: &[f64], rest: &[f64], labels: &[f64]) -> Res
 /// A teacher on n true labels.
 pub(super) fn teacher(of: &Spikes, n: usize, rng: &mut Stream) -> Result<Teacher> {
     let truth = normals(n, rng);
-    let others = wishart(of.spikes - 1, n, rng)?;
-    let rest = wishart(of.dimension - of.spikes, n, rng)?;
+    let others = wishart(of.spiked - 1, n, rng)?;
+    let rest = wishart(of.dimension - of.spiked, n, rng)?;
     let mut spiked = others.clone();
     add_outer(&mut spiked, &truth);
     let alpha = interpolate(of, &spiked, &rest, &signs(truth.iter().copied()))?;
@@ -114,10 +114,10 @@ pub(super) fn student(of: &Spikes, teacher: &Teacher, m: usize, rng: &mut Stream
     let (truth, in_spikes, in_rest) = (normals(m, rng), normals(m, rng), normals(m, rng));
     let label = |i: usize| teacher.truth * truth[i] + teacher.spikes * in_spikes[i] + teacher.rest * in_rest[i];
     let labels = signs((0..m).map(label));
-    let mut spiked = if of.spikes > 2 { wishart(of.spikes - 2, m, rng)? } else { vec![0.0; m * m] };
+    let mut spiked = if of.spiked > 2 { wishart(of.spiked - 2, m, rng)? } else { vec![0.0; m * m] };
     add_outer(&mut spiked, &truth);
     add_outer(&mut spiked, &in_spikes);
-    let mut rest = wishart(of.dimension - of.spikes - 1, m, rng)?;
+    let mut rest = wishart(of.dimension - of.spiked - 1, m, rng)?;
     add_outer(&mut rest, &in_rest);
     let alpha = interpolate(of, &spiked, &rest, &labels)?;
     let variance = of.high.powi(2) * quadratic(&spiked, &alpha) + of.low.powi(2) * quadratic(&rest, &alpha);
@@ -135,17 +135,17 @@ pub(super) fn direct_student(strong: &Spikes, weak: &Spikes, n: usize, rng: &mut
     };
     let (clean, unlabelled) = (draw(), draw());
     // standard deviations of the teacher's features, 0 for what it does not see
-    let weak_rest = strong.spikes..strong.spikes + weak.dimension - weak.spikes;
+    let weak_rest = strong.spiked..strong.spiked + weak.dimension - weak.spiked;
     let seen = |j: usize| {
         let variance = match j {
-            j if j < weak.spikes => weak.high,
+            j if j < weak.spiked => weak.high,
             j if weak_rest.contains(&j) => weak.low,
             _ => 0.0,
         };
         variance.sqrt()
     };
     let by_weak: Vec<f64> = (0..d).map(seen).collect();
-    let by_strong: Vec<f64> = (0..d).map(|j| if j < strong.spikes { strong.high } else { strong.low }.sqrt()).collect();
+    let by_strong: Vec<f64> = (0..d).map(|j| if j < strong.spiked { strong.high } else { strong.low }.sqrt()).collect();
     let fit = |z: &[f64], scale: &[f64], labels: &[f64]| -> Result<Vec<f64>> {
         let scaled: Vec<f64> = z.chunks(d).flat_map(|row| row.iter().zip(scale).map(|(z, s)| z * s)).collect();
         let (rows, mut kernel) = (Matrix::new(&scaled, n, d), vec![0.0; n * n]);
