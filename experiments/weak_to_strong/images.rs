@@ -1,10 +1,10 @@
 //! Weak to strong on real images: a small network's labels for linear heads on features that were learned without labels.
 //!
 //! **Claims** (arXiv:2312.09390, Appendix D.1, confirmed in the public code's README): students on frozen self-supervised features recover about
-//! half of the gap to their ceiling from an AlexNet's labels: 57.7% with the smaller features (ceiling 63.7%), 41.5% with the larger (ceiling
+//! half of the gap to their ceiling from the labels of an `AlexNet`: 57.7% with the smaller features (ceiling 63.7%), 41.5% with the larger (ceiling
 //! 74.9%). So a larger student has a higher ceiling and recovers a smaller part of its gap.
 //!
-//! **Measured** on Fashion-MNIST (the embedded 1000 + 1000 images; ImageNet there): the teacher is a small network on shrunk pixels,
+//! **Measured** on Fashion-MNIST (the embedded 1000 + 1000 images; `ImageNet` there): the teacher is a small network on shrunk pixels,
 //! trained on the truth of one half of the training images; it labels the other half with probabilities; students are softmax heads on
 //! features of patches: a dictionary learned without labels by k-means (Coates, Lee and Ng, 2011), encoded, pooled in quadrants; larger
 //! students have more words. Accuracy on the test images, ten classes.
@@ -13,6 +13,10 @@
 //! features alike, and with so few images its heads were hardly better than the teacher), the teacher's shape.
 //!
 //! **Controls**: a student with the teacher's own features and shape gains nothing; labels dealt anew among images teach nothing.
+//!
+//! **Found** (10 seeds): students recover 0.29, 0.40 and 0.33 of their gaps (25, 100, 400 words), near the paper's lower number, with intervals
+//! that reach below 0.3: a thousand images are few. The larger student is better (by 0.012), and recovers no smaller part of its gap (0.06 more, not
+//! decided). Controls hold.
 
 mod features;
 mod figure;

@@ -247,11 +247,6 @@ impl<'a> Classroom<'a> {
         self.ctx.stream("dealt").permutation(weak.len()).into_iter().map(|i| weak[i]).collect()
     }
 
-    /// Final hidden states at the question, texts × width.
-    pub(crate) fn features(&self, model: &mut Trainee, texts: &[&[u32]]) -> Result<Vec<f64>> {
-        Ok(texts.chunks(64).map(|chunk| model.last_hidden(chunk)).collect::<Result<Vec<_>>>()?.concat())
-    }
-
     /// Accuracy on the test texts of a model that calls half of them yes: the classes are balanced, and everyone knows.
     pub(crate) fn accuracy(&self, said: &Said) -> f64 {
         self.accuracy_on(said, 0..said.test.len())
@@ -283,6 +278,11 @@ impl<'a> Classroom<'a> {
         };
         Compared { all: of(&|_| true).unwrap_or(f64::NAN), right: of(&|r| r), wrong: of(&|r| !r) }
     }
+}
+
+/// Final hidden states at the question, texts × width: what a probe reads.
+pub(crate) fn features(body: &mut Trainee, texts: &[&[u32]]) -> Result<Vec<f64>> {
+    Ok(texts.chunks(64).map(|chunk| body.last_hidden(chunk)).collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Finetuned models of a classroom: a family for the protocol.

@@ -10,8 +10,12 @@
 //!
 //! **Controls**: a probe of the teacher's own body gains nothing; weak labels dealt anew teach nothing; probes of a body that was not
 //! pretrained are no better than the teacher.
+//!
+//! **Found** (5 seeds; the largest size at 3): the picture of `tasks`, and as undecided: students are better than their teachers in 72% of
+//! informative triples, the median PGR at the largest student is 0.42, and over seeds both have wide intervals, for a salient concept may be
+//! learned with the wrong sign. The controls hold.
 
-use super::ladder::{Classroom, Ladder, Said};
+use super::ladder::{Classroom, Ladder, Said, features};
 use super::tasks::{Cell, Row, figure, judge, row};
 use rewardlab::algorithm::{Family, LinearFit, Protocol, Source, fit_linear};
 use rewardlab::error::{Error, Result};
@@ -48,7 +52,7 @@ impl<'a> Frozen<'a> {
     fn new(class: &'a Classroom<'a>, levels: usize, precision: f64) -> Result<Self> {
         let of = |level: usize| {
             let mut body = class.fresh(level)?;
-            Ok((class.features(&mut body, &class.train())?, class.features(&mut body, &class.test())?))
+            Ok((features(&mut body, &class.train())?, features(&mut body, &class.test())?))
         };
         Ok(Self { class, precision, features: (0..levels).map(of).collect::<Result<_>>()? })
     }

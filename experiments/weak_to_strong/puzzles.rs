@@ -8,7 +8,7 @@ use rewardlab::lm::cpu::Sampling;
 use rewardlab::lm::{Config, Decay, Schedule, Size, init};
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Positions that are answered at a time.
@@ -192,7 +192,7 @@ impl<'a> Chess<'a> {
     /// The moves that models are pretrained on, of games apart from the puzzles'; no puzzle's position is among them.
     fn moves(&self) -> Result<Arc<Vec<Played>>> {
         let p = self.params;
-        let positions: HashSet<Vec<u32>> = self.puzzles.iter().map(|puzzle| puzzle.prompt.clone()).collect();
+        let positions: BTreeSet<Vec<u32>> = self.puzzles.iter().map(|puzzle| puzzle.prompt.clone()).collect();
         self.ctx.common_stage(OWNER, "moves", &(p.hunt, p.player, p.last, p.moves), |rng| {
             plain_moves(&p.player, (p.hunt.plies, p.hunt.pieces, p.last), p.moves, &positions, rng)
         })

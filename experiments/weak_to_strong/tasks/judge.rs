@@ -4,7 +4,8 @@ use super::super::gap::{per_seed, pgr, pgr_by_seed};
 use super::Row;
 use crate::statistics::{by_seed, greatest, least};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
-use rewardlab::stats::{fit_line, mean, mean_interval, median};
+use rewardlab::metrics::Scores;
+use rewardlab::stats::{Estimate, fit_line, mean, mean_interval, median};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A teacher below this accuracy is at chance for all that 500 texts show, and has nothing to pass on.
@@ -45,6 +46,9 @@ pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
     let pairs: BTreeSet<(usize, usize)> = naive().map(|r| (r.teacher, r.student)).filter(|(t, s)| t < s).collect();
     let of = |pair: (usize, usize)| own.iter().filter(move |r| (r.teacher, r.student) == pair).map(Row::run);
     let teachers = || pairs.iter().filter(|(_, s)| *s == top);
+    // where there is no gap for certain PGR is undefined
+    let defined =
+        |of: &dyn Fn((usize, usize)) -> Estimate| least(teachers().map(|pair| of(*pair)).filter(|e| !e.value.is_nan()));
     let claim = |id: &str, statement: &str, statistic: &str, estimate, criterion| {
         Check::new(Kind::Claim, id, statement, source, statistic, estimate, criterion)
     };
@@ -61,8 +65,8 @@ pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
         claim(
             "recovers",
             "the largest student typically recovers more than 20% of the gap to any weaker teacher",
-            "PGR of mean accuracies over informative tasks at the largest student, smallest over teachers",
-            least(teachers().map(|pair| pgr(of(*pair)))),
+            "PGR of mean accuracies over informative tasks at the largest student, smallest over teachers with a gap for certain",
+            defined(&|pair| pgr(of(pair))),
             Criterion::AtLeast(0.2),
         ),
         claim(
@@ -123,7 +127,7 @@ fn controls(rows: &[Record<Row>], pairs: &BTreeSet<(usize, usize)>) -> Vec<Check
     let levels: BTreeSet<usize> = pairs.iter().flat_map(|(t, s)| [*t, *s]).collect();
     let gains = |part_name: &str, pair: (usize, usize)| {
         let own = part(rows, part_name).filter(|r| (r.teacher, r.student) == pair).map(Row::run);
-        mean_interval(&per_seed(own).iter().map(|s| s.gain()).collect::<Vec<_>>())
+        mean_interval(&per_seed(own).iter().map(Scores::gain).collect::<Vec<_>>())
     };
     let control = |id: &str, statement: &str, statistic: &str, estimate, criterion| {
         Check::new(Kind::Control, id, statement, "control", statistic, estimate, criterion)

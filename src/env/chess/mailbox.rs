@@ -262,7 +262,7 @@ fn every_label_is_what_the_plain_generator_finds() {
         if puzzle.depth == 2 {
             assert!(solutions(puzzle, 1).is_empty(), "{}", puzzle.fen);
         }
-        assert_eq!(solutions(puzzle, puzzle.depth), [puzzle.answer.clone()], "{}", puzzle.fen);
+        assert_eq!(solutions(puzzle, puzzle.depth), std::slice::from_ref(&puzzle.answer), "{}", puzzle.fen);
         assert_eq!(super::spell(&puzzle.solution), tokens(puzzle));
     }
 }
