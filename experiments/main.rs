@@ -66,7 +66,6 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<process_supervision::alignment_tax::AlignmentTax>(),
         entry::<weak_to_strong::chess::ChessPuzzles>(),
         entry::<weak_to_strong::easy_to_hard::EasyToHard>(),
-        entry::<weak_to_strong::images::FashionImages>(),
     ]
 }
 
