@@ -8,6 +8,7 @@ use crate::rng::Stream;
 use cozy_chess::{Board, Move};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 /// Moves of a game between two puzzles that are taken from it.
 const APART: usize = 8;
@@ -157,7 +158,7 @@ pub fn plain_moves(
     player: &Player,
     (plies, most, last): (usize, usize, usize),
     count: usize,
-    avoid: &HashSet<Vec<u32>>,
+    avoid: &HashSet<Vec<u32>, impl BuildHasher>,
     rng: &mut Stream,
 ) -> Result<Vec<Played>> {
     player.validate()?;
