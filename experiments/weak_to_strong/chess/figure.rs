@@ -34,7 +34,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Chess puzzles: students of weaker teachers".into(),
         subtitle: format!(
             "Mates in one and two, one solving move each. Lines: means over {} seeds; bands and bars: 95% t intervals, of PGR Fieller's \
-             ( where the gap is not clearly above 0 there is no point). A teacher's line begins with the teacher itself.",
+             (where the gap is not clearly above 0 there is no point). A teacher's line begins with the teacher itself.",
             seeds(rows).len()
         ),
         panels: vec![

@@ -36,7 +36,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     layers.push(level("finetuned on weak labels", "weak", &head));
     layers.push(level("the teacher", "weak", &|r| r.teacher));
     Chart {
-        title: "Weak labels make the concept salient".into(),
+        title: "Probes before and after finetuning on weak labels".into(),
         subtitle: format!(
             "Logistic probes of the student's final hidden state, fitted to true labels that no body saw. Lines: means over tasks and {} seeds; \
              bands: 95% t intervals over seeds. Levels: heads finetuned on all texts of the student's half.",
