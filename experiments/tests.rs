@@ -49,7 +49,16 @@ fn perturbed(value: &Value) -> Vec<Value> {
             options.push(Value::Array(items[..items.len().saturating_sub(1)].to_vec()));
             options
         }
-        Value::Table(_) | Value::Datetime(_) => unreachable!("not a leaf"),
+        // inside an array
+        Value::Table(table) => {
+            let with = |key: &String, value: Value| {
+                let mut other = table.clone();
+                other.insert(key.clone(), value);
+                Value::Table(other)
+            };
+            table.iter().flat_map(|(key, old)| perturbed(old).into_iter().map(move |v| with(key, v))).collect()
+        }
+        Value::Datetime(_) => unreachable!("parameters have no dates"),
     }
 }
 

@@ -16,21 +16,23 @@
 //! answer, as text of the web comments on itself. The larger a model, the more questions it has learned to answer from that: finetuning
 //! then *elicits* what it knows. Worlds, sizes and text are ours.
 //!
-//! Chosen on seed 100, outside the reported range: the sizes, 6000 steps of pretraining (8000 there), the balanced threshold, and a short run (one pass, a
-//! small rate) because longer ones imitate: two passes at three times the rate recovered nothing there (`methods` shows the way down).
+//! Chosen on seed 100, outside the reported range: the sizes, 6000 steps of pretraining (8000 there), the balanced threshold, and two passes at a
+//! small rate. Runs at ten times the rate or more (two passes at 1e-3, twenty at 3e-3) imitated there and recovered nothing.
 //!
 //! **Controls**: students of their teacher's own size gain nothing; weak labels dealt anew among texts teach nothing; a student that
 //! was not pretrained has nothing to elicit and is no better than its teacher.
 //!
-//! **Found** (5 seeds; the largest size at 3): nearly all is open. What students learn from these labels is all or nothing: on `order` the 214k
-//! student of the weakest teacher (right on 0.61 to 0.84) is right on every text at four seeds and on 5% at the fifth, where it has the concept
-//! with the wrong sign. Where teachers are well above chance students gain much (at the largest student 0.84 of the gap on `early_maximum`, 0.93 on
-//! `dog_acts`, 0.59 on `falls` by the second weakest teacher), the median PGR at the largest student is 0.64 and students beat their
-//! teachers in 70% of informative triples; but one turned sign is worth more than all the rest, so that with three to five seeds no claim is decided.
-//! A teacher at chance turns its students to either side: over all tasks nothing is recovered from the weakest. Controls hold:
-//! equals gain nothing, dealt labels and students that were not pretrained (0.14 below their teacher) less than nothing. Nobody learns some tasks (`comparison`,
-//! `doubled`, `inherits`, `palindrome`, `paraphrase`). More labels, hard ones, and more seeds were not tried. After this run one thing changed: PGR's minimum over teachers
-//! leaves out those without a gap for certain (it was undefined before).
+//! **Found** (5 seeds; the largest size at 3): the protocol has a flaw, and nearly all is open. What students learn is all or nothing: on `order` the
+//! 214k student of the weakest teacher (right on 0.61 to 0.84) is right on every text at four seeds and on 5% at the fifth: it has the concept with
+//! the wrong sign. A referee found when: wherever a student of a teacher above 0.6 ends below 0.4, all labels that it was given lie on
+//! one side of 1/2. Teachers are scored where half of the texts is called yes, but hand on their labels as they are; and Adam, which
+//! knows no scale, follows the most salient direction to whichever side the remainder points. That is also why labels dealt anew
+//! teach concepts with a random sign (the control, sharpened after this run from "no better than the teacher", is refuted: 0.25 from
+//! chance). Weak labels should be balanced like the scores; that has not been run.
+//! So PGR at the largest student goes from −0.8 to 1.0 over informative tasks and teachers (second weakest: `dog_acts` 0.93, `early_maximum` 0.84, `falls` 0.59,
+//! `deep` −0.10, `nested` −0.33), the median is 0.64, students beat teachers in 70% of informative triples, and no claim is decided. Equals gain nothing on
+//! average. Students that were not pretrained cannot learn the tasks at all (their ceiling is 0.60). Nobody learns
+//! `comparison`, `doubled`, `inherits`, `palindrome`, `paraphrase`. After this run PGR's minimum over teachers leaves out those without a gap for certain.
 
 pub(super) mod figure;
 pub(super) mod judge;

@@ -143,10 +143,12 @@ fn controls(rows: &[Record<Row>], pairs: &BTreeSet<(usize, usize)>) -> Vec<Check
         ),
         control(
             "dealt_anew",
-            "weak labels dealt anew among texts teach nothing",
-            "accuracy of student less teacher, mean over tasks",
-            gains("dealt", pair),
-            Criterion::AtMost(0.0),
+            "weak labels dealt anew among texts teach nothing, with either sign",
+            "|accuracy − 1/2| of the student, mean over tasks (by chance 0.02)",
+            mean_interval(&by_seed(part(rows, "dealt"), |g| {
+                mean(&g.iter().map(|r| (r.accuracy - 0.5).abs()).collect::<Vec<_>>())
+            })),
+            Criterion::AtMost(0.05),
         ),
         control(
             "not_pretrained",
