@@ -94,7 +94,11 @@ impl Experiment for EasyToHard {
     const SECONDS: (f64, f64) = (2.0, 350.0);
 
     fn params(profile: Profile) -> Params {
-        Params { puzzles: PuzzleParams::new(profile), cuts: vec![900.0, 1200.0], teacher: 1 }
+        Params {
+            puzzles: PuzzleParams::new(profile),
+            cuts: vec![900.0, 1200.0],
+            teacher: usize::from(profile == Profile::Paper),
+        }
     }
 
     fn seeds(profile: Profile) -> Range<u64> {
