@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Engine, Keep, Scores, Signal};
-use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, clip_gradient, part_tokens, parts};
+use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, Lora, clip_gradient, part_tokens, parts};
 use crate::objective::token_nll_loss;
 use std::ops::Range;
 
@@ -28,6 +28,19 @@ pub struct Trainee {
     clip: f64,
     /// Tokens of a part of a step.
     part: usize,
+    /// If these are trained instead of the weights.
+    adapters: Option<Adapters>,
+}
+
+/// Low-rank adapters in training: the trainee's weights are θ(φ).
+#[derive(Clone, Debug)]
+struct Adapters {
+    lora: Lora,
+    /// θ₀.
+    base: Vec<f32>,
+    /// φ.
+    values: Vec<f32>,
+    grad: Vec<f32>,
 }
 
 /// Some of a step's sequences after their forward pass.
@@ -132,7 +145,28 @@ impl Trainee {
         let engine = Engine::new(config)?;
         Error::check_shape("parameters", engine.layout().len(), params.len())?;
         let (optimizer, grad) = (AdamW::new(params.len(), 0.0)?, vec![0.0; params.len()]);
-        Ok(Self { engine, params, optimizer, grad, clip, part: usize::MAX })
+        Ok(Self { engine, params, optimizer, grad, clip, part: usize::MAX, adapters: None })
+    }
+
+    /// Trains low-rank adapters of the present weights, and score heads, instead of all weights; with fresh moments.
+    ///
+    /// # Errors
+    /// Adapters of another config.
+    pub fn with_adapters(self, lora: Lora, values: Vec<f32>) -> Result<Self> {
+        let (base, grad, optimizer) = (self.params.clone(), vec![0.0; values.len()], AdamW::new(values.len(), 0.0)?);
+        let mut trainee = Self { optimizer, adapters: Some(Adapters { lora, base, values, grad }), ..self };
+        trainee.merge()?;
+        Ok(trainee)
+    }
+
+    /// The adapters' table and φ, if they are what is trained.
+    pub fn adapters(&self) -> Option<(&Lora, &[f32])> {
+        self.adapters.as_ref().map(|a| (&a.lora, a.values.as_slice()))
+    }
+
+    /// Makes the weights those of the adapters.
+    fn merge(&mut self) -> Result<()> {
+        self.adapters.as_ref().map_or(Ok(()), |a| a.lora.merge(&a.base, &a.values, &mut self.params))
     }
 
     /// Steps go through the engine in parts whose activations stay in the processor's cache, their gradients added up. The
@@ -185,8 +219,16 @@ impl Trainee {
 
     /// Moves the weights down the gradient, scaled down to the clip; returns its norm before.
     fn follow(&mut self, learning_rate: f64) -> Result<f64> {
-        let norm = clip_gradient(&mut self.grad, self.clip)?;
-        self.optimizer.step(&mut self.params, &self.grad, learning_rate);
+        let Some(adapters) = &mut self.adapters else {
+            let norm = clip_gradient(&mut self.grad, self.clip)?;
+            self.optimizer.step(&mut self.params, &self.grad, learning_rate);
+            return Ok(norm);
+        };
+        adapters.grad.fill(0.0);
+        adapters.lora.pull(&adapters.values, &self.grad, &mut adapters.grad)?;
+        let norm = clip_gradient(&mut adapters.grad, self.clip)?;
+        self.optimizer.step(&mut adapters.values, &adapters.grad, learning_rate);
+        self.merge()?;
         Ok(norm)
     }
 
