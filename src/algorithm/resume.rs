@@ -49,9 +49,13 @@ pub trait Resume: Serialize + DeserializeOwned {
         }
         let state = STANDARD.decode(state).map_err(|e| wrong(e.to_string()))?;
         let mut run: Self = postcard::from_bytes(&state).map_err(|e| wrong(e.to_string()))?;
-        let expected = Self::REFERENCES * checkpoint.params.len();
-        Error::check_shape("reference weights", expected, checkpoint.reference.len())?;
-        run.set_reference(trainee.restore(checkpoint));
+        Error::check_shape("trained parameters", trainee.trained().len(), checkpoint.params.len())?;
+        // a loop holds whole weights, or what is trained
+        let sizes = [trainee.params.len(), trainee.trained().len()].map(|size| Self::REFERENCES * size);
+        if !sizes.contains(&checkpoint.reference.len()) {
+            Error::check_shape("reference weights", sizes[0], checkpoint.reference.len())?;
+        }
+        run.set_reference(trainee.restore(checkpoint)?);
         Ok(run)
     }
 }

@@ -74,7 +74,7 @@ impl Samples {
     ) -> Result<Self> {
         let asked: Vec<&[u32]> = drawn.iter().map(|&i| prompts[i].as_slice()).collect();
         let mut streams: Vec<Stream> = drawn.iter().map(|_| rng.split()).collect();
-        let samples = trainee.engine.sample(&trainee.params, &asked, sampling, &mut streams)?;
+        let samples = trainee.sample(&asked, sampling, &mut streams)?;
         let rewards: Vec<f64> = drawn.iter().zip(&samples).map(|(&i, s)| reward(i, &s.tokens)).collect();
         Error::check_finite("reward", &rewards)?;
         Ok(Self {

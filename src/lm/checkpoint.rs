@@ -13,12 +13,13 @@ use std::path::Path;
 const FIRST: &str = "optimizer.first_moment";
 const SECOND: &str = "optimizer.second_moment";
 const REFERENCE: &str = "reference";
+const ADAPTERS: &str = "adapters";
 const STATE: &str = "training_state";
 
 /// Weights, the optimiser's moments and step counter, the caller's cursor, and the weights of other models that training holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// The weights, flat.
+    /// What is trained, flat: the weights, or low-rank adapters of weights that the caller has.
     pub params: Vec<f32>,
     /// The optimiser.
     pub optimizer: AdamW,
@@ -53,8 +54,7 @@ impl Checkpoint {
     pub fn save(&self, path: &Path, config: &Config) -> Result<()> {
         let layout = Layout::new(config)?;
         let optimizer = &self.optimizer;
-        Error::check_shape("parameters", layout.len(), self.params.len())?;
-        Error::check_shape("moments", layout.len(), optimizer.first.len())?;
+        Error::check_shape("moments", self.params.len(), optimizer.first.len())?;
         let state = State {
             config: config.clone(),
             beta1: optimizer.beta1,
@@ -65,7 +65,12 @@ impl Checkpoint {
             cursor: self.cursor.clone(),
         };
         let state = serde_json::to_vec(&state).map_err(|e| Error::content(path, STATE, e.to_string()))?;
-        let mut floats = named(config, &layout, &self.params);
+        let whole = self.params.len() == layout.len();
+        let mut floats = if whole {
+            named(config, &layout, &self.params)
+        } else {
+            vec![(ADAPTERS.into(), vec![self.params.len()], bytes(&self.params))]
+        };
         for (name, values) in [(FIRST, &optimizer.first), (SECOND, &optimizer.second), (REFERENCE, &self.reference)] {
             if !values.is_empty() {
                 floats.push((name.into(), vec![values.len()], bytes(values)));
@@ -90,28 +95,36 @@ impl Checkpoint {
         if state.config != *config {
             return Err(wrong(STATE, "the config differs from the run's".into()));
         }
-        let flat = |name: &str| {
+        let has = |name: &str| file.names().contains(&name);
+        let flat = |name: &str, fits: &dyn Fn(usize) -> bool, expected: &str| {
             let view = tensor(name)?;
             let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            let fits = values.len() == layout.len() || name == REFERENCE && values.len().is_multiple_of(layout.len());
-            if view.dtype() == Dtype::F32 && fits {
+            if view.dtype() == Dtype::F32 && fits(values.len()) {
                 Ok(values)
             } else {
-                Err(wrong(name, format!("{:?} × {}, expected F32 × {}", view.dtype(), values.len(), layout.len())))
+                Err(wrong(name, format!("{:?} × {}, expected F32 × {expected}", view.dtype(), values.len())))
             }
         };
+        let params = if has(ADAPTERS) {
+            flat(ADAPTERS, &|_| true, "any")?
+        } else {
+            let mut params = vec![0.0; layout.len()];
+            read_weights(&[path.to_path_buf()], config, &layout, &mut params)?;
+            params
+        };
+        let moments = |name: &str| flat(name, &|len| len == params.len(), &params.len().to_string());
         let optimizer = AdamW {
             beta1: state.beta1,
             beta2: state.beta2,
             epsilon: state.epsilon,
             weight_decay: state.weight_decay,
-            first: flat(FIRST)?,
-            second: flat(SECOND)?,
+            first: moments(FIRST)?,
+            second: moments(SECOND)?,
             steps: state.steps,
         };
-        let reference = if file.names().contains(&REFERENCE) { flat(REFERENCE)? } else { Vec::new() };
-        let mut params = vec![0.0; layout.len()];
-        read_weights(&[path.to_path_buf()], config, &layout, &mut params)?;
+        let whole = |len: usize| len.is_multiple_of(layout.len()) || len.is_multiple_of(params.len().max(1));
+        let expected = format!("a multiple of {}", layout.len());
+        let reference = if has(REFERENCE) { flat(REFERENCE, &whole, &expected)? } else { Vec::new() };
         Ok(Self { params, optimizer, cursor: state.cursor, reference })
     }
 }

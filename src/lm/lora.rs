@@ -136,14 +136,19 @@ impl Lora {
     pub fn init(&self, base: &[f32], rng: &mut Stream) -> Result<Vec<f32>> {
         Error::check_shape("base weights", Layout::new(&self.config)?.len(), base.len())?;
         let mut adapter = vec![0.0; self.len];
-        for (theirs, own) in &self.heads {
-            adapter[own.range.clone()].copy_from_slice(&base[theirs.clone()]);
-        }
+        self.take_heads(base, &mut adapter);
         for one in &self.adapted {
             let bound = 1.0 / (one.inputs as f64).sqrt();
             adapter[one.down.range.clone()].iter_mut().for_each(|a| *a = (bound * (2.0 * rng.uniform() - 1.0)) as f32);
         }
         Ok(adapter)
+    }
+
+    /// Makes the score heads in φ those of some weights.
+    pub(crate) fn take_heads(&self, params: &[f32], adapter: &mut [f32]) {
+        for (theirs, own) in &self.heads {
+            adapter[own.range.clone()].copy_from_slice(&params[theirs.clone()]);
+        }
     }
 
     fn scale(&self) -> f32 {
@@ -186,9 +191,8 @@ impl Lora {
         Error::check_shape("gradient of the adapter", self.len, pulled.len())?;
         let (rank, scale) = (self.settings.rank, self.scale());
         for one in &self.adapted {
-            let scaled = |range: &Range<usize>| -> Vec<f32> {
-                adapter[range.clone()].iter().map(|v| scale * v).collect()
-            };
+            let scaled =
+                |range: &Range<usize>| -> Vec<f32> { adapter[range.clone()].iter().map(|v| scale * v).collect() };
             let (down, up) = (scaled(&one.down.range), scaled(&one.up.range));
             let outputs = up.len() / rank;
             let grad = Matrix::new(&grad[one.matrix.clone()], outputs, one.inputs);

@@ -88,7 +88,7 @@ impl RewardModelling {
         let (held_out, train) = order.split_at((groups.len() / 10).max(1));
         let of =
             |prompts: &[usize]| -> Vec<usize> { prompts.iter().flat_map(|g| groups[*g].iter().copied()).collect() };
-        let kept = trainee.params.clone();
+        let kept = trainee.trained().to_vec();
         let (train, held_out) = (of(train), of(held_out));
         Ok(Self { settings: *settings, train, held_out, epoch: 0, order: Vec::new(), best: None, rng, kept })
     }
@@ -134,7 +134,7 @@ impl RewardModelling {
             let accuracy = accuracy(trainee, pairs, &self.held_out)?;
             if self.best.is_none_or(|b| accuracy > b.0) {
                 self.best = Some((accuracy, self.epoch));
-                self.kept.clone_from(&trainee.params);
+                self.kept = trainee.trained().to_vec();
             }
         }
         Ok(loss)
@@ -147,7 +147,7 @@ impl RewardModelling {
     pub fn finish(self, trainee: &mut Trainee) -> Result<f64> {
         let accuracy = self.accuracy();
         let accuracy = accuracy.ok_or_else(|| Error::Usage("no epoch of reward modelling is over".into()))?;
-        trainee.params = self.kept;
+        trainee.put(&self.kept)?;
         Ok(accuracy)
     }
 }

@@ -54,6 +54,6 @@ pub(super) fn complete(
 ) -> Result<Vec<Vec<u32>>> {
     let asked: Vec<&[u32]> = drawn.iter().map(|&i| prompts[i].as_slice()).collect();
     let mut streams: Vec<Stream> = drawn.iter().map(|_| rng.split()).collect();
-    let samples = trainee.engine.sample(&trainee.params, &asked, sampling, &mut streams)?;
+    let samples = trainee.sample(&asked, sampling, &mut streams)?;
     Ok(samples.into_iter().map(|s| s.tokens).collect())
 }

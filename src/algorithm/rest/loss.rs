@@ -97,7 +97,8 @@ impl OfflineLoss {
     ) -> Result<Known> {
         let Some(settings) = self.critic() else { return Ok(Known::default()) };
         let mut critic = trainee.clone();
-        critic.restart(behaviour)?;
+        // it starts as the behaviour policy, which the trainee still is
+        critic.restart(trainee.trained())?;
         let rated = |s: &Scored| {
             let prompt = &prompts[s.source];
             Rated { tokens: [prompt, s.tokens.as_slice()].concat(), prompt: prompt.len(), target: s.reward }

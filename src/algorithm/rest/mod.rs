@@ -191,7 +191,7 @@ impl Rest {
             data: Vec::new(),
             known: Known::default(),
             rng,
-            weights: trainee.params.repeat(Self::REFERENCES),
+            weights: trainee.trained().repeat(Self::REFERENCES),
         })
     }
 
@@ -258,7 +258,7 @@ impl Rest {
         let (count, drawn_reward) = (drawn.len(), mean_reward(&drawn));
         self.data = drawn;
         self.data.extend(self.original.iter().cloned());
-        self.put(BEHAVIOUR, &trainee.params);
+        self.put(BEHAVIOUR, trainee.trained());
         let behaviour = trainee.params.clone();
         let mut rng = self.rng.split();
         self.known = self.settings.loss.prepare(trainee, &behaviour, task.sources(), &self.data, &mut rng)?;
@@ -273,10 +273,10 @@ impl Rest {
 
     /// From the trainee's weights, with fresh moments.
     fn next_improve(&mut self, trainee: &mut Trainee, improve: usize) -> Result<()> {
-        let params = trainee.params.clone();
-        trainee.restart(&params)?;
+        let trained = trainee.trained().to_vec();
+        trainee.restart(&trained)?;
         let kept = self.settings.improves[improve].select(&self.data, &mut self.rng);
-        let state = State { eta: self.settings.loss.first_eta(), behaviour: self.set(BEHAVIOUR).to_vec() };
+        let state = State { eta: self.settings.loss.first_eta(), behaviour: trainee.weights_of(self.set(BEHAVIOUR))? };
         let epochs = Epochs::new(self.rng.split());
         self.phase = Phase::Improving(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None });
         Ok(())
@@ -314,7 +314,7 @@ impl Rest {
         let held_out = self.held_out(trainee, task, sampling)?;
         if now.best.is_none_or(|b| held_out > b.0) {
             now.best = Some((held_out, now.step));
-            self.put(BEST, &trainee.params);
+            self.put(BEST, trainee.trained());
         }
         let over = now.step == self.settings.steps;
         let Some((held_out, step)) = now.best.filter(|_| over) else {

@@ -1,10 +1,20 @@
-//! A transformer in training: one engine, its weights and an optimiser, on one thread.
+//! A transformer in training: its engine, its weights and an optimiser.
+
+mod adapters;
+mod lanes;
+mod part;
+#[cfg(test)]
+mod tests;
+
+pub(super) use part::{Part, Weights};
 
 use crate::error::{Error, Result};
-use crate::lm::cpu::{Engine, Keep, Scores, Signal};
-use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, Lora, clip_gradient, part_tokens, parts};
+use crate::lm::cpu::{Engine, Keep, Signal};
+use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, clip_gradient, part_tokens, parts};
 use crate::objective::token_nll_loss;
-use std::ops::Range;
+use adapters::Adapters;
+use lanes::{Lane, at_once};
+use part::{Asked, sums};
 
 /// A prompt and what should follow, or a whole text with an empty prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +25,7 @@ pub struct Example {
     pub prompt: usize,
 }
 
-/// What a model is trained with.
+/// What a model is trained with: on one thread, or with lanes on as many.
 #[derive(Clone, Debug)]
 pub struct Trainee {
     /// Forward and backward passes.
@@ -30,99 +40,8 @@ pub struct Trainee {
     part: usize,
     /// If these are trained instead of the weights.
     adapters: Option<Adapters>,
-}
-
-/// Low-rank adapters in training: the trainee's weights are θ(φ).
-#[derive(Clone, Debug)]
-struct Adapters {
-    lora: Lora,
-    /// θ₀.
-    base: Vec<f32>,
-    /// φ.
-    values: Vec<f32>,
-    grad: Vec<f32>,
-}
-
-/// Some of a step's sequences after their forward pass.
-#[derive(Debug)]
-pub(super) struct Part<'a> {
-    /// Which of the step's sequences.
-    pub(super) sequences: Range<usize>,
-    /// The tokens of their completions.
-    pub(super) choices: Choices,
-    /// Each sequence's first row.
-    starts: Vec<usize>,
-    /// Each sequence's last row.
-    ends: Vec<usize>,
-    /// log π of these.
-    pub(super) log_probs: Vec<f64>,
-    /// Their share of the step's tokens: what a mean over a part's tokens weighs in the step's.
-    pub(super) of_tokens: f64,
-    /// The part's share of the step's sequences.
-    pub(super) of_sequences: f64,
-    trainee: &'a Trainee,
-}
-
-impl Part<'_> {
-    /// What score head 0 says of each token's context.
-    pub(super) fn values(&self) -> Result<Vec<f64>> {
-        self.trainee.engine.scores(&self.trainee.params, 0, &self.choices.rows)
-    }
-
-    /// What score head 0 says of each whole sequence, at its last token.
-    pub(super) fn finals(&self) -> Result<Vec<f64>> {
-        self.trainee.engine.scores(&self.trainee.params, 0, &self.ends)
-    }
-
-    /// The rows of some tokens of each sequence, `places` counted from its first token.
-    pub(super) fn rows_of(&self, places: &[&[usize]]) -> Vec<usize> {
-        let of = |(start, own): (&usize, &&[usize])| own.iter().map(|t| start + t).collect::<Vec<_>>();
-        self.starts.iter().zip(places).flat_map(of).collect()
-    }
-
-    /// What score head 0 says at some rows, rows × outputs.
-    pub(super) fn scores_at(&self, rows: &[usize]) -> Result<Vec<f64>> {
-        self.trainee.engine.scores(&self.trainee.params, 0, rows)
-    }
-
-    /// log π of each sequence's completion; `lengths` are their tokens.
-    pub(super) fn sums(&self, lengths: &[usize]) -> Vec<f64> {
-        sums(&self.log_probs, lengths)
-    }
-
-    /// The log-probabilities of the whole vocabulary at each token's context, tokens × vocabulary.
-    pub(super) fn distributions(&self) -> Result<Vec<f32>> {
-        let mut out = vec![0.0; self.log_probs.len() * self.trainee.engine.config().vocab];
-        self.trainee.engine.distributions(&mut out)?;
-        Ok(out)
-    }
-}
-
-/// What a step descends is Σ weight · quantity over a part's tokens. Empty vectors weigh nothing.
-#[derive(Debug, Default)]
-pub(super) struct Weights {
-    /// On log-probabilities.
-    pub(super) log_probs: Vec<f64>,
-    /// On entropies.
-    pub(super) entropies: Vec<f64>,
-    /// On all log-probabilities of the distributions.
-    pub(super) distributions: Vec<f32>,
-    /// On what score head 0 says at each token's context.
-    pub(super) values: Vec<f64>,
-    /// On what it says at each sequence's last token.
-    pub(super) finals: Vec<f64>,
-    /// Some rows, and the weights on what it says there, rows × outputs.
-    pub(super) at: (Vec<usize>, Vec<f64>),
-}
-
-impl Weights {
-    /// An entropy bonus: `coefficient` · mean over the step's tokens.
-    pub(super) fn add_entropy(&mut self, coefficient: f64, part: &Part) {
-        if coefficient > 0.0 {
-            let tokens = part.log_probs.len();
-            self.entropies = vec![-coefficient * (part.of_tokens / tokens as f64); tokens];
-        }
-    }
+    /// Beside the first, which is the trainee's own engine.
+    lanes: Vec<Lane>,
 }
 
 /// What a step of descent saw before it moved.
@@ -145,28 +64,7 @@ impl Trainee {
         let engine = Engine::new(config)?;
         Error::check_shape("parameters", engine.layout().len(), params.len())?;
         let (optimizer, grad) = (AdamW::new(params.len(), 0.0)?, vec![0.0; params.len()]);
-        Ok(Self { engine, params, optimizer, grad, clip, part: usize::MAX, adapters: None })
-    }
-
-    /// Trains low-rank adapters of the present weights, and score heads, instead of all weights; with fresh moments.
-    ///
-    /// # Errors
-    /// Adapters of another config.
-    pub fn with_adapters(self, lora: Lora, values: Vec<f32>) -> Result<Self> {
-        let (base, grad, optimizer) = (self.params.clone(), vec![0.0; values.len()], AdamW::new(values.len(), 0.0)?);
-        let mut trainee = Self { optimizer, adapters: Some(Adapters { lora, base, values, grad }), ..self };
-        trainee.merge()?;
-        Ok(trainee)
-    }
-
-    /// The adapters' table and φ, if they are what is trained.
-    pub fn adapters(&self) -> Option<(&Lora, &[f32])> {
-        self.adapters.as_ref().map(|a| (&a.lora, a.values.as_slice()))
-    }
-
-    /// Makes the weights those of the adapters.
-    fn merge(&mut self) -> Result<()> {
-        self.adapters.as_ref().map_or(Ok(()), |a| a.lora.merge(&a.base, &a.values, &mut self.params))
+        Ok(Self { engine, params, optimizer, grad, clip, part: usize::MAX, adapters: None, lanes: Vec::new() })
     }
 
     /// Steps go through the engine in parts whose activations stay in the processor's cache, their gradients added up. The
@@ -194,15 +92,17 @@ impl Trainee {
         let [weight, bias] = [head.weight.clone(), head.bias.clone()];
         self.params[weight].fill(0.0);
         self.params[bias].fill(0.0);
+        if let Some(adapters) = &mut self.adapters {
+            adapters.lora.take_heads(&self.params, &mut adapters.values);
+        }
         Ok(())
     }
 
-    /// Goes on from other weights of the same model, with fresh moments.
-    pub(super) fn restart(&mut self, params: &[f32]) -> Result<()> {
-        Error::check_shape("parameters", self.params.len(), params.len())?;
-        self.params.copy_from_slice(params);
-        self.optimizer = AdamW::new(params.len(), 0.0)?;
-        Ok(())
+    /// Goes on from other values of what is trained, with fresh moments.
+    pub(super) fn restart(&mut self, trained: &[f32]) -> Result<()> {
+        Error::check_shape("trained parameters", self.trained().len(), trained.len())?;
+        self.optimizer = AdamW::new(trained.len(), 0.0)?;
+        self.put(trained)
     }
 
     /// One step of descent on Σ weight · quantity after a forward pass with [`Keep::All`]; returns the gradient's norm
@@ -267,50 +167,50 @@ impl Trainee {
         self.grad.fill(0.0);
         let mut loss = 0.0;
         let of_group = |g: &[&[u32]]| g.iter().map(|s| s.len()).sum();
+        let mut all = Vec::new();
         for groups in parts(sequences.chunks(group).map(of_group), self.part) {
             let range = group * groups.start..group * groups.end;
             let batch = Batch::new(&sequences[range.clone()]);
             let choices = batch.completions(&prompts[range.clone()])?;
-            self.engine.forward(&self.params, &batch, Keep::All)?;
-            let log_probs = self.engine.log_probs(&self.params, &choices)?.to_vec();
-            let (of_tokens, of_sequences) = (share(choices.len(), tokens), share(range.len(), sequences.len()));
-            let (starts, ends) = batch.all_rows().map(|r| (r.start, r.end - 1)).unzip();
-            let part =
-                Part { sequences: range, choices, starts, ends, log_probs, of_tokens, of_sequences, trainee: self };
-            let (value, weights) = weigh(&part)?;
-            loss += value;
-            if !loss.is_finite() {
-                return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
+            all.push((range, batch, choices));
+        }
+        for wave in all.chunks(1 + self.lanes.len()) {
+            let params = &self.params;
+            let mut engines: Vec<&mut Engine> =
+                std::iter::once(&mut self.engine).chain(self.lanes.iter_mut().map(|l| &mut l.engine)).collect();
+            let log_probs = at_once(engines.iter_mut().zip(wave).collect(), |(engine, (_, batch, choices))| {
+                engine.forward(params, batch, Keep::All)?;
+                Ok(engine.log_probs(params, choices)?.to_vec())
+            })?;
+            let mut asked = Vec::with_capacity(wave.len());
+            for ((engine, (range, batch, choices)), log_probs) in engines.iter().zip(wave).zip(log_probs) {
+                let (of_tokens, of_sequences) = (share(choices.len(), tokens), share(range.len(), sequences.len()));
+                let (starts, ends) = batch.all_rows().map(|r| (r.start, r.end - 1)).unzip();
+                let (sequences, choices) = (range.clone(), choices.clone());
+                let part =
+                    Part { sequences, choices, starts, ends, log_probs, of_tokens, of_sequences, engine, params };
+                let (value, weights) = weigh(&part)?;
+                loss += value;
+                if !loss.is_finite() {
+                    return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
+                }
+                asked.push(Asked { rows: part.choices.rows, ends: part.ends, weights });
             }
-            let (rows, ends) = (part.choices.rows, part.ends);
-            let scores: Vec<Scores> =
-                [(&rows, &weights.values), (&ends, &weights.finals), (&weights.at.0, &weights.at.1)]
-                    .into_iter()
-                    .filter(|(_, weights)| !weights.is_empty())
-                    .map(|(rows, weights)| Scores { head: 0, rows, weights })
-                    .collect();
-            let signal = Signal {
-                log_probs: &weights.log_probs,
-                entropies: &weights.entropies,
-                distributions: &weights.distributions,
-                scores: &scores,
-                ..Signal::default()
-            };
-            self.engine.backward(&self.params, &signal, &mut self.grad)?;
+            self.pull(&asked)?;
         }
         Ok(Descent { loss, grad_norm: self.follow(learning_rate)? })
     }
 
     /// All that a run needs to go on, with the loop's `cursor` and the weights of its reference, if any.
     pub(super) fn checkpoint(&self, cursor: String, reference: Vec<f32>) -> Checkpoint {
-        Checkpoint { params: self.params.clone(), optimizer: self.optimizer.clone(), cursor, reference }
+        Checkpoint { params: self.trained().to_vec(), optimizer: self.optimizer.clone(), cursor, reference }
     }
 
     /// Takes a checkpoint of the same config; returns the reference's weights.
-    pub(super) fn restore(&mut self, checkpoint: Checkpoint) -> Vec<f32> {
-        self.params = checkpoint.params;
+    pub(super) fn restore(&mut self, checkpoint: Checkpoint) -> Result<Vec<f32>> {
+        self.put(&checkpoint.params)?;
         self.optimizer = checkpoint.optimizer;
-        checkpoint.reference
+        Ok(checkpoint.reference)
     }
 
     /// One step of descent on the mean negative log-likelihood per completion token, nats; returns that mean before the
@@ -404,77 +304,5 @@ impl Trainee {
     pub fn score(&mut self, params: &[f32], batch: &Batch, choices: &Choices) -> Result<Vec<f64>> {
         self.engine.forward(params, batch, Keep::Final)?;
         Ok(self.engine.log_probs(params, choices)?.to_vec())
-    }
-}
-
-/// Sums over consecutive runs of these lengths.
-fn sums(values: &[f64], lengths: &[usize]) -> Vec<f64> {
-    let mut rest = values;
-    let mut sum = |length: &usize| {
-        let (own, after) = rest.split_at(*length);
-        rest = after;
-        own.iter().sum()
-    };
-    lengths.iter().map(&mut sum).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lm::{Size, init};
-    use crate::num::relative_error;
-    use crate::rng::Stream;
-
-    fn config() -> Config {
-        Config::gpt2(Size { vocab: 6, width: 16, layers: 1, heads: 2, context: 8 })
-    }
-
-    fn fresh() -> Trainee {
-        let params = init(&config(), 0.1, &mut Stream::named(&["trainee"])).expect("a layout");
-        Trainee::new(&config(), params, 1.0).expect("legal")
-    }
-
-    #[test]
-    fn weight_one_on_prompts_is_the_likelihood_of_all_tokens() {
-        let (mut one, mut two) = (fresh(), fresh());
-        let text = [Example { tokens: vec![0, 3, 2, 5], prompt: 3 }, Example { tokens: vec![0, 1, 4], prompt: 0 }];
-        let whole = text.clone().map(|e| Example { prompt: 1, ..e });
-        let a = one.text_step(&text, 1.0, 1e-2).expect("finite");
-        let b = two.nll_step(&whole, 1e-2).expect("finite");
-        assert!((a - b).abs() < 1e-6, "{a} {b}");
-        let worst = one.params.iter().zip(&two.params).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(worst < 1e-5, "{worst}");
-    }
-
-    /// Gradients, not weights: Adam's first step would hide a factor.
-    #[test]
-    fn parts_of_a_step_add_up_to_the_whole() {
-        let text: Vec<Example> = (0..9_u32)
-            .map(|i| Example { tokens: (0..=i % 5 + 1).map(|t| (t * i + 1) % 6).collect(), prompt: 1 + i as usize % 2 })
-            .collect();
-        let step = |tokens: usize, whole_text: bool| {
-            let mut trainee = fresh().in_parts_of(tokens);
-            let loss = if whole_text { trainee.text_step(&text, 0.3, 1e-2) } else { trainee.nll_step(&text, 1e-2) };
-            (loss.expect("finite"), trainee.grad.iter().map(|g| f64::from(*g)).collect::<Vec<_>>())
-        };
-        for whole_text in [false, true] {
-            let (loss, whole) = step(usize::MAX, whole_text);
-            for tokens in [1, 7, 20] {
-                let (in_parts, gradient) = step(tokens, whole_text);
-                assert!((in_parts - loss).abs() < 1e-6, "{in_parts} {loss}");
-                assert!(relative_error(&gradient, &whole) < 1e-5 && gradient != whole);
-            }
-            assert_eq!(step(1000, whole_text).1, whole);
-        }
-    }
-
-    #[test]
-    fn divergence_is_an_error_and_leaves_the_weights() {
-        let mut trainee = fresh();
-        trainee.params[0] = f32::NAN;
-        let before: Vec<u32> = trainee.params.iter().map(|p| p.to_bits()).collect();
-        let error = trainee.nll_step(&[Example { tokens: vec![0, 1, 2], prompt: 1 }], 1e-2);
-        assert!(matches!(error, Err(Error::NotFinite { .. })));
-        assert_eq!(before, trainee.params.iter().map(|p| p.to_bits()).collect::<Vec<_>>());
     }
 }
