@@ -62,10 +62,6 @@ impl TensorFile {
         Ok(Self { path: path.into(), file, header })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether there is a tensor of this name; fails if it has another shape, or is not of floats.
     pub(super) fn has(&self, name: &str, shape: &[usize]) -> Result<bool> {
         let Some(info) = self.header.metadata.info(name) else { return Ok(false) };

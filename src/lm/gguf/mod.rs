@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// A value of the metadata.
@@ -108,6 +108,23 @@ impl Gguf {
     /// All tensors.
     pub fn tensors(&self) -> &BTreeMap<String, TensorInfo> {
         &self.tensors
+    }
+
+    /// A tensor's numbers.
+    ///
+    /// # Errors
+    /// A tensor that is not there; a file that cannot be read.
+    pub fn floats(&self, name: &str) -> Result<Vec<f32>> {
+        let info = self.tensors.get(name).ok_or_else(|| Error::content(&self.path, name, "tensor is missing"))?;
+        let mut values = vec![0.0; info.shape.iter().product()];
+        let mut file = File::open(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        self.fill(&mut file, info, &mut values)?;
+        Ok(values)
+    }
+
+    fn fill(&self, file: &mut File, info: &TensorInfo, values: &mut [f32]) -> Result<()> {
+        file.seek(SeekFrom::Start(info.offset)).map_err(|e| Error::io(&self.path, e))?;
+        info.kind.read(|bytes| file.read_exact(bytes).map_err(|e| Error::io(&self.path, e)), values)
     }
 
     /// An error about a key that is missing or of the wrong kind.

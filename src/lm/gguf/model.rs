@@ -6,7 +6,6 @@ use crate::lm::config::{Activation, Config, Family, Norm, Positions};
 use crate::lm::layout::{Layout, Storage, Tensor};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 
 const ARCHITECTURE: &str = "general.architecture";
 const SUPPORTED: &str = "llama, qwen2, qwen3, gpt2 or gptneox";
@@ -119,8 +118,7 @@ impl Gguf {
         let mut file = File::open(&self.path).map_err(|e| Error::io(&self.path, e))?;
         for (tensor, info) in places {
             let values = &mut params[tensor.range.clone()];
-            file.seek(SeekFrom::Start(info.offset)).map_err(|e| Error::io(&self.path, e))?;
-            info.kind.read(|bytes| file.read_exact(bytes).map_err(|e| Error::io(&self.path, e)), values)?;
+            self.fill(&mut file, info, values)?;
             if config.family == Family::Llama {
                 if let Some(heads) = interleaved_heads(config, &tensor.name) {
                     half_split(values, heads, config.head_width);

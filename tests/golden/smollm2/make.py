@@ -19,8 +19,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 TEXTS = [
     "The capital of France is Paris, and the capital of Germany is Berlin.",
-    "Hello",
-    " Hello",
+    "Hello there",
+    " Hello there",
     "In 1969, 3 people flew to the moon; 12345678 others watched.",
     "x = 3.14159 * 2 ** 10  # comment\nfor i in range(100):\n    print(i)\n",
     "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
