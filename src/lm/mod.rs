@@ -35,6 +35,7 @@ pub use optimizer::{AdamW, Sgd, clip_gradient};
 pub(crate) use parts::{part_tokens, parts};
 pub use sampling::{Sample, Sampling};
 pub use schedule::{Decay, Schedule};
+pub use tensors::tensor_names;
 pub use tokenizer::{Special, Tokenizer};
 pub use transformer::{Keep, Scores, Signal, Transformer};
 pub use weights::{Precision, init, load_model, read_weights, save_model};

@@ -53,6 +53,16 @@ impl Header {
     }
 }
 
+/// The names of the tensors in a safetensors file of `length` bytes, by its header alone; `path` is for messages.
+///
+/// # Errors
+/// A header that is malformed, describes overlapping or missing bytes, or does not fit the file's length.
+pub fn tensor_names(path: &Path, reader: impl Read, length: u64) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Header::parse(path, reader, length)?.metadata.tensors().into_keys().collect();
+    names.sort();
+    Ok(names)
+}
+
 impl TensorFile {
     /// Opens a file and reads its header.
     pub(super) fn open(path: &Path) -> Result<Self> {

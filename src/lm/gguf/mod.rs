@@ -5,8 +5,6 @@
 
 mod header;
 mod model;
-#[cfg(test)]
-mod tests;
 mod types;
 
 pub use types::TensorType;

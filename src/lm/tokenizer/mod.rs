@@ -2,8 +2,6 @@
 
 mod gguf;
 mod special;
-#[cfg(test)]
-mod tests;
 
 pub use special::Special;
 pub(super) use special::read_optional;
