@@ -3,6 +3,11 @@
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+/// Far above every published model, and low enough that a config file cannot ask for a table that does not fit in memory.
+const MOST_LAYERS: usize = 1 << 12;
+/// 2^46: lengths in bytes stay far from overflow.
+const MOST_PARAMETERS: f64 = (1_u64 << 46) as f64;
+
 /// Whose names and file conventions the weights follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -237,6 +242,14 @@ impl Config {
             if value == 0 || value > 1 << 30 {
                 return Err(Error::parameter(name, value, "at least 1 and at most 2^30"));
             }
+        }
+        if self.layers > MOST_LAYERS {
+            return Err(Error::parameter("layers", self.layers, format!("at most {MOST_LAYERS}")));
+        }
+        let block = self.width as f64 * (self.query_width() + self.qkv_width() + 3 * self.inner) as f64;
+        let total = (self.vocab + self.context) as f64 * 2.0 * self.width as f64 + self.layers as f64 * block;
+        if total > MOST_PARAMETERS {
+            return Err(Error::Usage(format!("a config of about {total:.1e} parameters; at most 2^46 are possible")));
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
             return Err(Error::parameter("kv_heads", self.kv_heads, format!("a divisor of heads = {}", self.heads)));

@@ -101,9 +101,10 @@ impl Config {
             Some("gpt2") => gpt2(&f)?,
             Some("gpt_neox") => gpt_neox(&f)?,
             Some("llama") => llama(&f, Family::Llama)?,
+            Some("mistral") => mistral(&f)?,
             Some("qwen2") => llama(&f, Family::Qwen2)?,
             Some("qwen3") => llama(&f, Family::Qwen3)?,
-            _ => return Err(f.wrong("model_type", "gpt2, gpt_neox, llama, qwen2 or qwen3")),
+            _ => return Err(f.wrong("model_type", "gpt2, gpt_neox, llama, mistral, qwen2 or qwen3")),
         };
         config.validate().map_err(|e| Error::content(path, "config", e.to_string()))?;
         Ok(config)
@@ -237,8 +238,31 @@ fn gpt_neox(f: &Fields) -> Result<Config> {
     })
 }
 
+/// Llama with other defaults, as long as its window holds the whole context.
+fn mistral(f: &Fields) -> Result<Config> {
+    let config = llama(f, Family::Llama)?;
+    // the key is absent where the file's writer left Transformers' default out
+    let window = if f.map.contains_key("sliding_window") { f.size_or("sliding_window", config.context)? } else { 4096 };
+    if window < config.context {
+        let expected = format!(
+            "null or at least max_position_embeddings = {}: sliding windows are not known, a shorter context is",
+            config.context
+        );
+        return Err(Error::content(f.path, "sliding_window", format!("{window}, expected {expected}")));
+    }
+    Ok(Config { kv_heads: f.size_or("num_key_value_heads", 8)?, ..config })
+}
+
 fn llama(f: &Fields, family: Family) -> Result<Config> {
     f.only("use_sliding_window", false)?;
+    let kinds = f.get("layer_types").and_then(Value::as_array);
+    if let Some(kind) = kinds.and_then(|all| all.iter().find(|kind| **kind != "full_attention")) {
+        return Err(Error::content(
+            f.path,
+            "layer_types",
+            format!("{kind}, expected \"full_attention\" in every layer"),
+        ));
+    }
     if f.get("hidden_act").is_some_and(|v| v != "silu") {
         return Err(f.wrong("hidden_act", "silu"));
     }

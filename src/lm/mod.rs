@@ -6,29 +6,38 @@
 
 mod batch;
 pub mod candle;
+mod chat;
 mod checkpoint;
 mod config;
 pub mod cpu;
+pub mod gguf;
 mod hf;
+mod language_model;
 mod layout;
 mod lora;
 mod optimizer;
 mod parts;
 mod sampling;
 mod schedule;
+mod tensors;
 #[cfg(test)]
 mod testing;
+mod tokenizer;
 mod transformer;
 mod weights;
 
 pub use batch::{Batch, Choices, Side};
+pub use chat::{ChatTemplate, Message};
 pub use checkpoint::Checkpoint;
 pub use config::{Activation, Config, Family, Norm, Positions, ScoreHead, Size};
+pub use language_model::LanguageModel;
 pub use layout::{Layout, Role, Storage, Tensor};
 pub use lora::{Lora, LoraSettings};
 pub use optimizer::{AdamW, Sgd, clip_gradient};
 pub(crate) use parts::{part_tokens, parts};
 pub use sampling::{Sample, Sampling};
 pub use schedule::{Decay, Schedule};
+pub use tensors::tensor_names;
+pub use tokenizer::{Special, Tokenizer};
 pub use transformer::{Keep, Scores, Signal, Transformer};
-pub use weights::{init, load_model, read_weights, save_model};
+pub use weights::{Precision, init, load_model, read_weights, save_model};

@@ -2,10 +2,12 @@
 
 use super::config::Config;
 use super::layout::{Layout, Role, Storage, Tensor};
+use super::tensors::TensorFile;
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use half::bf16;
+use safetensors::tensor::{Dtype, TensorView, View};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,12 +37,15 @@ pub fn init(config: &Config, scale: f64, rng: &mut Stream) -> Result<Vec<f32>> {
 /// `model.safetensors.index.json` names. `scores` heads, which such a folder may lack, start at zero.
 ///
 /// # Errors
-/// A missing or malformed file, an option that the engine does not have, a missing tensor or one of another shape.
+/// A missing or malformed file, an option that the engine does not have, a missing tensor, one of another shape or with
+/// values that are not finite.
 pub fn load_model(folder: &Path, scores: &[super::ScoreHead]) -> Result<(Config, Vec<f32>)> {
     let config = Config { scores: scores.to_vec(), ..Config::read(&folder.join("config.json"))? };
     let layout = Layout::new(&config)?;
+    let found = Found::locate(&parts(folder)?, &config, &layout)?;
+    // only now, when the files are known to hold all of it
     let mut params = vec![0.0; layout.len()];
-    read_weights(&parts(folder)?, &config, &layout, &mut params)?;
+    found.read(&config, &mut params)?;
     Ok((config, params))
 }
 
@@ -65,31 +70,56 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
 /// masks, a tied model's copy of its head); score heads that the files lack stay as they are.
 ///
 /// # Errors
-/// An unreadable file; a tensor that no file has, or of another shape, or of a type other than F32, F16, BF16.
+/// An unreadable file; a tensor that no file has, of another shape, of a type other than F32, F16, BF16, or with values
+/// that are not finite.
 pub fn read_weights(files: &[PathBuf], config: &Config, layout: &Layout, params: &mut [f32]) -> Result<()> {
     Error::check_shape("parameters", layout.len(), params.len())?;
-    let mut missing: Vec<&Tensor> = layout.tensors.iter().collect();
-    for path in files {
-        let bytes = fs::read(path).map_err(|e| Error::io(path, e))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::content(path, "header", e.to_string()))?;
-        let mut left = Vec::new();
-        for tensor in missing {
-            match spellings(&tensor.name).find_map(|name| file.tensor(name).ok()) {
-                Some(view) => {
-                    let values = floats(path, tensor, &view)?;
-                    from_file(tensor, config, &values, &mut params[tensor.range.clone()]);
+    Found::locate(files, config, layout)?.read(config, params)
+}
+
+/// Which file has each tensor, under which name.
+struct Found<'a> {
+    files: Vec<(TensorFile, Vec<(&'a Tensor, &'a str)>)>,
+}
+
+impl<'a> Found<'a> {
+    fn locate(files: &[PathBuf], config: &Config, layout: &'a Layout) -> Result<Self> {
+        let mut missing: Vec<&Tensor> = layout.tensors.iter().collect();
+        let mut found = Vec::new();
+        for path in files {
+            let file = TensorFile::open(path)?;
+            let (mut here, mut left) = (Vec::new(), Vec::new());
+            for tensor in missing {
+                let mut name = None;
+                for spelling in spellings(&tensor.name) {
+                    if name.is_none() && file.has(spelling, &tensor.shape)? {
+                        name = Some(spelling);
+                    }
                 }
-                None => left.push(tensor),
+                match name {
+                    Some(name) => here.push((tensor, name)),
+                    None => left.push(tensor),
+                }
+            }
+            found.push((file, here));
+            missing = left;
+        }
+        let score = |t: &Tensor| {
+            config.scores.iter().any(|s| t.name == format!("{}.weight", s.name) || t.name == format!("{}.bias", s.name))
+        };
+        match missing.iter().find(|t| !score(t)) {
+            None => Ok(Self { files: found }),
+            Some(t) => Err(Error::content(files.last().cloned().unwrap_or_default(), &*t.name, "tensor is missing")),
+        }
+    }
+
+    fn read(self, config: &Config, params: &mut [f32]) -> Result<()> {
+        for (mut file, tensors) in self.files {
+            for (tensor, name) in tensors {
+                from_file(tensor, config, &file.floats(name)?, &mut params[tensor.range.clone()]);
             }
         }
-        missing = left;
-    }
-    let score = |t: &Tensor| {
-        config.scores.iter().any(|s| t.name == format!("{}.weight", s.name) || t.name == format!("{}.bias", s.name))
-    };
-    match missing.iter().find(|t| !score(t)) {
-        None => Ok(()),
-        Some(t) => Err(Error::content(files.last().cloned().unwrap_or_default(), &*t.name, "tensor is missing")),
+        Ok(())
     }
 }
 
@@ -99,22 +129,6 @@ fn spellings(name: &str) -> impl Iterator<Item = &str> {
     let bare = name.strip_prefix("transformer.");
     let head = (name == "embed_out.weight").then_some("lm_head.weight");
     [Some(name), bare, head].into_iter().flatten()
-}
-
-/// A tensor's values in the file's order.
-pub(super) fn floats(path: &Path, tensor: &Tensor, view: &TensorView) -> Result<Vec<f32>> {
-    let wrong = |message: String| Error::content(path, &*tensor.name, message);
-    if view.shape() != tensor.shape {
-        return Err(wrong(format!("shape {:?}, expected {:?}", view.shape(), tensor.shape)));
-    }
-    let data = view.data();
-    let pairs = || data.as_chunks::<2>().0.iter();
-    Ok(match view.dtype() {
-        Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F16 => pairs().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-        Dtype::BF16 => pairs().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
-        other => return Err(wrong(format!("type {other:?}, expected F32, F16 or BF16"))),
-    })
 }
 
 /// Calls `pair(ours, file's)` for every element's index in the two orders.
@@ -137,12 +151,12 @@ fn orders(tensor: &Tensor, config: &Config, mut pair: impl FnMut(usize, usize)) 
     }
 }
 
-pub(super) fn from_file(tensor: &Tensor, config: &Config, file: &[f32], ours: &mut [f32]) {
+fn from_file(tensor: &Tensor, config: &Config, file: &[f32], ours: &mut [f32]) {
     orders(tensor, config, |i, f| ours[i] = file[f]);
 }
 
 /// A tensor's bytes in the file's order.
-pub(super) fn to_file(tensor: &Tensor, config: &Config, ours: &[f32]) -> Vec<u8> {
+fn to_file(tensor: &Tensor, config: &Config, ours: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; 4 * ours.len()];
     orders(tensor, config, |i, f| bytes[4 * f..4 * f + 4].copy_from_slice(&ours[i].to_le_bytes()));
     bytes
@@ -180,15 +194,92 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::rename(&partial, path).map_err(|e| Error::io(path, e))
 }
 
-/// Writes `config.json` and `model.safetensors` as Hugging Face's Transformers reads them.
+/// The precision of saved weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits: as they are.
+    F32,
+    /// 16 bits with 8 of exponent; rounded to the nearest, ties to even.
+    Bf16,
+}
+
+impl Precision {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::Bf16 => Dtype::BF16,
+        }
+    }
+
+    /// Its name in `config.json`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::Bf16 => "bfloat16",
+        }
+    }
+}
+
+/// A tensor that is converted when it is written.
+struct Saved<'a> {
+    tensor: &'a Tensor,
+    config: &'a Config,
+    values: &'a [f32],
+    precision: Precision,
+}
+
+impl View for Saved<'_> {
+    fn dtype(&self) -> Dtype {
+        self.precision.dtype()
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.tensor.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let bytes = to_file(self.tensor, self.config, self.values);
+        Cow::Owned(match self.precision {
+            Precision::F32 => bytes,
+            Precision::Bf16 => {
+                let values = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+                values.flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect()
+            }
+        })
+    }
+
+    fn data_len(&self) -> usize {
+        self.values.len() * if self.precision == Precision::F32 { 4 } else { 2 }
+    }
+}
+
+/// Writes `model.safetensors`, to a temporary name first; one tensor at a time is in memory beside the weights.
+pub(super) fn save_weights(folder: &Path, config: &Config, params: &[f32], precision: Precision) -> Result<()> {
+    let layout = Layout::new(config)?;
+    Error::check_shape("parameters", layout.len(), params.len())?;
+    let path = folder.join("model.safetensors");
+    let views = layout.tensors.iter().map(|tensor| {
+        (tensor.name.as_str(), Saved { tensor, config, values: &params[tensor.range.clone()], precision })
+    });
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let partial = folder.join("model.safetensors.partial");
+    safetensors::serialize_to_file(views, Some(metadata), &partial)
+        .map_err(|e| Error::content(&partial, "tensors", e.to_string()))?;
+    fs::rename(&partial, &path).map_err(|e| Error::io(&path, e))
+}
+
+/// Writes `config.json` and `model.safetensors` (f32) as Hugging Face's Transformers reads them.
 ///
 /// # Errors
 /// A folder that cannot be written; an option that the family's config file cannot say.
 pub fn save_model(folder: &Path, config: &Config, params: &[f32]) -> Result<()> {
-    let layout = Layout::new(config)?;
-    Error::check_shape("parameters", layout.len(), params.len())?;
     fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    let json = serde_json::to_string_pretty(&config.to_hf()?).map_err(|e| Error::Usage(e.to_string()))?;
-    replace(&folder.join("config.json"), json.as_bytes())?;
-    write_tensors(&folder.join("model.safetensors"), &named(config, &layout, params), Vec::new())
+    write_json(&folder.join("config.json"), &config.to_hf()?)?;
+    save_weights(folder, config, params, Precision::F32)
+}
+
+/// Writes a JSON file, to a temporary name first.
+pub(super) fn write_json(path: &Path, json: &serde_json::Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(json).map_err(|e| Error::Usage(e.to_string()))?;
+    replace(path, text.as_bytes())
 }
