@@ -2,6 +2,7 @@
 
 mod data;
 mod process_supervision;
+mod real_models;
 mod rest;
 mod reward_kl;
 mod statistics;
@@ -84,6 +85,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<weak_to_strong::saliency::Saliency>(),
         entry::<weak_to_strong::reward_modelling::RewardModelling>(),
         entry::<weak_to_strong::generative::Generative>(),
+        entry::<real_models::preflight_calibration::PreflightCalibration>(),
     ]
 }
 

@@ -8,7 +8,7 @@
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng, TryRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, Gamma, StandardNormal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::convert::Infallible;
@@ -61,6 +61,16 @@ impl Stream {
     /// Standard normal.
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
+    }
+
+    /// The logarithm of a gamma variate of this shape, positive, and scale 1; finite where the variate itself would underflow.
+    ///
+    /// # Formula
+    /// Γ(a) = Γ(a + 1) · U^(1/a) in distribution.
+    pub fn log_gamma(&mut self, shape: f64) -> f64 {
+        let larger = Gamma::new(shape + 1.0, 1.0).map_or(f64::NAN, |gamma| gamma.sample(&mut self.0));
+        // 1 − U is never 0
+        larger.ln() + (1.0 - self.uniform()).ln() / shape
     }
 
     /// Uniform in `0..n`; `n` must be positive.

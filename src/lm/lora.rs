@@ -4,11 +4,11 @@
 
 use super::config::Config;
 use super::layout::{Layout, Role, Storage, Tensor};
-use super::weights::{floats, from_file, replace, to_file, write_tensors};
+use super::tensors::TensorFile;
+use super::weights::{from_file, replace, to_file, write_tensors};
 use crate::error::{Error, Result};
 use crate::num::{Matrix, matmul};
 use crate::rng::Stream;
-use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fs;
@@ -264,19 +264,16 @@ impl Lora {
             return Err(Error::content(&path, "target_modules", message));
         }
         let path = folder.join("adapter_model.safetensors");
-        let bytes = fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::content(&path, "header", e.to_string()))?;
+        let mut file = TensorFile::open(&path)?;
         let mut adapter = vec![0.0; lora.len];
         for tensor in lora.tensors() {
-            let view = file.tensor(&tensor.name);
-            let view = view.map_err(|_| Error::content(&path, &*tensor.name, "tensor is missing"))?;
-            let values = floats(&path, tensor, &view)?;
-            from_file(tensor, config, &values, &mut adapter[tensor.range.clone()]);
+            if !file.has(&tensor.name, &tensor.shape)? {
+                return Err(Error::content(&path, &*tensor.name, "tensor is missing"));
+            }
+            from_file(tensor, config, &file.floats(&tensor.name)?, &mut adapter[tensor.range.clone()]);
         }
-        if file.len() > lora.tensors().count() {
-            let known: Vec<&str> = lora.tensors().map(|t| &*t.name).collect();
-            let other = file.names().into_iter().find(|n| !known.contains(&n.as_ref()));
-            let other = other.map(ToString::to_string).unwrap_or_default();
+        let known: Vec<&str> = lora.tensors().map(|t| &*t.name).collect();
+        if let Some(other) = file.names().into_iter().find(|n| !known.contains(&n.as_str())) {
             return Err(Error::content(&path, other, "tensor belongs to no adapted module"));
         }
         Ok((lora, adapter))

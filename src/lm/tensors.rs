@@ -85,6 +85,13 @@ impl TensorFile {
         Ok(true)
     }
 
+    /// The tensors' names, in order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.header.metadata.tensors().into_keys().collect();
+        names.sort();
+        names
+    }
+
     /// A tensor's numbers in the file's order.
     pub(super) fn floats(&mut self, name: &str) -> Result<Vec<f32>> {
         let missing = || Error::content(&self.path, name, "tensor is missing");

@@ -151,12 +151,12 @@ fn orders(tensor: &Tensor, config: &Config, mut pair: impl FnMut(usize, usize)) 
     }
 }
 
-fn from_file(tensor: &Tensor, config: &Config, file: &[f32], ours: &mut [f32]) {
+pub(super) fn from_file(tensor: &Tensor, config: &Config, file: &[f32], ours: &mut [f32]) {
     orders(tensor, config, |i, f| ours[i] = file[f]);
 }
 
 /// A tensor's bytes in the file's order.
-fn to_file(tensor: &Tensor, config: &Config, ours: &[f32]) -> Vec<u8> {
+pub(super) fn to_file(tensor: &Tensor, config: &Config, ours: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; 4 * ours.len()];
     orders(tensor, config, |i, f| bytes[4 * f..4 * f + 4].copy_from_slice(&ours[i].to_le_bytes()));
     bytes

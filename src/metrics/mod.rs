@@ -16,18 +16,22 @@
 //!
 //! Which of many solutions is chosen, and how often it is right: [`selection`].
 //!
+//! What a few samples say of the spread of a prompt's rewards before any training: [`RewardPrior`].
+//!
 //! What a strong model recovers of the gap between its weak teacher and its ceiling: [`gap_recovered`].
 //!
 //! Information is in nats. A mean over nothing is NaN: not measured is not zero.
 
 mod clip;
 mod information;
+mod preflight;
 mod rewards;
 pub mod selection;
 mod weak_to_strong;
 
 pub use clip::{ClipFraction, clip_fraction, grad_norm};
 pub use information::{entropy, kl_exact, kl_k1, kl_k2, kl_k3};
+pub use preflight::{RewardPrior, SpreadPrediction};
 pub use rewards::{
     dead_groups, expected_dead_groups, expected_dead_groups_of, reward, reward_std_batch, reward_std_prompt,
 };

@@ -42,6 +42,8 @@ pub enum Method {
     Fieller,
     /// Wilson's score interval of a proportion.
     Wilson,
+    /// Central interval of a Bayesian posterior.
+    Posterior,
 }
 
 /// A number with its 95% interval.

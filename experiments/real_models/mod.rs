@@ -1,0 +1,5 @@
+//! The same objectives and measurements on real language models, and what is asked of a model before it is trained.
+//!
+//! Razin et al., arXiv:2310.20703 (which prompts have no gradient).
+
+pub(crate) mod preflight_calibration;
