@@ -155,14 +155,14 @@ fn refused(file: &str, edit: impl Fn(String) -> String) -> String {
 fn wrong_folders_are_one_line_of_error() {
     let message = refused("config.json", |t| t.replace("\"llama\"", "\"mamba\""));
     assert!(message.contains("\"mamba\", expected gpt2, gpt_neox, llama, mistral, qwen2 or qwen3"), "{message}");
-    let message = refused("config.json", |t| t.replace("\"vocab_size\": 29", "\"vocab_size\": 30"));
-    assert!(message.contains("config.json") || message.contains("shape"), "{message}");
     let message =
         refused("config.json", |t| t.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1000000000"));
     assert!(message.contains("layers"), "{message}");
     let message = refused("tokenizer.json", |t| t.replace("\"the\":", "\"thx\":"));
-    assert!(message.contains("JSON"), "{message}");
-    let message = refused("tokenizer.json", |t| t.replace("\"the\":27", "\"the\":99").replace("\"the\":", "\"the\":"));
+    assert!(message.contains("tokenizer.json, tokenizer: "), "{message}");
+    let message = refused("tokenizer.json", |t| t[..t.len() - 9].to_owned());
+    assert!(message.contains("tokenizer.json, JSON: "), "{message}");
+    let message = refused("tokenizer.json", |t| t.replace("\"the\":27", "\"the\":99"));
     assert!(message.contains("id 99, but the model has 29 tokens"), "{message}");
     let message = refused("generation_config.json", |t| t.replace("\"eos_token_id\": 1", "\"eos_token_id\": 29"));
     assert!(message.contains("eos_token_id: 29, expected a token below the model's 29"), "{message}");

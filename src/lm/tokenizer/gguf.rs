@@ -95,7 +95,7 @@ pub(super) fn read(file: &Gguf, vocab: usize) -> Result<Tokenizer> {
             "ignore_merges": pipeline.ignore_merges, "vocab": table, "merges": pairs,
         },
     });
-    Ok(Tokenizer { special, ..Tokenizer::from_json(file.path(), &json.to_string(), vocab)? })
+    Ok(Tokenizer { special, ..Tokenizer::from_value(file.path(), &json, vocab)? })
 }
 
 /// The special tokens' ids.

@@ -49,8 +49,14 @@ impl Tokenizer {
     /// # Errors
     /// Malformed text; a token at or above `vocab`, the model's number of tokens.
     pub fn from_json(path: &Path, text: &str, vocab: usize) -> Result<Self> {
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(text).map_err(|e| Error::content(path, "JSON", one_line(e)))?;
+        let json = serde_json::from_str(text).map_err(|e| Error::content(path, "JSON", e.to_string()))?;
+        Self::from_value(path, &json, vocab)
+    }
+
+    fn from_value(path: &Path, json: &serde_json::Value, vocab: usize) -> Result<Self> {
+        // the library panics on text that is not JSON, so it sees only what was parsed
+        let inner = tokenizers::Tokenizer::from_bytes(json.to_string());
+        let mut inner = inner.map_err(|e| Error::content(path, "tokenizer", one_line(e)))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Error::content(path, "truncation", one_line(e)))?;
         let all = inner.get_vocab(true);

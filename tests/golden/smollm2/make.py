@@ -7,6 +7,10 @@ Transformers reads the same GGUF file, model and tokeniser, that the test reads.
 log p(token | tokens before it) over all but the first token (nats), and the first of them one by one. Then one
 conversation rendered by the chat template, its ids, and the ids of a greedy reply to it.
 
+Transformers' reader passes `tokenizer.ggml.pre` = smollm over. The pre-tokeniser that it stands for (llama.cpp: every
+character of Unicode's category N alone, then GPT-2's pattern) is put in here; it makes a difference to the text of
+numbers that are not ASCII and to no other, which the script asserts.
+
     python make.py FILE.gguf FOLDER     instead reads FOLDER (a saved model) and prints its largest gap to golden.json
 """
 
@@ -15,8 +19,10 @@ import pathlib
 import sys
 
 import torch
+from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+NUMBERS = "\u00e9 e\u0301 \u00bd \u2460 \u0663 \u00b2 1\u00bd"
 TEXTS = [
     "The capital of France is Paris, and the capital of Germany is Berlin.",
     "Hello there",
@@ -35,7 +41,7 @@ TEXTS = [
     "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May.",
     "If p then q. Not q. Therefore not p.",
     "once upon a time there was a little girl who lived in a village near the forest .",
-    "\u00e9 e\u0301 \u00bd \u2460 \u0663 \u00b2 1\u00bd",
+    NUMBERS,
     "https://example.org/path?query=1&other=two#fragment",
     "The quick brown fox jumps over the lazy dog. " * 8,
 ]
@@ -66,6 +72,11 @@ def main():
         return
     model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    plain = [tokenizer(text)["input_ids"] for text in TEXTS]
+    digits, words = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
+    differ = [text for text, ids in zip(TEXTS, plain) if tokenizer(text)["input_ids"] != ids]
+    assert differ == [NUMBERS], differ
     texts = []
     for text in TEXTS:
         ids = tokenizer(text)["input_ids"]
