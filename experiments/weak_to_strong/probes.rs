@@ -20,6 +20,7 @@ use super::tasks::{Cell, Row, figure, judge, row};
 use rewardlab::algorithm::{Family, LinearFit, Protocol, Source, fit_linear};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
+use rewardlab::metrics::balanced;
 use rewardlab::num::{dot, sigmoid};
 use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,7 @@ impl<'a> Frozen<'a> {
 impl Family for Frozen<'_> {
     /// The level, and the weights of its probe.
     type Model = (usize, Vec<f64>);
-    /// P(yes).
+    /// P(yes), half of the texts yes.
     type Label = f64;
 
     fn truth(&self, items: &[usize]) -> Vec<f64> {
@@ -87,7 +88,8 @@ impl Family for Frozen<'_> {
 
     fn label(&self, (level, weights): &mut Self::Model, items: &[usize]) -> Result<Vec<f64>> {
         let (width, all) = (self.width(*level), &self.features[*level].0);
-        Ok(items.iter().map(|i| sigmoid(dot(&all[i * width..(i + 1) * width], weights))).collect())
+        let said: Vec<f64> = items.iter().map(|i| sigmoid(dot(&all[i * width..(i + 1) * width], weights))).collect();
+        Ok(balanced(&said))
     }
 }
 
@@ -102,7 +104,7 @@ impl Experiment for Probes {
 
     fn params(profile: Profile) -> Params {
         let (smoke, precision) = (profile == Profile::Smoke, 1.0);
-        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (3, (1, 3)) };
+        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (5, (1, 3)) };
         Params { ladder: Ladder::new(smoke), top_seeds, control, precision }
     }
 

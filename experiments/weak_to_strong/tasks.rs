@@ -134,7 +134,7 @@ impl Experiment for Tasks {
 
     fn params(profile: Profile) -> Params {
         let smoke = profile == Profile::Smoke;
-        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (3, (1, 3)) };
+        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (5, (1, 3)) };
         Params { ladder: Ladder::new(smoke), finetuning: Finetuning::default(), top_seeds, control }
     }
 
