@@ -83,11 +83,6 @@ impl Concepts {
         self.tables[concept][item]
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.prior.len()
-    }
-
     /// A concept of the prior.
     pub(crate) fn draw(&self, rng: &mut Stream) -> usize {
         rng.categorical(&self.prior)
@@ -122,5 +117,78 @@ impl Concepts {
         }
         // labels that no concept can explain (there was never noise) say nothing
         yes.iter().map(|sum| if total > 0.0 { sum / total } else { 0.5 }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Concepts {
+        Nature { attributes: 3, single: 0.75, noise: vec![0.0, 0.25] }.concepts()
+    }
+
+    #[test]
+    fn every_concept_holds_of_half_of_the_items_and_none_is_there_twice() {
+        let concepts = small();
+        assert_eq!(concepts.tables.len(), 6 + 8);
+        assert!(concepts.tables.iter().all(|t| t.iter().filter(|y| **y).count() == 4));
+        assert_eq!(concepts.tables.iter().collect::<std::collections::BTreeSet<_>>().len(), 14);
+        assert!((concepts.prior.iter().sum::<f64>() - 1.0).abs() < 1e-15);
+        let all = Nature { attributes: 6, single: 0.5, noise: vec![0.1] }.concepts();
+        assert_eq!(all.tables.len(), 12 + 160);
+    }
+
+    /// By hand: item 7 has all attributes, item 3 the first two. Of three single attributes that hold of 7 two hold of 3, of three that do
+    /// not one does; of four majorities that hold of 7 two hold of 3, of four that do not two do.
+    #[test]
+    fn one_label_by_hand() {
+        let concepts = small();
+        // P(the label | concept): true with 7/8 on average over noise, false with 1/8
+        let single = (2.0 * 7.0 + 1.0) / 8.0 / 3.0;
+        let majority = (2.0 * 7.0 + 2.0) / 8.0 / 4.0;
+        let expected = 0.75 * single + 0.25 * majority;
+        assert!((concepts.posterior(&[(7, true)])[3] - expected).abs() < 1e-15);
+        assert!(concepts.posterior(&[]).iter().all(|p| (p - 0.5).abs() < 1e-15));
+    }
+
+    /// Sums over concepts, rates and which labels are false, one by one.
+    #[test]
+    fn many_labels_by_brute_force() {
+        let concepts = small();
+        let shots = [(0, true), (3, false), (5, false), (6, true), (2, true)];
+        let (mut total, mut yes) = (0.0, [0.0; 8]);
+        for (c, prior) in concepts.prior.iter().enumerate() {
+            for rate in &concepts.noise {
+                for flips in 0..1_usize << shots.len() {
+                    let flipped = |t: usize| flips >> t & 1 == 1;
+                    if shots.iter().enumerate().any(|(t, (item, y))| concepts.truth(c, *item) != (*y != flipped(t))) {
+                        continue;
+                    }
+                    let of = |t: usize| if flipped(t) { *rate } else { 1.0 - rate };
+                    let joint = prior / 2.0 * (0..shots.len()).map(of).product::<f64>();
+                    total += joint;
+                    (0..8).filter(|i| concepts.truth(c, *i)).for_each(|i| yes[i] += joint);
+                }
+            }
+        }
+        let posterior = concepts.posterior(&shots);
+        assert!(posterior.iter().zip(yes).all(|(p, y)| (p - y / total).abs() < 1e-14));
+    }
+
+    #[test]
+    fn documents_have_the_worlds_noise() {
+        let nature = Nature { attributes: 5, single: 0.5, noise: vec![0.0, 0.4] };
+        let (concepts, rng) = (nature.concepts(), &mut Stream::named(&["documents"]));
+        let mut wrong = 0;
+        for _ in 0..500 {
+            let document = concepts.document(20, rng);
+            let items: std::collections::BTreeSet<usize> = document.shots.iter().map(|s| s.0).collect();
+            assert_eq!(items.len(), 20);
+            wrong += document.shots.iter().filter(|(i, y)| concepts.truth(document.concept, *i) != *y).count();
+        }
+        // mean 0.2; documents' rates differ: standard error 0.009
+        assert!((wrong as f64 / 10_000.0 - 0.2).abs() < 0.03, "{wrong}");
+        assert!(Nature { noise: vec![0.5], ..nature }.validate().is_err());
     }
 }
