@@ -7,7 +7,8 @@
 //! **Measured** in a world whose prior is known ([`concepts`]): items with binary attributes, concepts that are one attribute or the
 //! majority of three, and documents that ask of item after item and give noisy answers. Transformers of several sizes are pretrained on
 //! documents (loss on answers only, yes against no), so that they learn to learn a concept from noisy examples; they are not told what
-//! an item's attributes are. For each of many concepts of the prior: the smallest model is finetuned on the truth of a few items, the
+//! an item's attributes are in these. Beside them they read descriptions, an item and the name of one of its attributes, as text of the web also
+//! says what things are. For each of many concepts of the prior: the smallest model is finetuned on the truth of a few items, the
 //! teacher; it labels the student's items, and every size is (a) prompted with hard labels of k of these in random order, (b) finetuned on
 //! the soft labels of all, with the naive and with the confidence loss. The longest prompt holds all of the student's items: both ways see
 //! the same labels. Both are also given the truth, their ceilings. All answer for the same test items. All three sets of items are half
@@ -20,7 +21,10 @@
 //! **Controls**: weak labels dealt anew among the items teach nothing in either way; a model that was not pretrained learns nothing in a
 //! prompt.
 //!
-//! Chosen by pilots on seeds ≥ 100: CHOSEN
+//! Chosen by pilots on seeds ≥ 100: answers that name their item (with bare yes and no nothing was learned in 1000 steps: two attention layers have to
+//! find each other first); the descriptions (without them finetuning on 32 true labels learned nothing, 0.43 to 0.53 at any of five
+//! rates: items are single tokens, and it learned each by heart, while the same models prompted were right on 0.9); 12 passes of finetuning
+//! at 2e-3, where the truth of 32 items is learned to 0.98 (8 passes at 1e-3 and 24 at 2e-3 are within two points).
 //!
 //! **Found**: FOUND
 
@@ -34,7 +38,6 @@ use models::{Finetuned, Finetuning, Ladder, School, Shot};
 use rewardlab::algorithm::{Family, Halves, Protocol, Trainee, WeakLoss};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
-use rewardlab::lm::Keep;
 use rewardlab::metrics::{accuracy, balanced};
 use rewardlab::num::sigmoid;
 use rewardlab::plot::Chart;
@@ -339,7 +342,7 @@ fn fresh(p: &Params, school: &School, model: &mut Trainee) -> Result<Vec<(&'stat
     let mut sums: BTreeMap<usize, [f64; 3]> = p.shots.iter().map(|k| (*k, [0.0; 3])).collect();
     for _ in 0..p.fresh {
         let document = school.concepts.document(p.longest() + 1, rng);
-        let said = school.every_answer(model, std::slice::from_ref(&document.shots), Keep::Final)?;
+        let said = school.every_answer(model, std::slice::from_ref(&document.shots))?;
         for (shots, sum) in &mut sums {
             let asked = document.shots[*shots].0;
             let truth = [school.concepts.truth(document.concept, asked)];

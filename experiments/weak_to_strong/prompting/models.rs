@@ -28,6 +28,8 @@ pub(crate) struct Ladder {
     steps: u64,
     /// Documents per step; 1 to 1000.
     documents: usize,
+    /// Descriptions of items per step; 1 to 1000.
+    descriptions: usize,
     /// Highest learning rate at width 32; it goes with 1/√width. Positive.
     rate: f64,
 }
@@ -48,13 +50,15 @@ impl Ladder {
     pub(super) fn new(smoke: bool) -> Self {
         let (widths, layers) = if smoke { (vec![4, 8], vec![1, 1]) } else { (vec![4, 8, 16, 32], vec![1, 1, 2, 2]) };
         let (steps, documents) = if smoke { (40, 8) } else { (1000, 32) };
-        Self { widths, layers, spread: 0.05, steps, documents, rate: 5e-3 }
+        let descriptions = documents;
+        Self { widths, layers, spread: 0.05, steps, documents, descriptions, rate: 5e-3 }
     }
 
     pub(super) fn validate(&self) -> Result<()> {
         Error::check_counts(&[
             ("widths", self.widths.len(), 2, 8),
             ("documents", self.documents, 1, 1000),
+            ("descriptions", self.descriptions, 1, 1000),
             ("steps", self.steps as usize, 1, 1_000_000),
         ])?;
         Error::check_shape("layers of the ladder", self.widths.len(), self.layers.len())?;
@@ -70,7 +74,7 @@ impl Ladder {
 
 impl Finetuning {
     pub(super) fn new(smoke: bool) -> Self {
-        Self { epochs: if smoke { 4 } else { 30 }, batch: 8, rate: 2e-3 }
+        Self { epochs: if smoke { 4 } else { 12 }, batch: 8, rate: 2e-3 }
     }
 
     pub(super) fn validate(&self) -> Result<()> {
@@ -90,7 +94,8 @@ pub(super) struct School<'a> {
 }
 
 impl School<'_> {
-    /// An item as a question; behind the items stand their answers, no and yes, then the start of a document.
+    /// An item as a question; behind the items stand their answers, no and yes, then the starts of a document and of a description,
+    /// then attributes' names.
     fn question(item: usize) -> u32 {
         item as u32
     }
@@ -104,6 +109,16 @@ impl School<'_> {
         3 * self.nature.items() as u32
     }
 
+    /// What an item's description begins with: after it stands the name of any of its attributes.
+    fn description(&self, item: usize) -> [u32; 2] {
+        [self.start() + 1, Self::question(item)]
+    }
+
+    /// The name of an attribute that is there, or is not.
+    fn attribute(&self, attribute: usize, there: bool) -> u32 {
+        self.start() + 2 + (2 * attribute + usize::from(there)) as u32
+    }
+
     /// A document: its start, then questions, each with its answer.
     fn text(&self, shots: &[Shot]) -> Vec<u32> {
         let of = |(item, label): &Shot| [Self::question(*item), self.answer(*item, *label)];
@@ -114,7 +129,7 @@ impl School<'_> {
         let width = self.ladder.widths[level];
         // heads of 8 coordinates or more, an even number of them, which rotary positions need
         let heads = (1..=8).rev().find(|h| width.is_multiple_of(2 * h) && width / h >= 8).unwrap_or(1);
-        let vocab = 3 * self.nature.items() + 1;
+        let vocab = 3 * self.nature.items() + 2 + 2 * self.nature.attributes;
         let size = Size { vocab, width, layers: self.ladder.layers[level], heads, context: 2 * self.longest + 3 };
         let scores = vec![ScoreHead { name: "class".into(), outputs: 2 }];
         Config { scores, ..Config::llama(size) }
@@ -136,14 +151,16 @@ impl School<'_> {
     pub(super) fn pretrained(&self, level: usize) -> Result<Trainee> {
         let l = self.ladder;
         let shape = (level, l.widths[level], l.layers[level], self.longest);
-        let key = (shape, self.nature, l.spread, l.steps, l.documents, l.rate);
+        let key = (shape, self.nature, l.spread, l.steps, l.documents, l.descriptions, l.rate);
         let params: Arc<Vec<f32>> = self.ctx.stage("pretrained", &key, |rng| {
             let mut trainee = self.bare(level)?;
             let peak = self.scaled(l.rate, level);
             let schedule = Schedule { peak, warm_up: l.steps / 20, steps: l.steps, decay: Decay::Cosine };
             for step in 0..l.steps {
                 let documents = (0..l.documents).map(|_| self.concepts.document(self.longest + 1, rng).shots);
-                self.read(&mut trainee, &documents.collect::<Vec<_>>(), schedule.rate(step))?;
+                let documents: Vec<_> = documents.collect();
+                let described: Vec<usize> = (0..l.descriptions).map(|_| rng.below(self.nature.items())).collect();
+                self.read(&mut trainee, &documents, &described, schedule.rate(step))?;
             }
             Ok(trainee.params)
         })?;
@@ -152,40 +169,52 @@ impl School<'_> {
         Ok(trainee)
     }
 
-    /// A step of pretraining: cross-entropy of every answer against the other answer to its question, given all before it.
-    fn read(&self, trainee: &mut Trainee, documents: &[Vec<Shot>], rate: f64) -> Result<()> {
-        let log_odds = self.every_answer(trainee, documents, Keep::All)?;
+    /// A step of pretraining. In documents: cross-entropy of every answer against the other answer to its question, given all before it. In
+    /// descriptions: that of the next token, which names an attribute of the item, averaged over which one.
+    fn read(&self, trainee: &mut Trainee, documents: &[Vec<Shot>], described: &[usize], rate: f64) -> Result<()> {
+        let mut texts: Vec<Vec<u32>> = documents.iter().map(|d| self.text(d)).collect();
+        texts.extend(described.iter().map(|item| self.description(*item).to_vec()));
+        let batch = Batch::new(&texts);
+        let mut choices = self.answers(&questions(documents, &batch));
+        let answers = choices.len();
+        for (item, rows) in described.iter().zip(batch.all_rows().skip(documents.len())) {
+            for attribute in 0..self.nature.attributes {
+                choices.rows.push(rows.end - 1);
+                choices.tokens.push(self.attribute(attribute, item >> attribute & 1 == 1));
+            }
+        }
+        trainee.engine.forward(&trainee.params, &batch, Keep::All)?;
+        let log_odds = differences(&trainee.engine.log_probs(&trainee.params, &choices)?[..answers]);
         let labels: Vec<f64> = documents.iter().flatten().map(|(_, y)| f64::from(u8::from(*y))).collect();
         let mut weights = vec![0.0; labels.len()];
-        let loss = weak_label_loss(&log_odds, &labels, 1.0, &mut weights);
-        if !loss.is_finite() {
-            return Err(Error::NotFinite { what: "loss (training diverged)".into(), value: loss });
-        }
-        let log_probs: Vec<f64> = weights.iter().flat_map(|w| [-w, *w]).collect();
+        weak_label_loss(&log_odds, &labels, 1.0, &mut weights);
+        let mut log_probs: Vec<f64> = weights.iter().flat_map(|w| [-w, *w]).collect();
+        let named = choices.len() - answers;
+        log_probs.extend(vec![-1.0 / named as f64; named]);
         trainee.descend(&Signal { log_probs: &log_probs, ..Signal::default() }, rate)?;
         Ok(())
     }
 
     /// The log-odds of yes at every question of some documents, given what stands before it.
-    pub(super) fn every_answer(&self, model: &mut Trainee, documents: &[Vec<Shot>], keep: Keep) -> Result<Vec<f64>> {
+    pub(super) fn every_answer(&self, model: &mut Trainee, documents: &[Vec<Shot>]) -> Result<Vec<f64>> {
         let batch = Batch::new(&documents.iter().map(|d| self.text(d)).collect::<Vec<_>>());
-        let places = documents.iter().zip(batch.all_rows());
-        let asked: Vec<(usize, usize)> = places
-            .flat_map(|(d, rows)| d.iter().enumerate().map(move |(t, (item, _))| (rows.start + 1 + 2 * t, *item)))
-            .collect();
-        self.ask(model, &batch, &asked, keep)
+        self.ask(model, &batch, &questions(documents, &batch))
     }
 
-    /// The log-odds of yes at rows that are questions about items.
-    fn ask(&self, model: &mut Trainee, batch: &Batch, asked: &[(usize, usize)], keep: Keep) -> Result<Vec<f64>> {
+    /// Both answers, no and yes, at rows that are questions about items.
+    fn answers(&self, asked: &[(usize, usize)]) -> Choices {
         let mut choices = Choices::default();
         for (row, item) in asked {
             choices.rows.extend([*row, *row]);
             choices.tokens.extend([self.answer(*item, false), self.answer(*item, true)]);
         }
-        model.engine.forward(&model.params, batch, keep)?;
-        let log_probs = model.engine.log_probs(&model.params, &choices)?;
-        Ok(log_probs.as_chunks::<2>().0.iter().map(|[no, yes]| yes - no).collect())
+        choices
+    }
+
+    /// The log-odds of yes at rows that are questions about items.
+    fn ask(&self, model: &mut Trainee, batch: &Batch, asked: &[(usize, usize)]) -> Result<Vec<f64>> {
+        model.engine.forward(&model.params, batch, Keep::Final)?;
+        Ok(differences(model.engine.log_probs(&model.params, &self.answers(asked))?))
     }
 
     /// P(yes) of each of some items, each asked alone behind the same shots.
@@ -194,11 +223,25 @@ impl School<'_> {
         let texts: Vec<Vec<u32>> = items.iter().map(|item| [&shots[..], &[Self::question(*item)]].concat()).collect();
         let batch = Batch::new(&texts);
         let asked: Vec<(usize, usize)> = batch.all_rows().zip(items).map(|(r, item)| (r.end - 1, *item)).collect();
-        Ok(self.ask(model, &batch, &asked, Keep::Final)?.into_iter().map(sigmoid).collect())
+        Ok(self.ask(model, &batch, &asked)?.into_iter().map(sigmoid).collect())
     }
 }
 
-/// Models finetuned on one concept: a family for the protocol. They see an item as the first question of a document.
+/// (row, item) of every question of documents that stand first in a batch.
+fn questions(documents: &[Vec<Shot>], batch: &Batch) -> Vec<(usize, usize)> {
+    let of = |(d, rows): (&Vec<Shot>, std::ops::Range<usize>)| {
+        let place = |(t, shot): (usize, &Shot)| (rows.start + 1 + 2 * t, shot.0);
+        d.iter().enumerate().map(place).collect::<Vec<_>>()
+    };
+    documents.iter().zip(batch.all_rows()).flat_map(of).collect()
+}
+
+/// Log-odds from log-probabilities of no and yes in turn.
+fn differences(log_probs: &[f64]) -> Vec<f64> {
+    log_probs.as_chunks::<2>().0.iter().map(|[no, yes]| yes - no).collect()
+}
+
+/// Models finetuned on one concept: a family for the protocol. They see an item as it stands before its description.
 pub(super) struct Finetuned<'a> {
     pub(super) school: &'a School<'a>,
     pub(super) how: &'a Finetuning,
@@ -209,7 +252,7 @@ pub(super) struct Finetuned<'a> {
 
 impl Finetuned<'_> {
     fn texts(&self, items: &[usize]) -> Vec<[u32; 2]> {
-        items.iter().map(|item| [self.school.start(), School::question(*item)]).collect()
+        items.iter().map(|item| self.school.description(*item)).collect()
     }
 }
 
