@@ -26,7 +26,13 @@
 //! rates: items are single tokens, and it learned each by heart, while the same models prompted were right on 0.9); 12 passes of finetuning
 //! at 2e-3, where the truth of 32 items is learned to 0.98 (8 passes at 1e-3 and 24 at 2e-3 are within two points).
 //!
-//! **Found**: FOUND
+//! **Found** (6 seeds): the largest model's prompt of all 32 weak labels is as good as finetuning on them (0.682 each; difference 0.002 ± 0.008),
+//! and prompting gains on finetuning by 9 points per decade of parameters; the smallest models are far behind in a prompt. Each doubling of
+//! the labels in the prompt gives 3 points. But neither way is above the teacher (0.687; by prompting PGR is -0.02, refuted), while the truth
+//! gives 0.94 in a prompt and 0.98 by finetuning. That is not for want of skill: the exact posterior gets no more out of the same labels
+//! (0.690), because it takes errors for noise, and those of a teacher that is too narrow for all attributes are not. The confidence
+//! loss is worse than both by 3 points (refuted): trusting oneself needs one concept that is salient, and here all are alike. On fresh
+//! documents the two largest models are 2 points below the exact posterior, no model is above it. A teacher with other errors was not tried.
 
 mod concepts;
 mod figure;
@@ -130,9 +136,10 @@ impl Params {
         let concept = school.concepts.draw(rng);
         let truth = |item: &usize| school.concepts.truth(concept, *item);
         let (yes, no): (Vec<usize>, Vec<usize>) = rng.permutation(self.nature.items()).into_iter().partition(truth);
-        let (a, b) = (self.teacher_items / 2, (self.teacher_items + self.student_items) / 2);
-        let both = |range: Range<usize>| [&yes[range.clone()], &no[range]].concat();
-        let (teacher, student, test) = (both(0..a), both(a..b), both(b..yes.len()));
+        let (a, both) = (self.teacher_items / 2, self.teacher_items + self.student_items);
+        let b = both / 2;
+        let of = |range: Range<usize>| [&yes[range.clone()], &no[range]].concat();
+        let (teacher, student, test) = (of(0..a), of(a..b), of(b..yes.len()));
         let order = |rng: &mut Stream| rng.permutation(student.len()).into_iter().map(|i| student[i]).collect();
         let orders = (0..self.draws).map(|_| order(rng)).collect();
         let truth = test.iter().map(truth).collect();

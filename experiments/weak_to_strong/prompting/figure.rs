@@ -19,14 +19,14 @@ fn name(parameters: usize) -> String {
 }
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
-    let sizes = || log_axis("parameters");
+    let sizes = || log_axis("parameters of the student");
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
     let panel = |title: &str, x: Axis, y: &str, layers| Panel { title: title.into(), x, y: axis(y), layers };
     Chart {
         title: "Weak labels in a prompt, or finetuned on".into(),
         subtitle: format!(
-            "Transformers pretrained on noisy examples of concepts; the teacher is the smallest size, finetuned on few true labels. Lines: means \
-             over concepts and {} seeds; bands: 95% t intervals over seeds, of PGR Fieller's. Bayes: the exact posterior over all concepts.",
+            "Teacher: the smallest size, finetuned on few true labels. Lines: means over concepts and {} seeds; bands: 95% t intervals, of PGR Fieller's. \
+             Bayes: exact posterior. Dashed across: finetuned, all labels. Dotted: truth in the place of weak labels.",
             seeds(rows).len()
         ),
         panels: vec![
@@ -111,7 +111,7 @@ fn recovered(rows: &[Record<Row>]) -> Vec<Layer> {
             let e = gap_recovered(&runs(rows, way, level));
             (e.low.is_finite() && e.high.is_finite()).then_some((n as f64, e.value, e.low, e.high))
         };
-        banded(series, &ladder(rows).into_iter().filter_map(point).collect::<Vec<_>>(), Stroke::Solid)
+        banded(series, &ladder(rows).into_iter().skip(1).filter_map(point).collect::<Vec<_>>(), Stroke::Solid)
     };
     let mut layers: Vec<Layer> = WAYS.iter().flat_map(of_way).collect();
     layers.push(Layer::Horizontal { label: "nothing recovered".into(), y: 0.0 });
