@@ -22,16 +22,18 @@
 //! prompt.
 //!
 //! Chosen by pilots on seeds ≥ 100: answers that name their item (with bare yes and no nothing was learned in 1000 steps: two attention layers have to
-//! find each other first); the descriptions (without them finetuning on 32 true labels learned nothing, 0.43 to 0.53 at any of five
-//! rates: items are single tokens, and it learned each by heart, while the same models prompted were right on 0.9); 12 passes of finetuning
+//! find each other first); the descriptions (without them finetuning on 32 true labels learned nothing, 0.42 to 0.53 at any of five
+//! settings: items are single tokens, and it learned each by heart, while the same models prompted were right on 0.9); 12 passes of finetuning
 //! at 2e-3, where the truth of 32 items is learned to 0.98 (8 passes at 1e-3 and 24 at 2e-3 are within two points).
 //!
 //! **Found** (6 seeds): the largest model's prompt of all 32 weak labels is as good as finetuning on them (0.682 each; difference 0.002 ± 0.008),
 //! and prompting gains on finetuning by 9 points per decade of parameters; the smallest models are far behind in a prompt. Each doubling of
 //! the labels in the prompt gives 3 points. But neither way is above the teacher (0.687; by prompting PGR is -0.02, refuted), while the truth
 //! gives 0.94 in a prompt and 0.98 by finetuning. That is not for want of skill: the exact posterior gets no more out of the same labels
-//! (0.690), because it takes errors for noise, and those of a teacher that is too narrow for all attributes are not. The confidence
-//! loss is worse than both by 3 points (refuted): trusting oneself needs one concept that is salient, and here all are alike. On fresh
+//! (0.690), because, we suppose, it takes errors for noise, and those of a teacher that is
+//! too narrow for all attributes are not. The confidence
+//! loss is worse than both by 3 points (refuted): trusting oneself needs one concept that is salient, and here, we
+//! suppose, all are alike. On fresh
 //! documents the two largest models are 2 points below the exact posterior, no model is above it. A teacher with other errors was not tried.
 
 mod concepts;
