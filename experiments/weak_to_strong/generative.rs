@@ -22,7 +22,7 @@ mod figure;
 mod judge;
 
 use super::gap::Run;
-use super::reviews::{Readers, Reading, Reviews, run};
+use super::reviews::{OPINIONS, Readers, Reading, Reviews, Text, run};
 use rewardlab::algorithm::Trainee;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
@@ -31,6 +31,9 @@ use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
+
+/// Words of praise, and of blame, in pretraining text of another kind: over half of the task's opinions are words that it has not.
+const OTHER: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Generative;
@@ -43,6 +46,8 @@ pub(crate) struct Params {
     epochs: u64,
     /// Looks at the test pairs during training, among which the oracle chooses; 2 to 100.
     looks: u64,
+    /// Pretraining text of another kind has so many words of praise and of blame, the most frequent of the task's 16; 1 to 15.
+    opinions: usize,
 }
 
 /// What student and ceiling have read, and the teacher.
@@ -51,13 +56,17 @@ pub(crate) struct Cell {
     name: &'static str,
     student: &'static str,
     teacher: &'static str,
+    /// Whether all of them are pretrained on text of another kind.
+    other: bool,
 }
 
-const CELLS: [Cell; 4] = [
-    Cell { name: "nothing", student: "nothing", teacher: "nothing" },
-    Cell { name: "student", student: "completions", teacher: "nothing" },
-    Cell { name: "both", student: "completions", teacher: "completions" },
-    Cell { name: "scrambled", student: "scrambled", teacher: "nothing" },
+const CELLS: [Cell; 6] = [
+    Cell { name: "nothing", student: "nothing", teacher: "nothing", other: false },
+    Cell { name: "student", student: "completions", teacher: "nothing", other: false },
+    Cell { name: "both", student: "completions", teacher: "completions", other: false },
+    Cell { name: "scrambled", student: "scrambled", teacher: "nothing", other: false },
+    Cell { name: "other", student: "nothing", teacher: "nothing", other: true },
+    Cell { name: "other_student", student: "completions", teacher: "nothing", other: true },
 ];
 
 impl fmt::Display for Cell {
@@ -69,7 +78,8 @@ impl fmt::Display for Cell {
 /// One teacher, one student.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// Who has read completions: `nothing` (nobody), `student` (and its ceiling), `both` (teacher too); or `scrambled` ones.
+    /// Who has read completions: `nothing` (nobody), `student` (and its ceiling), `both` (teacher too); or `scrambled` ones. Pretrained on text
+    /// of another kind: `other` (nobody), `other_student` (student and ceiling).
     read: String,
     /// Level of the teacher in the ladder, from 0.
     teacher: usize,
@@ -113,11 +123,11 @@ impl Experiment for Generative {
 
     fn params(profile: Profile) -> Params {
         match profile {
-            Profile::Smoke => Params { reviews: Reviews::new(true), epochs: 1, looks: 4 },
+            Profile::Smoke => Params { reviews: Reviews::new(true), epochs: 1, looks: 4, opinions: OTHER },
             // half of the pretraining and fewer labels than in `reward_modelling`: reading has something left to add
             Profile::Paper => {
                 let reviews = Reviews { pretraining_steps: 3000, pairs: 1200, ..Reviews::new(false) };
-                Params { reviews, epochs: 8, looks: 4 }
+                Params { reviews, epochs: 8, looks: 4, opinions: OTHER }
             }
         }
     }
@@ -131,7 +141,11 @@ impl Experiment for Generative {
 
     fn validate(p: &Params) -> Result<()> {
         p.reviews.validate().map_err(|e| e.within("reviews"))?;
-        Error::check_counts(&[("epochs", p.epochs as usize, 1, 100), ("looks", p.looks as usize, 2, 100)])
+        Error::check_counts(&[
+            ("epochs", p.epochs as usize, 1, 100),
+            ("looks", p.looks as usize, 2, 100),
+            ("opinions", p.opinions, 1, OPINIONS - 1),
+        ])
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
@@ -144,8 +158,9 @@ impl Experiment for Generative {
             "scrambled" => Reading::Scrambled { epochs: p.epochs },
             _ => Reading::Nothing,
         };
-        let teachers = Readers::new(&p.reviews, reading(cell.teacher), ctx)?;
-        let students = Readers::new(&p.reviews, reading(cell.student), ctx)?;
+        let text = if cell.other { Text { opinions: p.opinions } } else { Text::OWN };
+        let teachers = Readers::new(&p.reviews, text, reading(cell.teacher), ctx)?;
+        let students = Readers::new(&p.reviews, text, reading(cell.student), ctx)?;
         let top = p.reviews.levels() - 1;
         let items = &students.halves.student;
         let truth: Vec<f64> = students.student_truth();

@@ -1,5 +1,6 @@
 //! As in the paper: share solved and PGR against the student's size, a line per teacher; agreement; chains.
 
+use super::super::gap::recovered_axis;
 use super::Row;
 use super::judge::whole;
 use crate::statistics::{banded, intervals, log_axis, means, seeds};
@@ -39,7 +40,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         ),
         panels: vec![
             panel("Share solved", "share of test puzzles solved", solved(rows, &teachers)),
-            panel("Performance gap recovered", "PGR", recovered(rows, &teachers)),
+            recovered(rows, &teachers),
             panel("The teacher's errors repeated", "agreement where the teacher is wrong", repeated(rows, &teachers)),
             chains(rows, &teachers, last),
         ],
@@ -70,7 +71,8 @@ fn whiskers(series: &str, points: &[(f64, f64, f64, f64)]) -> [Layer; 2] {
     ]
 }
 
-fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
+fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Panel {
+    let mut all = Vec::new();
     let mut layers: Vec<Layer> = teachers
         .iter()
         .flat_map(|(level, series)| {
@@ -83,11 +85,13 @@ fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
                 .filter(|(_, e)| e.low.is_finite() && e.high.is_finite())
                 .map(|(x, e)| (x, e.value, e.low, e.high))
                 .collect();
+            all.extend_from_slice(&points);
             whiskers(series, &points)
         })
         .collect();
     layers.push(Layer::Horizontal { label: "nothing recovered".into(), y: 0.0 });
-    layers
+    let y = recovered_axis(&all, &[0.0]);
+    Panel { title: "Performance gap recovered".into(), x: log_axis("parameters of the student"), y, layers }
 }
 
 fn repeated(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {

@@ -1,10 +1,8 @@
 //! PGR with and without reading, and with an oracle that stops.
 
-use super::super::gap::{per_seed, pgr};
+use super::super::gap::{per_seed, pgr, pgr_difference};
 use super::Row;
-use crate::statistics::seeds;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
-use rewardlab::metrics::Scores;
 use rewardlab::stats::{Estimate, mean_interval, paired_difference};
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
@@ -12,20 +10,8 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
         rows.iter().filter(move |r| r.read == read).map(move |r| Row::run(r, stopped))
     };
     let recovered = |read: &'static str, stopped: bool| pgr(of(read, stopped));
-    // jackknife over seeds: PGR is a ratio of means, and its difference between conditions is paired by seed
     let more = |read: &'static str, than: &'static str| -> Estimate {
-        let seeds = seeds(rows);
-        let without = |read: &'static str, left: Option<u64>| -> f64 {
-            let runs = of(read, false).filter(|r| Some(r.seed) != left);
-            ratio(&per_seed(runs))
-        };
-        let n = seeds.len() as f64;
-        let whole = without(read, None) - without(than, None);
-        let parts = seeds.iter().map(|s| {
-            let left = without(read, Some(*s)) - without(than, Some(*s));
-            n * whole - (n - 1.0) * left
-        });
-        mean_interval(&parts.collect::<Vec<_>>())
+        pgr_difference(&per_seed(of(read, false)), &per_seed(of(than, false)))
     };
     let ceilings =
         |read: &'static str, stopped: bool| per_seed(of(read, stopped)).iter().map(|s| s.ceiling).collect::<Vec<f64>>();
@@ -59,6 +45,23 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             more("both", "nothing"),
             Criterion::AtLeast(0.0),
         ),
+        claim(
+            "reading_helps_other",
+            "it helps where the text of pretraining was of another kind, without most of the task's words of opinion",
+            "Figure 10",
+            &format!("{pooled}, all pretrained on text of another kind: with less without; jackknife over seeds"),
+            more("other_student", "other"),
+            Criterion::AtLeast(0.0),
+        ),
+        Check::new(
+            Kind::Control,
+            "reading_has_something_to_add",
+            "behind such text reading has something to add: ceilings that have read rank better",
+            "control",
+            "share of pairs ranked right by the ceilings, pretrained on text of another kind: with less without",
+            paired_difference(&ceilings("other_student", false), &ceilings("other", false)),
+            Criterion::AtLeast(0.01),
+        ),
         Check::new(
             Kind::Control,
             "scrambled",
@@ -78,11 +81,4 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             Criterion::Within(-0.02, 0.02),
         ),
     ]
-}
-
-/// Mean gain over mean gap; NaN without a gap.
-fn ratio(runs: &[Scores]) -> f64 {
-    let sum = |value: fn(&Scores) -> f64| runs.iter().map(value).sum::<f64>();
-    let gap = sum(Scores::gap);
-    if gap > 0.0 { sum(Scores::gain) / gap } else { f64::NAN }
 }
