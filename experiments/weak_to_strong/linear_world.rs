@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WorldParams {
+pub(crate) struct WorldParams {
     /// D; 4 to 1000.
     pub(super) inputs: usize,
     /// `β_j²` falls as j to minus this; at least 0.

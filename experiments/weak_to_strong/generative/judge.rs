@@ -3,7 +3,7 @@
 use super::super::gap::{per_seed, pgr, pgr_difference};
 use super::Row;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
-use rewardlab::stats::{Estimate, mean_interval, paired_difference};
+use rewardlab::stats::{Estimate, paired_difference};
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
     let of = |read: &'static str, stopped: bool| {
