@@ -22,7 +22,7 @@ mod figure;
 mod judge;
 
 use super::gap::Run;
-use super::reviews::{OPINIONS, Readers, Reading, Reviews, Text, run};
+use super::reviews::{Readers, Reading, Reviews, run};
 use rewardlab::algorithm::Trainee;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
@@ -31,9 +31,6 @@ use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
-
-/// Words of praise, and of blame, in pretraining text of another kind: over half of the task's opinions are words that it has not.
-const OTHER: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Generative;
@@ -46,8 +43,6 @@ pub(crate) struct Params {
     epochs: u64,
     /// Looks at the test pairs during training, among which the oracle chooses; 2 to 100.
     looks: u64,
-    /// Pretraining text of another kind has so many words of praise and of blame, the most frequent of the task's 16; 1 to 15.
-    opinions: usize,
 }
 
 /// What student and ceiling have read, and the teacher.
@@ -56,17 +51,13 @@ pub(crate) struct Cell {
     name: &'static str,
     student: &'static str,
     teacher: &'static str,
-    /// Whether all of them are pretrained on text of another kind.
-    other: bool,
 }
 
-const CELLS: [Cell; 6] = [
-    Cell { name: "nothing", student: "nothing", teacher: "nothing", other: false },
-    Cell { name: "student", student: "completions", teacher: "nothing", other: false },
-    Cell { name: "both", student: "completions", teacher: "completions", other: false },
-    Cell { name: "scrambled", student: "scrambled", teacher: "nothing", other: false },
-    Cell { name: "other", student: "nothing", teacher: "nothing", other: true },
-    Cell { name: "other_student", student: "completions", teacher: "nothing", other: true },
+const CELLS: [Cell; 4] = [
+    Cell { name: "nothing", student: "nothing", teacher: "nothing" },
+    Cell { name: "student", student: "completions", teacher: "nothing" },
+    Cell { name: "both", student: "completions", teacher: "completions" },
+    Cell { name: "scrambled", student: "scrambled", teacher: "nothing" },
 ];
 
 impl fmt::Display for Cell {
@@ -78,8 +69,7 @@ impl fmt::Display for Cell {
 /// One teacher, one student.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// Who has read completions: `nothing` (nobody), `student` (and its ceiling), `both` (teacher too); or `scrambled` ones. Pretrained on text
-    /// of another kind: `other` (nobody), `other_student` (student and ceiling).
+    /// Who has read completions: `nothing` (nobody), `student` (and its ceiling), `both` (teacher too); or `scrambled` ones.
     read: String,
     /// Level of the teacher in the ladder, from 0.
     teacher: usize,
@@ -123,11 +113,11 @@ impl Experiment for Generative {
 
     fn params(profile: Profile) -> Params {
         match profile {
-            Profile::Smoke => Params { reviews: Reviews::new(true), epochs: 1, looks: 4, opinions: OTHER },
+            Profile::Smoke => Params { reviews: Reviews::new(true), epochs: 1, looks: 4 },
             // half of the pretraining and fewer labels than in `reward_modelling`: reading has something left to add
             Profile::Paper => {
                 let reviews = Reviews { pretraining_steps: 3000, pairs: 1200, ..Reviews::new(false) };
-                Params { reviews, epochs: 8, looks: 4, opinions: OTHER }
+                Params { reviews, epochs: 8, looks: 4 }
             }
         }
     }
@@ -141,11 +131,7 @@ impl Experiment for Generative {
 
     fn validate(p: &Params) -> Result<()> {
         p.reviews.validate().map_err(|e| e.within("reviews"))?;
-        Error::check_counts(&[
-            ("epochs", p.epochs as usize, 1, 100),
-            ("looks", p.looks as usize, 2, 100),
-            ("opinions", p.opinions, 1, OPINIONS - 1),
-        ])
+        Error::check_counts(&[("epochs", p.epochs as usize, 1, 100), ("looks", p.looks as usize, 2, 100)])
     }
 
     fn cells(_: &Params) -> Vec<Cell> {
@@ -158,9 +144,8 @@ impl Experiment for Generative {
             "scrambled" => Reading::Scrambled { epochs: p.epochs },
             _ => Reading::Nothing,
         };
-        let text = if cell.other { Text { opinions: p.opinions } } else { Text::OWN };
-        let teachers = Readers::new(&p.reviews, text, reading(cell.teacher), ctx)?;
-        let students = Readers::new(&p.reviews, text, reading(cell.student), ctx)?;
+        let teachers = Readers::new(&p.reviews, reading(cell.teacher), ctx)?;
+        let students = Readers::new(&p.reviews, reading(cell.student), ctx)?;
         let top = p.reviews.levels() - 1;
         let items = &students.halves.student;
         let truth: Vec<f64> = students.student_truth();

@@ -22,7 +22,7 @@ const NEUTRAL: usize = 12;
 const NEGATORS: usize = 2;
 const INTENSIFIERS: usize = 2;
 /// Words of praise, and as many of blame; the k-th is used with weight 1/k.
-pub(crate) const OPINIONS: usize = 16;
+const OPINIONS: usize = 16;
 const VOCAB: usize = 1 + NEUTRAL + NEGATORS + INTENSIFIERS + 2 * OPINIONS;
 /// Words of a prompt, of a completion.
 const PROMPT: usize = 4;
@@ -54,23 +54,6 @@ pub(crate) struct Reviews {
     pub(crate) batch: usize,
     /// Highest learning rate of finetuning at width 32; it goes with 1/√width. Positive.
     pub(crate) rate: f64,
-}
-
-/// What text models are pretrained on: opinions are the first so many words of praise and of blame; the task has all [`OPINIONS`]. With fewer the
-/// text is of another kind than the task's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Text {
-    pub(crate) opinions: usize,
-}
-
-impl Text {
-    /// Of the task's kind.
-    pub(crate) const OWN: Self = Self { opinions: OPINIONS };
-
-    /// A stage's name: text of the task's kind is what it was before there was any other.
-    fn stage(self, name: &str) -> String {
-        if self == Self::OWN { name.to_owned() } else { format!("{name} {} opinions", self.opinions) }
-    }
 }
 
 /// What a model does with the task's unlabelled texts before it learns preferences.
@@ -177,10 +160,10 @@ impl Reviews {
     }
 
     /// The weights of a size after pretraining on text of which a share has moods.
-    fn pretrained(&self, level: usize, on: Text, ctx: &Context) -> Result<Arc<Vec<f32>>> {
+    fn pretrained(&self, level: usize, ctx: &Context) -> Result<Arc<Vec<f32>>> {
         let shape = (self.widths[level], self.layers[level]);
         let key = (shape, self.moods, self.pretraining_steps, self.texts, self.pretraining_rate);
-        ctx.common_stage(OWNER, &on.stage("pretrained on reviews"), &key, |rng| {
+        ctx.common_stage(OWNER, "pretrained on reviews", &key, |rng| {
             let mut trainee = self.fresh(level, init(&self.config(level), 0.02, rng)?)?;
             let peak = self.scaled(self.pretraining_rate, level);
             let steps = self.pretraining_steps;
@@ -188,7 +171,7 @@ impl Reviews {
             for step in 0..steps {
                 let text = |_| {
                     let mood = (rng.uniform() < self.moods).then(|| rng.below(2) == 0);
-                    let words = words(PROMPT + COMPLETION, mood, None, on, rng);
+                    let words = words(PROMPT + COMPLETION, mood, None, rng);
                     Example { tokens: [&[BEGIN], &words[..]].concat(), prompt: 1 }
                 };
                 let batch: Vec<Example> = (0..self.texts).map(text).collect();
@@ -222,15 +205,15 @@ fn sentiment() -> Result<Sentiment> {
 
 /// Words of a text: half neutral, a tenth each negating or intensifying what follows; opinions agree with the mood, if there is one, in
 /// seven cases of eight. `before`: the word before the first.
-fn words(length: usize, mood: Option<bool>, before: Option<u32>, text: Text, rng: &mut Stream) -> Vec<u32> {
+fn words(length: usize, mood: Option<bool>, before: Option<u32>, rng: &mut Stream) -> Vec<u32> {
     let first = |kind: usize| (1 + [0, NEUTRAL, NEUTRAL + NEGATORS][kind]) as u32;
     let negator = first(1)..first(2);
     let intensifier = first(2)..first(2) + INTENSIFIERS as u32;
-    let zipf: Vec<f64> = (1..=text.opinions).map(|k| 1.0 / k as f64).collect();
+    let zipf: Vec<f64> = (1..=OPINIONS).map(|k| 1.0 / k as f64).collect();
     let total: f64 = zipf.iter().sum();
     let zipf: Vec<f64> = zipf.iter().map(|w| w / total).collect();
     let (mut last, mut turned) = (before.unwrap_or(BEGIN), before.is_some_and(|b| negator.contains(&b)));
-    let mut written = Vec::with_capacity(length);
+    let mut text = Vec::with_capacity(length);
     for _ in 0..length {
         let modified = negator.contains(&last) || intensifier.contains(&last);
         let u = if modified { 1.0 } else { rng.uniform() };
@@ -250,19 +233,19 @@ fn words(length: usize, mood: Option<bool>, before: Option<u32>, text: Text, rng
         };
         turned = negator.contains(&word);
         last = word;
-        written.push(word);
+        text.push(word);
     }
-    written
+    text
 }
 
 /// A prompt with two completions of moods of their own, in random order, and whether the first is preferred.
 fn pair(sentiment: &Sentiment, rng: &mut Stream) -> (Pair, bool) {
     loop {
         let mood = rng.below(2) == 0;
-        let prompt = [vec![BEGIN], words(PROMPT, Some(mood), None, Text::OWN, rng)].concat();
+        let prompt = [vec![BEGIN], words(PROMPT, Some(mood), None, rng)].concat();
         let pair: Pair = [(); 2].map(|()| {
             let mood = rng.below(2) == 0;
-            [&prompt[..], &words(COMPLETION, Some(mood), prompt.last().copied(), Text::OWN, rng)].concat()
+            [&prompt[..], &words(COMPLETION, Some(mood), prompt.last().copied(), rng)].concat()
         });
         let [first, second] = [&pair[0], &pair[1]].map(|text| sentiment.score(text));
         if first != second {
@@ -276,17 +259,15 @@ pub(crate) struct Readers<'a> {
     pub(crate) reviews: &'a Reviews,
     pub(crate) pairs: Arc<Pairs>,
     pub(crate) halves: Halves,
-    /// Of pretraining.
-    text: Text,
-    reading: Reading,
+    pub(crate) reading: Reading,
     ctx: &'a Context<'a>,
 }
 
 impl<'a> Readers<'a> {
-    pub(crate) fn new(reviews: &'a Reviews, text: Text, reading: Reading, ctx: &'a Context<'a>) -> Result<Self> {
+    pub(crate) fn new(reviews: &'a Reviews, reading: Reading, ctx: &'a Context<'a>) -> Result<Self> {
         let pairs = reviews.draw(ctx)?;
         let halves = Halves { teacher: pairs.teacher.clone(), student: pairs.student.clone() };
-        Ok(Self { reviews, pairs, halves, text, reading, ctx })
+        Ok(Self { reviews, pairs, halves, reading, ctx })
     }
 
     pub(crate) fn protocol(&self) -> Protocol<'_, Self> {
@@ -310,14 +291,14 @@ impl<'a> Readers<'a> {
 
     /// A size before it learns preferences, behind its reading.
     fn base(&self, level: usize) -> Result<Arc<Vec<f32>>> {
-        let pretrained = self.reviews.pretrained(level, self.text, self.ctx)?;
+        let pretrained = self.reviews.pretrained(level, self.ctx)?;
         let (epochs, scrambled) = match self.reading {
             Reading::Nothing => return Ok(pretrained),
             Reading::Completions { epochs } => (epochs, false),
             Reading::Scrambled { epochs } => (epochs, true),
         };
         let key = (self.reviews, self.reading.key(), level);
-        self.ctx.common_stage(OWNER, &self.text.stage("has read"), &key, |rng| {
+        self.ctx.common_stage(OWNER, "has read", &key, |rng| {
             let mut texts: Vec<Vec<u32>> = self.pairs.train.iter().flatten().cloned().collect();
             if scrambled {
                 let all: Vec<u32> = texts.iter().flat_map(|t| t[1 + PROMPT..].to_vec()).collect();
@@ -399,7 +380,7 @@ mod tests {
         let sentiment = sentiment().expect("legal");
         let mut rng = Stream::named(&["tests", "reviews"]);
         let mut score = |mood: Option<bool>| {
-            let of = |_| sentiment.score(&words(PROMPT + COMPLETION, mood, None, Text::OWN, &mut rng)) as f64;
+            let of = |_| sentiment.score(&words(PROMPT + COMPLETION, mood, None, &mut rng)) as f64;
             (0..2000).map(of).sum::<f64>() / 2000.0
         };
         let [good, bad, none] = [Some(true), Some(false), None].map(&mut score);

@@ -21,7 +21,7 @@
 //! ranks by it. Pretraining gives the concept, labels give its sign.
 
 use super::gap::{Run, panels, per_seed, pgr};
-use super::reviews::{Readers, Reading, Reviews, Text, run};
+use super::reviews::{Readers, Reading, Reviews, run};
 use crate::statistics::{by_seed, greatest, seeds};
 use rewardlab::error::Result;
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record};
@@ -108,7 +108,7 @@ impl Experiment for RewardModelling {
     }
 
     fn measure(p: &Params, _: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let readers = Readers::new(&p.reviews, Text::OWN, Reading::Nothing, ctx)?;
+        let readers = Readers::new(&p.reviews, Reading::Nothing, ctx)?;
         let protocol = readers.protocol();
         let levels = p.reviews.levels();
         let ceilings = (0..levels).map(|level| readers.accuracy(&mut protocol.ceiling(level)?));

@@ -63,11 +63,14 @@ fn solved(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
     layers
 }
 
-/// A line, and the intervals of its points: the nearest teacher has one point, where a band would not show.
-fn whiskers(series: &str, points: &[(f64, f64, f64, f64)]) -> [Layer; 2] {
+/// A line, and the intervals of its points: the nearest teacher has one point, where a band would not show. Teachers stand a little beside each other, by
+/// their level.
+fn whiskers(level: usize, series: &str, points: &[(f64, f64, f64, f64)]) -> [Layer; 2] {
+    let beside = 1.03_f64.powi(level as i32 - 1);
+    let points: Vec<_> = points.iter().map(|p| (p.0 * beside, p.1, p.2, p.3)).collect();
     [
-        Layer::Line { series: series.into(), points: means(points), stroke: Stroke::Solid, markers: true },
-        Layer::ErrorBars { series: series.into(), points: points.to_vec() },
+        Layer::Line { series: series.into(), points: means(&points), stroke: Stroke::Solid, markers: true },
+        Layer::ErrorBars { series: series.into(), points },
     ]
 }
 
@@ -86,7 +89,7 @@ fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Panel {
                 .map(|(x, e)| (x, e.value, e.low, e.high))
                 .collect();
             all.extend_from_slice(&points);
-            whiskers(series, &points)
+            whiskers(*level, series, &points)
         })
         .collect();
     layers.push(Layer::Horizontal { label: "nothing recovered".into(), y: 0.0 });
@@ -97,7 +100,11 @@ fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Panel {
 fn repeated(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
     let of = |(level, series): &(usize, String)| {
         let own = whole(rows, "ladder").filter(|r| r.teacher == *level);
-        whiskers(series, &intervals(own.filter_map(|r| Some((r.student_parameters as f64, r.agreement_wrong?)))))
+        whiskers(
+            *level,
+            series,
+            &intervals(own.filter_map(|r| Some((r.student_parameters as f64, r.agreement_wrong?)))),
+        )
     };
     teachers.iter().flat_map(of).collect()
 }

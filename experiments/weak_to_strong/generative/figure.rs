@@ -8,13 +8,11 @@ use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::Estimate;
 use std::collections::BTreeSet;
 
-const READ: [(&str, &str, Stroke); 6] = [
+const READ: [(&str, &str, Stroke); 4] = [
     ("nothing", "nobody has read", Stroke::Dashed),
     ("student", "student and ceiling have read", Stroke::Solid),
     ("both", "teacher too", Stroke::Solid),
     ("scrambled", "read scrambled completions", Stroke::Dotted),
-    ("other", "other text before, nobody has read", Stroke::Dashed),
-    ("other_student", "other text before, student and ceiling have read", Stroke::Solid),
 ];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
@@ -75,16 +73,7 @@ fn bars(rows: &[Record<Row>]) -> Panel {
         title: "Recovered, all teachers and students".into(),
         x: Axis {
             label: "who has read".into(),
-            categories: [
-                "nobody",
-                "student",
-                "teacher too",
-                "scrambled",
-                "nobody (other text)",
-                "student (other text)",
-            ]
-            .map(str::to_owned)
-            .into(),
+            categories: ["nobody", "student", "teacher too", "scrambled"].map(str::to_owned).into(),
             ..Axis::default()
         },
         y: Axis { label: "PGR of mean accuracies".into(), ..Axis::default() },

@@ -45,23 +45,6 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             more("both", "nothing"),
             Criterion::AtLeast(0.0),
         ),
-        claim(
-            "reading_helps_other",
-            "it helps where the text of pretraining was of another kind, without most of the task's words of opinion",
-            "Figure 10",
-            &format!("{pooled}, all pretrained on text of another kind: with less without; jackknife over seeds"),
-            more("other_student", "other"),
-            Criterion::AtLeast(0.0),
-        ),
-        Check::new(
-            Kind::Control,
-            "reading_has_something_to_add",
-            "behind such text reading has something to add: ceilings that have read rank better",
-            "control",
-            "share of pairs ranked right by the ceilings, pretrained on text of another kind: with less without",
-            paired_difference(&ceilings("other_student", false), &ceilings("other", false)),
-            Criterion::AtLeast(0.01),
-        ),
         Check::new(
             Kind::Control,
             "scrambled",
