@@ -163,6 +163,13 @@ impl Trainee {
         Ok(())
     }
 
+    /// # Errors
+    /// A score head 0 of another number of outputs than this, `what` naming them; none has 0.
+    pub(super) fn check_score_head(&self, what: &'static str, outputs: usize) -> Result<()> {
+        let own = self.engine.config().scores.first().map_or(0, |head| head.outputs);
+        Error::check_shape(what, outputs, own)
+    }
+
     /// Goes on from other weights of the same model, with fresh moments.
     pub(super) fn restart(&mut self, params: &[f32]) -> Result<()> {
         Error::check_shape("parameters", self.params.len(), params.len())?;
