@@ -20,11 +20,15 @@ fn triple(row: &Row) -> Triple {
     (row.task.clone(), row.teacher, row.student)
 }
 
+/// The rows of informative triples, whose student is the larger one.
+pub(super) fn telling(rows: &[Record<Row>]) -> Vec<Record<Row>> {
+    let larger = || part(rows, "naive").filter(|r| r.teacher < r.student);
+    let told = informative(larger().map(|r| (triple(r), Row::run(r).scores)));
+    larger().filter(|r| told.contains(&triple(r))).cloned().collect()
+}
+
 pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
-    // the student is the larger one
-    let larger = part(rows, "naive").filter(|r| r.teacher < r.student);
-    let told = informative(larger.map(|r| (triple(r), Row::run(r).scores)));
-    let own: Vec<Record<Row>> = part(rows, "naive").filter(|r| told.contains(&triple(r))).cloned().collect();
+    let own = telling(rows);
     let naive = || part(rows, "naive");
     let students: BTreeSet<usize> = naive().map(|r| r.student).collect();
     let top = students.last().copied().unwrap_or(0);
