@@ -15,7 +15,7 @@ pub(crate) fn chart(rows: &[Record<Row>], title: &str, models: &str) -> Chart {
     let names: Vec<String> = sizes.values().map(|n| short(*n)).collect();
     let size = "parameters of the student";
     let [accuracy, recovered] = panels(&runs, &names, size, "accuracy, mean over tasks");
-    let own: Vec<_> = telling(rows).iter().map(|r| Row::run(r)).collect();
+    let own: Vec<_> = telling(rows).iter().map(Row::run).collect();
     let [_, informative] = panels(&own, &names, size, "");
     Chart {
         title: title.into(),
