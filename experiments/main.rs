@@ -78,6 +78,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<weak_to_strong::agreement::Agreement>(),
         entry::<weak_to_strong::tasks::Tasks>(),
         entry::<weak_to_strong::probes::Probes>(),
+        entry::<weak_to_strong::prompting::Prompting>(),
         entry::<weak_to_strong::chess::ChessPuzzles>(),
         entry::<weak_to_strong::easy_to_hard::EasyToHard>(),
         entry::<weak_to_strong::images::Images>(),

@@ -334,6 +334,18 @@ fn degenerate_strengths_are_refused_with_their_range() {
     refused("reward_kl/best_of_n", "draws=[0, 1, 2, 64, 128]", &["draws"]);
 }
 
+/// Items of lists, in a list of tables too, are set by their place; what is wrong is one line.
+#[test]
+fn lists_of_tables_are_parameters_too() {
+    let refused =
+        |set: &str, parts: &[&str]| assert_one_clear_line(&["run", "weak_to_strong/chess", "--set", set], parts);
+    refused("puzzles.ladder.9.width=32", &["weak_to_strong/chess", "puzzles.ladder's place = 9", "from 0 to 2"]);
+    refused("puzzles.ladder.0.widht=32", &["did you mean `puzzles.ladder.0.width`"]);
+    refused("puzzles.ladder=[{width=8, layers=1}, {width=16}]", &["puzzles.ladder.1", "`layers` too"]);
+    refused("puzzles.ladder=[{width=8, layers=1}]", &["puzzles.ladder", "two or more"]);
+    refused("puzzles.ladder.0.width=12", &["puzzles.ladder.width = 12", "a multiple of 8"]);
+}
+
 const SCORES: &str = "task,seed,weak,student,ceiling,note\n\
     boolq,0,0.61,0.68,0.79,a\nboolq,1,0.63,0.67,0.80,b\nboolq,2,0.60,0.66,0.78,c\n\
     sciq,0,0.70,0.69,0.88,d\nsciq,1,0.71,0.70,0.87,e\nsciq,2,0.69,0.68,0.86,f\n\
@@ -371,6 +383,17 @@ fn a_table_of_scores_gives_what_was_recovered() {
     assert!(!folder.path().join("out/pgr.csv").exists());
     assert_eq!(call(&["pgr", &path("scores.csv"), "--out", &path("out"), "--force"]).0, 0);
     assert_eq!(fs::read_to_string(path("out/pgr.csv")).expect("a table"), table);
+    assert!(stdout.contains("gap [95%]") && stdout.contains("(bootstrap over tasks)"), "{stdout}");
+    assert!(svg.contains("Fieller below"), "{svg}");
+    // no interval is shown, so no method is named
+    fs::write(path("lone.csv"), "task,seed,weak,student,ceiling\nlone,7,0.5,0.7,0.9\n").expect("written");
+    let (code, stdout, _) = call(&["pgr", &path("lone.csv"), "--out", &path("lone")]);
+    assert!(code == 0 && stdout.contains("of all 1 tasks: 0.50\n"), "{stdout}");
+    let svg = fs::read_to_string(path("lone/figure.svg")).expect("a figure");
+    assert!(svg.contains("no intervals"), "{svg}");
+    for said in [&stdout, &svg] {
+        assert!(["95%", "Fieller", "bootstrap", "Student"].iter().all(|word| !said.contains(word)), "{said}");
+    }
     let (_, stdout, _) = call(&["pgr", &path("scores.csv"), "--least-gap", "0.172"]);
     assert!(stdout.contains("undefined: the gap is not above 0.172"), "{stdout}");
     assert_one_clear_line(&["pgr", &path("scores.csv"), "--least-gap", "-0.1"], &["least-gap = -0.1", "at least 0"]);

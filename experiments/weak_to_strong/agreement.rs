@@ -18,13 +18,12 @@
 mod figure;
 mod judge;
 
-use super::linear_world::{World, WorldParams};
+use super::linear_world::{Regime, Regimes, World, WorldParams};
 use rewardlab::algorithm::WeakLoss;
 use rewardlab::error::Result;
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::ops::Range;
 
 #[derive(Debug)]
@@ -45,20 +44,13 @@ pub(crate) struct Params {
     ramp: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cell {
-    A,
-    B,
-    Plain,
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::A => "A",
-            Self::B => "B",
-            Self::Plain => "plain",
-        })
+impl Params {
+    fn regimes(&self) -> Regimes<'_, 3> {
+        Regimes([
+            (Regime::A, "regime_a", &self.regime_a),
+            (Regime::B, "regime_b", &self.regime_b),
+            (Regime::Plain, "plain", &self.plain),
+        ])
     }
 }
 
@@ -85,7 +77,7 @@ pub(crate) struct Row {
 
 impl Experiment for Agreement {
     type Params = Params;
-    type Cell = Cell;
+    type Cell = Regime;
     type Row = Row;
     const ID: &'static str = "weak_to_strong/agreement";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 8 and 16";
@@ -93,14 +85,10 @@ impl Experiment for Agreement {
     const SECONDS: (f64, f64) = (0.5, 1.5);
 
     fn params(profile: Profile) -> Params {
-        let of = |p: WorldParams| match profile {
-            Profile::Smoke => p.small(),
-            Profile::Paper => p,
-        };
         Params {
-            regime_a: of(WorldParams::regime_a()),
-            regime_b: of(WorldParams::regime_b()),
-            plain: of(WorldParams::plain()),
+            regime_a: Regime::A.params(profile),
+            regime_b: Regime::B.params(profile),
+            plain: Regime::Plain.params(profile),
             shares: [0.75, 0.5],
             ramp: 0.2,
         }
@@ -114,22 +102,16 @@ impl Experiment for Agreement {
     }
 
     fn validate(p: &Params) -> Result<()> {
-        p.regime_a.validate().map_err(|e| e.within("regime_a"))?;
-        p.regime_b.validate().map_err(|e| e.within("regime_b"))?;
-        p.plain.validate().map_err(|e| e.within("plain"))?;
+        p.regimes().validate()?;
         p.shares.iter().try_for_each(|most| WeakLoss::Confidence { most: *most, ramp: p.ramp }.validate())
     }
 
-    fn cells(_: &Params) -> Vec<Cell> {
-        vec![Cell::A, Cell::B, Cell::Plain]
+    fn cells(p: &Params) -> Vec<Regime> {
+        p.regimes().cells()
     }
 
-    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let params = match cell {
-            Cell::A => &p.regime_a,
-            Cell::B => &p.regime_b,
-            Cell::Plain => &p.plain,
-        };
+    fn measure(p: &Params, regime: &Regime, ctx: &Context) -> Result<Vec<Row>> {
+        let params = p.regimes().world(*regime);
         let world = World::draw(params, ctx)?;
         let mut rows = Vec::new();
         for &size in &params.sizes {
@@ -139,7 +121,7 @@ impl Experiment for Agreement {
                 let student = world.learn(size, &features, &world.weak_labels, &loss)?;
                 let agreement = student.agreement(&world.teacher, &world.truth);
                 rows.push(Row {
-                    regime: cell.to_string(),
+                    regime: regime.to_string(),
                     size,
                     loss: loss.name().into(),
                     teacher: world.accuracy(&world.teacher),

@@ -20,13 +20,12 @@
 mod figure;
 mod judge;
 
-use super::linear_world::{World, WorldParams};
+use super::linear_world::{Regime, Regimes, World, WorldParams};
 use rewardlab::algorithm::{Halves, Protocol};
 use rewardlab::error::Result;
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::ops::Range;
 
 #[derive(Debug)]
@@ -43,20 +42,13 @@ pub(crate) struct Params {
     plain: WorldParams,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cell {
-    A,
-    B,
-    Plain,
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::A => "A",
-            Self::B => "B",
-            Self::Plain => "plain",
-        })
+impl Params {
+    fn regimes(&self) -> Regimes<'_, 3> {
+        Regimes([
+            (Regime::A, "regime_a", &self.regime_a),
+            (Regime::B, "regime_b", &self.regime_b),
+            (Regime::Plain, "plain", &self.plain),
+        ])
     }
 }
 
@@ -93,7 +85,7 @@ fn chain(sizes: &[usize], last: usize) -> Vec<usize> {
 
 impl Experiment for Bootstrapping {
     type Params = Params;
-    type Cell = Cell;
+    type Cell = Regime;
     type Row = Row;
     const ID: &'static str = "weak_to_strong/bootstrapping";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figure 4";
@@ -101,14 +93,10 @@ impl Experiment for Bootstrapping {
     const SECONDS: (f64, f64) = (0.5, 4.0);
 
     fn params(profile: Profile) -> Params {
-        let of = |p: WorldParams| match profile {
-            Profile::Smoke => p.small(),
-            Profile::Paper => p,
-        };
         Params {
-            regime_a: of(WorldParams::regime_a()),
-            regime_b: of(WorldParams::regime_b()),
-            plain: of(WorldParams::plain()),
+            regime_a: Regime::A.params(profile),
+            regime_b: Regime::B.params(profile),
+            plain: Regime::Plain.params(profile),
         }
     }
 
@@ -120,21 +108,15 @@ impl Experiment for Bootstrapping {
     }
 
     fn validate(p: &Params) -> Result<()> {
-        p.regime_a.validate().map_err(|e| e.within("regime_a"))?;
-        p.regime_b.validate().map_err(|e| e.within("regime_b"))?;
-        p.plain.validate().map_err(|e| e.within("plain"))
+        p.regimes().validate()
     }
 
-    fn cells(_: &Params) -> Vec<Cell> {
-        vec![Cell::A, Cell::B, Cell::Plain]
+    fn cells(p: &Params) -> Vec<Regime> {
+        p.regimes().cells()
     }
 
-    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let params = match cell {
-            Cell::A => &p.regime_a,
-            Cell::B => &p.regime_b,
-            Cell::Plain => &p.plain,
-        };
+    fn measure(p: &Params, regime: &Regime, ctx: &Context) -> Result<Vec<Row>> {
+        let params = p.regimes().world(*regime);
         let world = World::draw(params, ctx)?;
         // the teacher has learned already, from inputs of its own
         let halves = Halves { teacher: Vec::new(), student: (0..params.relabelled).collect() };
@@ -145,7 +127,7 @@ impl Experiment for Bootstrapping {
             let last = protocol.bootstrap(&links, &world.weak_labels)?;
             let rounds = protocol.bootstrap(&[size; 3], &world.weak_labels)?;
             Ok(Row {
-                regime: cell.to_string(),
+                regime: regime.to_string(),
                 size,
                 place,
                 links: links.len(),

@@ -22,13 +22,12 @@
 mod figure;
 mod judge;
 
-use super::linear_world::{World, WorldParams};
+use super::linear_world::{Regime, Regimes, World, WorldParams};
 use rewardlab::algorithm::WeakLoss;
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::ops::Range;
 
 #[derive(Debug)]
@@ -55,21 +54,6 @@ pub(crate) struct Params {
     entropy: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cell {
-    A,
-    B,
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::A => "A",
-            Self::B => "B",
-        })
-    }
-}
-
 /// One student.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
@@ -90,6 +74,10 @@ pub(crate) struct Row {
 }
 
 impl Params {
+    fn regimes(&self) -> Regimes<'_, 2> {
+        Regimes([(Regime::A, "regime_a", &self.regime_a), (Regime::B, "regime_b", &self.regime_b)])
+    }
+
     fn losses(&self, largest: bool) -> [WeakLoss; 5] {
         let most = self.paper_shares[usize::from(!largest)];
         [
@@ -104,7 +92,7 @@ impl Params {
 
 impl Experiment for Confidence {
     type Params = Params;
-    type Cell = Cell;
+    type Cell = Regime;
     type Row = Row;
     const ID: &'static str = "weak_to_strong/confidence";
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 5 and 6";
@@ -113,13 +101,9 @@ impl Experiment for Confidence {
     const SECONDS: (f64, f64) = (0.5, 5.0);
 
     fn params(profile: Profile) -> Params {
-        let of = |p: WorldParams| match profile {
-            Profile::Smoke => p.small(),
-            Profile::Paper => p,
-        };
         Params {
-            regime_a: of(WorldParams::regime_a()),
-            regime_b: of(WorldParams::regime_b()),
+            regime_a: Regime::A.params(profile),
+            regime_b: Regime::B.params(profile),
             paper_shares: [0.75, 0.5],
             paper_ramp: 0.2,
             public_share: 0.5,
@@ -137,23 +121,19 @@ impl Experiment for Confidence {
     }
 
     fn validate(p: &Params) -> Result<()> {
-        p.regime_a.validate().map_err(|e| e.within("regime_a"))?;
-        p.regime_b.validate().map_err(|e| e.within("regime_b"))?;
+        p.regimes().validate()?;
         if p.entropy >= 1.0 {
             return Err(Error::parameter("entropy", p.entropy, "below 1: something must be learned from the labels"));
         }
         [true, false].into_iter().flat_map(|largest| p.losses(largest)).try_for_each(|loss| loss.validate())
     }
 
-    fn cells(_: &Params) -> Vec<Cell> {
-        vec![Cell::A, Cell::B]
+    fn cells(p: &Params) -> Vec<Regime> {
+        p.regimes().cells()
     }
 
-    fn measure(p: &Params, cell: &Cell, ctx: &Context) -> Result<Vec<Row>> {
-        let params = match cell {
-            Cell::A => &p.regime_a,
-            Cell::B => &p.regime_b,
-        };
+    fn measure(p: &Params, regime: &Regime, ctx: &Context) -> Result<Vec<Row>> {
+        let params = p.regimes().world(*regime);
         let world = World::draw(params, ctx)?;
         let empty = vec![0.5; params.relabelled];
         let mut rows = Vec::new();
@@ -168,7 +148,7 @@ impl Experiment for Confidence {
             let ceiling = of(&world.true_labels, &WeakLoss::CrossEntropy)?;
             let losses = p.losses(size == params.largest());
             let row = |labels: &str, loss: &WeakLoss, student: f64| Row {
-                regime: cell.to_string(),
+                regime: regime.to_string(),
                 size,
                 loss: loss.name().into(),
                 labels: labels.into(),

@@ -3,7 +3,7 @@
 use crate::statistics::{banded, intervals, log_axis};
 use rewardlab::metrics::{Scores, gap_recovered};
 use rewardlab::plot::{Axis, Layer, Panel, Stroke};
-use rewardlab::stats::{Estimate, mean};
+use rewardlab::stats::{Estimate, mean, mean_interval};
 use std::collections::BTreeSet;
 
 /// A run: one teacher, one student, their scores (over tasks: their means).
@@ -29,9 +29,51 @@ pub(crate) fn per_seed(runs: impl IntoIterator<Item = Run>) -> Vec<Scores> {
     seeds.into_iter().map(of).collect()
 }
 
+/// The gain of one student over another in the place of its gain over their teacher: PGR of these is the difference of the two students'.
+pub(crate) fn lead(weak: f64, [student, other]: [f64; 2], ceiling: f64) -> Scores {
+    Scores { weak, student: weak + student - other, ceiling }
+}
+
 /// PGR over seeds of mean scores: what the runs recover of their mean gap, with Fieller's interval.
 pub(crate) fn pgr(runs: impl IntoIterator<Item = Run>) -> Estimate {
     gap_recovered(&per_seed(runs))
+}
+
+/// The difference of two PGRs, each of the means over the same seeds; jackknife over these, for PGR is a ratio of means.
+pub(crate) fn pgr_difference(one: &[Scores], other: &[Scores]) -> Estimate {
+    let without = |runs: &[Scores], left: Option<usize>| {
+        let kept = || runs.iter().enumerate().filter(|(i, _)| Some(*i) != left).map(|(_, s)| s);
+        let (gain, gap) = (kept().map(Scores::gain).sum::<f64>(), kept().map(Scores::gap).sum::<f64>());
+        if gap > 0.0 { gain / gap } else { f64::NAN }
+    };
+    if one.len() != other.len() {
+        return mean_interval(&[]);
+    }
+    let n = one.len() as f64;
+    let whole = without(one, None) - without(other, None);
+    let parts = (0..one.len()).map(|i| n * whole - (n - 1.0) * (without(one, Some(i)) - without(other, Some(i))));
+    mean_interval(&parts.collect::<Vec<_>>())
+}
+
+/// The axis of PGR. An interval stretches it by no more than the spread of the values, or a quarter: those of narrow gaps have next to no end.
+/// Where one is cut the label says so. `marks`: other values that the panel shows.
+pub(crate) fn recovered_axis(points: &[(f64, f64, f64, f64)], marks: &[f64]) -> Axis {
+    let label = "PGR (95%, Fieller)";
+    let values = points.iter().map(|p| p.1).chain(marks.iter().copied());
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let room = (high - low).max(0.25);
+    let (least, most) = (low - room, high + room);
+    if !points.iter().any(|p| p.2 < least || p.3 > most) {
+        return Axis { label: label.into(), ..Axis::default() };
+    }
+    let farthest_low = points.iter().fold(low, |end, p| end.min(p.2)).max(least);
+    let farthest_high = points.iter().fold(high, |end, p| end.max(p.3)).min(most);
+    let margin = 0.04 * (farthest_high - farthest_low);
+    Axis {
+        label: format!("{label}; long intervals are cut"),
+        range: Some((farthest_low - margin, farthest_high + margin)),
+        ..Axis::default()
+    }
 }
 
 /// PGR of each seed alone, of its mean scores; NaN where there is no gap.
@@ -44,7 +86,7 @@ pub(crate) fn pgr_by_seed(runs: impl IntoIterator<Item = Run>) -> Vec<f64> {
 pub(crate) fn panels(runs: &[Run], names: &[String], x: &str, y: &str) -> [Panel; 2] {
     let teachers: BTreeSet<usize> = runs.iter().map(|r| r.levels.0).collect();
     let mut lines = Vec::new();
-    let mut recovered = Vec::new();
+    let (mut recovered, mut recovered_points) = (Vec::new(), Vec::new());
     // over tasks first, so that the band is over seeds
     let seeds: BTreeSet<u64> = runs.iter().map(|r| r.seed).collect();
     let points = |inside: &dyn Fn(&Run) -> bool, value: fn(&Scores) -> f64| {
@@ -76,6 +118,7 @@ pub(crate) fn panels(runs: &[Run], names: &[String], x: &str, y: &str) -> [Panel
             }
         }
         recovered.extend(banded(&name, &curve, Stroke::Solid));
+        recovered_points.extend(curve);
     }
     let ends = |y: f64| {
         let sizes = runs.iter().map(|r| r.size);
@@ -84,14 +127,46 @@ pub(crate) fn panels(runs: &[Run], names: &[String], x: &str, y: &str) -> [Panel
     };
     recovered.push(Layer::Reference { label: "all of the gap".into(), points: ends(1.0) });
     recovered.push(Layer::Reference { label: "none".into(), points: ends(0.0) });
-    let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
+    let scores = Axis { label: y.into(), ..Axis::default() };
     [
-        Panel { title: "Students of weak teachers".into(), x: log_axis(x), y: axis(y), layers: lines },
+        Panel { title: "Students of weak teachers".into(), x: log_axis(x), y: scores, layers: lines },
         Panel {
             title: "Performance gap recovered".into(),
             x: log_axis(x),
-            y: axis("PGR (95%, Fieller)"),
+            y: recovered_axis(&recovered_points, &[0.0, 1.0]),
             layers: recovered,
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(weak: f64, student: f64, ceiling: f64) -> Scores {
+        Scores { weak, student, ceiling }
+    }
+
+    #[test]
+    fn differences_are_of_ratios_of_means() {
+        let one = [scores(0.5, 0.7, 0.9), scores(0.5, 0.6, 0.7), scores(0.4, 0.6, 0.8)];
+        assert!(pgr_difference(&one, &one).value.abs() < 1e-12);
+        // a ratio that is the same whoever is left out: the jackknife is exact
+        let half = one.map(|s| scores(s.weak, s.weak + 0.5 * s.gap(), s.ceiling));
+        let fifth = one.map(|s| scores(s.weak, s.weak + 0.2 * s.gap(), s.ceiling));
+        let e = pgr_difference(&half, &fifth);
+        assert!((e.value - 0.3).abs() < 1e-12 && (e.high - e.low).abs() < 1e-9, "{e:?}");
+        assert!(pgr_difference(&one, &one[1..]).value.is_nan() && pgr_difference(&[], &[]).value.is_nan());
+    }
+
+    #[test]
+    fn one_long_interval_does_not_squeeze_the_rest() {
+        let short = [(1.0, 0.1, 0.0, 0.2), (2.0, -0.1, -0.3, 0.1)];
+        assert_eq!(recovered_axis(&short, &[0.0]).range, None);
+        let long = [(1.0, 0.1, 0.0, 0.2), (2.0, -0.1, -9.0, f64::INFINITY)];
+        let axis = recovered_axis(&long, &[0.0]);
+        let (low, high) = axis.range.expect("cut");
+        assert!((-0.42..-0.34).contains(&low) && (0.34..0.42).contains(&high), "{low} {high}");
+        assert!(axis.label.ends_with("are cut"));
+    }
 }

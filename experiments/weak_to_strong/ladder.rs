@@ -9,15 +9,32 @@ use rewardlab::env::tasks::{DOCUMENT_MAX, Mixture, Task, VOCAB, document, exampl
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
 use rewardlab::lm::{Config, Decay, Schedule, ScoreHead, Size, init};
-use rewardlab::metrics::{accuracy, agreement, auc, balanced};
+use rewardlab::metrics::{Scores, accuracy, agreement, auc, balanced};
 use rewardlab::num::sigmoid;
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Whose stages these are.
 const OWNER: &str = "weak_to_strong";
+
+/// A teacher below this accuracy is at chance for all that 500 texts show, and has nothing to pass on.
+pub(crate) const LEAST_TEACHER: f64 = 0.6;
+/// A narrower gap leaves too little to recover for one task to say anything.
+pub(crate) const LEAST_GAP: f64 = 0.05;
+
+/// Where there is something to pass on and something to recover, by means over the runs of each key.
+pub(crate) fn informative<K: Ord>(runs: impl IntoIterator<Item = (K, Scores)>) -> BTreeSet<K> {
+    let mut sums: BTreeMap<K, (f64, f64, f64)> = BTreeMap::new();
+    for (key, scores) in runs {
+        let (n, weak, gap) = sums.entry(key).or_default();
+        (*n, *weak, *gap) = (*n + 1.0, *weak + scores.weak, *gap + scores.gap());
+    }
+    let telling = |(n, weak, gap): &(f64, f64, f64)| weak / n >= LEAST_TEACHER && gap / n >= LEAST_GAP;
+    sums.into_iter().filter(|(_, sum)| telling(sum)).map(|(key, _)| key).collect()
+}
 
 /// Sizes, how they are pretrained, and the texts of each task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,7 +70,7 @@ pub(crate) struct Finetuning {
     pub(crate) rate: f64,
 }
 
-/// What a trained model says: P(yes) of every text of the student's half and of the test texts.
+/// What a trained model says: P(yes) of the test texts and, balanced as labels are, of every text of the student's half.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Said {
     pub(crate) student_half: Vec<f64>,
@@ -344,7 +361,8 @@ impl<'a> Finetuned<'a> {
 
 impl Family for Finetuned<'_> {
     type Model = Trainee;
-    /// P(yes).
+    /// P(yes), half of the texts yes: labels that all lie on one side of 1/2 say which class is the more frequent before they say anything
+    /// else, and a short run follows that in whichever direction its body finds most salient.
     type Label = f64;
 
     fn truth(&self, items: &[usize]) -> Vec<f64> {
@@ -363,6 +381,7 @@ impl Family for Finetuned<'_> {
     }
 
     fn label(&self, model: &mut Trainee, items: &[usize]) -> Result<Vec<f64>> {
-        Ok(classify(model, &self.class.read(items))?.into_iter().map(sigmoid).collect())
+        let said: Vec<f64> = classify(model, &self.class.read(items))?.into_iter().map(sigmoid).collect();
+        Ok(balanced(&said))
     }
 }

@@ -11,6 +11,11 @@
 //!
 //! Every model is a Gaussian linear functional, so accuracies and agreements are `exact::sign_agreement`, without test inputs.
 
+pub(super) mod figure;
+mod regime;
+
+pub(super) use regime::{Regime, Regimes};
+
 use rewardlab::algorithm::{Family, LinearFit, LinearTraining, Source, WeakLoss, fit_linear, train_linear};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::{Agreement, sign_agreement};
@@ -21,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WorldParams {
+pub(crate) struct WorldParams {
     /// D; 4 to 1000.
     pub(super) inputs: usize,
     /// `β_j²` falls as j to minus this; at least 0.

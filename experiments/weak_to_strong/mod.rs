@@ -25,6 +25,7 @@ pub(crate) mod generative;
 pub(crate) mod images;
 pub(crate) mod methods;
 pub(crate) mod probes;
+pub(crate) mod prompting;
 pub(crate) mod reward_modelling;
 pub(crate) mod saliency;
 pub(crate) mod tasks;

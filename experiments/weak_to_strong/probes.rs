@@ -11,15 +11,18 @@
 //! **Controls**: a probe of the teacher's own body gains nothing; weak labels dealt anew teach nothing; probes of a body that was not
 //! pretrained are no better than the teacher.
 //!
-//! **Found** (5 seeds; the largest size at 3): the picture of `tasks`, and as undecided: students are better than their teachers in 72% of
-//! informative triples, the median PGR at the largest student is 0.42, and over seeds both have wide intervals. Convex probes do not
-//! turn a concept round as finetuning does, but labels dealt anew move them too (`dealt_anew`, sharpened after this run). PGR below 1 says little where it may be nothing.
+//! **Found** (5 seeds; labels are balanced as in `tasks`): probes recover less than finetuning does. At the largest student of the weakest
+//! teacher PGR is 0.26 (0.17 to 0.37) where finetuning has 0.63, the median over informative tasks and teachers 0.36, below one half
+//! for certain; students are better than their teachers in 74% of informative triples; a rise with size is not to be seen. So
+//! the signs are those of `tasks`, the sizes are not. Convex probes hardly turn towards a concept by chance (labels dealt anew: 0.07
+//! from chance, finetuning 0.24).
 
 use super::ladder::{Classroom, Ladder, Said, features};
 use super::tasks::{Cell, Row, figure, judge, row};
 use rewardlab::algorithm::{Family, LinearFit, Protocol, Source, fit_linear};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
+use rewardlab::metrics::balanced;
 use rewardlab::num::{dot, sigmoid};
 use rewardlab::plot::Chart;
 use serde::{Deserialize, Serialize};
@@ -71,7 +74,7 @@ impl<'a> Frozen<'a> {
 impl Family for Frozen<'_> {
     /// The level, and the weights of its probe.
     type Model = (usize, Vec<f64>);
-    /// P(yes).
+    /// P(yes), half of the texts yes.
     type Label = f64;
 
     fn truth(&self, items: &[usize]) -> Vec<f64> {
@@ -87,7 +90,8 @@ impl Family for Frozen<'_> {
 
     fn label(&self, (level, weights): &mut Self::Model, items: &[usize]) -> Result<Vec<f64>> {
         let (width, all) = (self.width(*level), &self.features[*level].0);
-        Ok(items.iter().map(|i| sigmoid(dot(&all[i * width..(i + 1) * width], weights))).collect())
+        let said: Vec<f64> = items.iter().map(|i| sigmoid(dot(&all[i * width..(i + 1) * width], weights))).collect();
+        Ok(balanced(&said))
     }
 }
 
@@ -102,7 +106,7 @@ impl Experiment for Probes {
 
     fn params(profile: Profile) -> Params {
         let (smoke, precision) = (profile == Profile::Smoke, 1.0);
-        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (3, (1, 3)) };
+        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (5, (1, 3)) };
         Params { ladder: Ladder::new(smoke), top_seeds, control, precision }
     }
 

@@ -10,9 +10,9 @@
 //!
 //! **Control**: finetuning on weak labels dealt anew among texts makes no concept salient.
 //!
-//! **Found** (5 seeds): nothing of it here. Pretraining has made salient what it could: a probe of the pretrained body is as good as one after weak
-//! finetuning (difference −0.001) and, with 8 labels, better (by 0.008); either is better than full finetuning on the truth (by 0.01), since 32 small steps
-//! hardly move a body. In the paper a probe of the base model is 0.1 behind (second-hand). The body knows 0.057 more than the head says that was
+//! **Found** (5 seeds; labels are balanced as in `tasks`): nothing of it here. Pretraining has made salient what it could: a probe of the pretrained body is as good as one after weak
+//! finetuning (difference 0.000) and, with 8 labels, better (by 0.009); either is better than full finetuning on the truth (by 0.01), since 32 small steps
+//! hardly move a body. In the paper a probe of the base model is 0.1 behind (second-hand). The body knows 0.056 more than the head says that was
 //! taught by the weak teacher.
 
 mod figure;

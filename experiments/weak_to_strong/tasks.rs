@@ -16,23 +16,26 @@
 //! answer, as text of the web comments on itself. The larger a model, the more questions it has learned to answer from that: finetuning
 //! then *elicits* what it knows. Worlds, sizes and text are ours.
 //!
-//! Chosen on seed 100, outside the reported range: the sizes, 6000 steps of pretraining (8000 there), the balanced threshold, and two passes at a
-//! small rate. Runs at ten times the rate or more (two passes at 1e-3, twenty at 3e-3) imitated there and recovered nothing.
+//! Labels are balanced too: what a teacher hands on are its log-odds less their median. Short runs of teachers leave labels that all lie on one side
+//! of 1/2; Adam, which knows no scale, then follows the most salient direction to whichever side the remainder points, and students
+//! learned concepts with the wrong sign (5% right). That was how the first committed rows of this experiment were made.
 //!
-//! **Controls**: students of their teacher's own size gain nothing; weak labels dealt anew among texts teach nothing; a student that
-//! was not pretrained has nothing to elicit and is no better than its teacher.
+//! Chosen on seeds 100 to 102, outside the reported range: the sizes, 6000 steps of pretraining (8000 there), the balanced threshold, two passes at a
+//! small rate, and balanced soft labels of 512 texts. Runs at ten times the rate or more (two passes at 1e-3, twenty at 3e-3), or
+//! on twice as many texts, imitate more and recover less (there 0.31 against 0.69 at the weakest teacher's largest student).
 //!
-//! **Found** (5 seeds; the largest size at 3): the protocol has a flaw, and nearly all is open. What students learn is all or nothing: on `order` the
-//! 214k student of the weakest teacher (right on 0.61 to 0.84) is right on every text at four seeds and on 5% at the fifth: it has the concept with
-//! the wrong sign. A referee found when: wherever a student of a teacher above 0.6 ends below 0.4, all labels that it was given lie on
-//! one side of 1/2. Teachers are scored where half of the texts is called yes, but hand on their labels as they are; and Adam, which
-//! knows no scale, follows the most salient direction to whichever side the remainder points. That is also why labels dealt anew
-//! teach concepts with a random sign (the control, sharpened after this run from "no better than the teacher", is refuted: 0.25 from
-//! chance). Weak labels should be balanced like the scores; that has not been run.
-//! So PGR at the largest student goes from −0.8 to 1.0 over informative tasks and teachers (second weakest: `dog_acts` 0.93, `early_maximum` 0.84, `falls` 0.59,
-//! `deep` −0.10, `nested` −0.33), the median is 0.64, students beat teachers in 70% of informative triples, and no claim is decided. Equals gain nothing on
-//! average. Students that were not pretrained cannot learn the tasks at all (their ceiling is 0.60). Nobody learns
-//! `comparison`, `doubled`, `inherits`, `palindrome`, `paraphrase`. After this run PGR's minimum over teachers leaves out those without a gap for certain.
+//! **Controls**: students of their teacher's own size gain nothing, and call its classes; weak labels dealt anew among texts teach nothing; a
+//! student that was not pretrained has nothing to elicit and is no better than its teacher.
+//!
+//! **Found** (5 seeds at every size; the first run had 3 at the largest, and labels as above): on informative tasks the largest student recovers 0.63 (0.52 to 0.88), 0.40, 0.27 and 0.48 of the
+//! gap to the four weaker teachers, and PGR of the weakest teacher's students rises with their size. Whether it is above 0.2 for every teacher, above one half in
+//! the median (0.60, 0.42 to 0.78), and whether students are better than teachers in 80% of informative triples (71%) five seeds do not
+//! decide. Over all tasks nothing is to be seen: where a teacher is at chance (of 25 tasks the weakest is above 0.6 on 5 or so) its
+//! students are a lottery around it. Students that were not pretrained cannot learn the tasks at all.
+//! Labels dealt anew teach nothing on average (0.478, the interval a little wider than the bar), but still turn students towards salient concepts with a
+//! random sign (0.24 from chance: at the balanced threshold the smallest step along a salient direction reads as knowledge of it): that
+//! control is refuted, and says that a single run's accuracy here is no measure of how much its labels told it.
+//! Nobody learns `comparison`, `doubled`, `inherits`, `palindrome`, `paraphrase`.
 
 pub(super) mod figure;
 pub(super) mod judge;
@@ -134,7 +137,7 @@ impl Experiment for Tasks {
 
     fn params(profile: Profile) -> Params {
         let smoke = profile == Profile::Smoke;
-        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (3, (1, 3)) };
+        let (top_seeds, control) = if smoke { (1, (0, 1)) } else { (5, (1, 3)) };
         Params { ladder: Ladder::new(smoke), finetuning: Finetuning::default(), top_seeds, control }
     }
 

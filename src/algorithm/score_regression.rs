@@ -1,6 +1,6 @@
 //! A score head that learns numbers: a reward model without references from rated outputs, a value function from returns.
 
-use super::epochs::Epochs;
+use super::epochs::Minibatches;
 use super::resume::Resume;
 use super::trainee::{Trainee, Weights};
 use crate::error::{Error, Result};
@@ -33,11 +33,8 @@ pub struct Rated {
 /// Regression between two steps: half the squared error, mean over the places.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScoreRegression {
-    schedule: Schedule,
     place: Place,
-    size: usize,
-    step: u64,
-    epochs: Epochs,
+    minibatches: Minibatches,
 }
 
 impl Resume for ScoreRegression {
@@ -50,15 +47,14 @@ impl ScoreRegression {
     /// # Errors
     /// An illegal schedule; a size of 0; a model without a score head.
     pub fn new(trainee: &mut Trainee, schedule: &Schedule, place: Place, size: usize, rng: Stream) -> Result<Self> {
-        schedule.validate()?;
-        Error::check_counts(&[("size", size, 1, usize::MAX)])?;
+        let minibatches = Minibatches::new(schedule, size, rng)?;
         trainee.clear_score_head()?;
-        Ok(Self { schedule: *schedule, place, size, step: 0, epochs: Epochs::new(rng) })
+        Ok(Self { place, minibatches })
     }
 
     /// Whether all steps are made.
     pub fn is_done(&self) -> bool {
-        self.step >= self.schedule.steps
+        self.minibatches.is_done()
     }
 
     /// One step on the next minibatch; returns its loss before the step. All steps of a run are on the same examples.
@@ -67,19 +63,12 @@ impl ScoreRegression {
     /// No examples, or fewer than in earlier steps; a target that is not finite; a sequence that does not fit the model; training that
     /// diverges.
     pub fn step(&mut self, trainee: &mut Trainee, examples: &[Rated]) -> Result<f64> {
-        if examples.is_empty() {
-            return Err(Error::Usage("a regression needs at least one example".into()));
-        }
-        let example = |i: usize| {
-            let example = examples.get(i);
-            example.ok_or_else(|| Error::Usage(format!("example {i} of an earlier step is gone")))
-        };
-        let batch = self.epochs.batch(self.size, examples.len());
-        let batch: Vec<&Rated> = batch.into_iter().map(example).collect::<Result<_>>()?;
+        let batch = self.minibatches.batch("example", examples.len())?;
+        let batch: Vec<&Rated> = batch.into_iter().map(|i| &examples[i]).collect();
         Error::check_finite("target", &batch.iter().map(|e| e.target).collect::<Vec<_>>())?;
         let (sequences, prompts): (Vec<&[u32]>, Vec<usize>) =
             batch.iter().map(|e| (e.tokens.as_slice(), e.prompt)).unzip();
-        let step = trainee.learn(&sequences, &prompts, self.schedule.rate(self.step), |part| {
+        let step = trainee.learn(&sequences, &prompts, self.minibatches.rate(), |part| {
             let mut weights = Weights::default();
             let rated = &batch[part.sequences.clone()];
             let (loss, share) = match self.place {
@@ -99,7 +88,7 @@ impl ScoreRegression {
             };
             Ok((share * loss, weights))
         })?;
-        self.step += 1;
+        self.minibatches.advance();
         Ok(step.loss)
     }
 }
@@ -120,7 +109,7 @@ pub fn score_regression(
     while !run.is_done() {
         run.step(trainee, examples)?;
     }
-    *rng = run.epochs.into_rng();
+    *rng = run.minibatches.into_rng();
     Ok(())
 }
 

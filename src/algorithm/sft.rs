@@ -1,9 +1,9 @@
 //! Supervised finetuning.
 
-use super::epochs::Epochs;
+use super::epochs::Minibatches;
 use super::resume::Resume;
 use super::trainee::{Example, Trainee};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lm::Schedule;
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Supervised finetuning between two steps: minibatches drawn epoch by epoch in random order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sft {
-    schedule: Schedule,
-    /// Examples per step.
-    size: usize,
-    step: u64,
+    minibatches: Minibatches,
     /// Sum and number of the losses of the last tenth of the steps.
     last: (f64, f64),
-    epochs: Epochs,
 }
 
 impl Sft {
@@ -26,16 +22,12 @@ impl Sft {
     /// # Errors
     /// An illegal schedule; a size of 0.
     pub fn new(schedule: &Schedule, size: usize, rng: Stream) -> Result<Self> {
-        schedule.validate()?;
-        if size == 0 {
-            return Err(Error::parameter("size", size, "at least 1 example per step"));
-        }
-        Ok(Self { schedule: *schedule, size, step: 0, last: (0.0, 0.0), epochs: Epochs::new(rng) })
+        Ok(Self { minibatches: Minibatches::new(schedule, size, rng)?, last: (0.0, 0.0) })
     }
 
     /// Whether all steps are made.
     pub fn is_done(&self) -> bool {
-        self.step >= self.schedule.steps
+        self.minibatches.is_done()
     }
 
     /// One step on the next minibatch; returns its loss before the step, nats per token. All steps of a run are on the same
@@ -44,20 +36,12 @@ impl Sft {
     /// # Errors
     /// No examples, or fewer than in earlier steps; a sequence that does not fit the model; training that diverges.
     pub fn step(&mut self, trainee: &mut Trainee, examples: &[Example]) -> Result<f64> {
-        if examples.is_empty() {
-            return Err(Error::Usage("supervised finetuning needs at least one example".into()));
-        }
-        let example = |i: usize| {
-            let example = examples.get(i);
-            example.ok_or_else(|| Error::Usage(format!("example {i} of an earlier step is gone")))
-        };
-        let batch = self.epochs.batch(self.size, examples.len());
-        let batch: Vec<&Example> = batch.into_iter().map(example).collect::<Result<_>>()?;
-        let loss = trainee.nll_step(batch, self.schedule.rate(self.step))?;
-        if self.step >= self.schedule.steps.saturating_sub(self.schedule.steps.div_ceil(10)) {
+        let batch = self.minibatches.batch("example", examples.len())?;
+        let loss = trainee.nll_step(batch.into_iter().map(|i| &examples[i]), self.minibatches.rate())?;
+        if self.minibatches.is_late() {
             self.last = (self.last.0 + loss, self.last.1 + 1.0);
         }
-        self.step += 1;
+        self.minibatches.advance();
         Ok(loss)
     }
 
@@ -88,7 +72,7 @@ pub fn sft(
         run.step(trainee, examples)?;
     }
     let loss = run.loss();
-    *rng = run.epochs.into_rng();
+    *rng = run.minibatches.into_rng();
     Ok(loss)
 }
 

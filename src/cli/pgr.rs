@@ -185,8 +185,12 @@ fn interval(value: f64, low: f64, high: f64, decimals: usize) -> String {
 }
 
 fn said(file: &read::File, tasks: &[Recovered], [median, pooled]: &[Overall; 2]) -> String {
-    let mut lines =
-        vec![["task", "seeds", "weak", "student", "ceiling", "gap [95%]", "PGR [95%]", ""].map(str::to_owned)];
+    // a column names an interval, and a line below its method, only where one is shown
+    let column = |name: &str, low: fn(&Recovered) -> f64| {
+        if tasks.iter().all(|t| low(t).is_nan()) { name.to_owned() } else { format!("{name} [95%]") }
+    };
+    let (gap, pgr) = (column("gap", |t| t.gap_low), column("PGR", |t| t.pgr_low));
+    let mut lines = vec![["task", "seeds", "weak", "student", "ceiling", &gap, &pgr, ""].map(str::to_owned)];
     for t in tasks {
         let [weak, student, ceiling] = [t.weak, t.student, t.ceiling].map(|v| format!("{v:.4}"));
         let gap = interval(t.gap, t.gap_low, t.gap_high, 4);
@@ -200,20 +204,23 @@ fn said(file: &read::File, tasks: &[Recovered], [median, pooled]: &[Overall; 2])
         said.push_str(cells.join("  ").trim_end());
         said.push('\n');
     }
-    let of = |o: &Overall| interval(o.pgr, o.pgr_low, o.pgr_high, 2);
+    let of = |o: &Overall, method: &str| {
+        let shown = interval(o.pgr, o.pgr_low, o.pgr_high, 2);
+        if o.pgr_low.is_nan() || o.pgr_high.is_nan() { shown } else { format!("{shown} ({method} over tasks)") }
+    };
     let runs: usize = tasks.iter().map(|t| t.seeds).sum();
     let total = |part: fn(&Recovered) -> usize| tasks.iter().map(part).sum::<usize>();
     // writing to a string cannot fail
     let _ = write!(
         said,
-        "\nmedian PGR over the {} of {} tasks that have one: {} (bootstrap over tasks)\n\
-         pooled PGR, mean gain over mean gap of all {} tasks: {} (Fieller over tasks)\n\
+        "\nmedian PGR over the {} of {} tasks that have one: {}\n\
+         pooled PGR, mean gain over mean gap of all {} tasks: {}\n\
          of {runs} runs the student is below its teacher in {}, above its ceiling in {}\n",
         median.tasks,
         tasks.len(),
-        of(median),
+        of(median, "bootstrap"),
         pooled.tasks,
-        of(pooled),
+        of(pooled, "Fieller"),
         total(|t| t.below_weak),
         total(|t| t.above_ceiling),
     );

@@ -19,7 +19,8 @@ pub(super) struct Args {
     /// Seeds: a range 0..9 (end included), a list 0,3,7, or both
     #[arg(long, value_parser = parse_seeds)]
     seeds: Option<Seeds>,
-    /// Change a parameter: --set steps=100 --set model.width=64 (see `list --params`)
+    /// Change a parameter (see `list --params`): --set steps=100 --set model.width=64; of a list the whole or one item, counted from 0:
+    /// --set 'ladder=[{width=8, layers=1}, {width=16, layers=2}]' --set ladder.0.width=32
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
     /// Take parameters from a TOML file, such as a run's params.toml (one experiment)

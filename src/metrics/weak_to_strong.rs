@@ -58,12 +58,15 @@ pub fn accuracy(probabilities: &[f64], truth: &[bool]) -> f64 {
 }
 
 /// The probabilities moved so that half of the items is called class 1, as they are when classes are balanced: the log-odds less their
-/// median. What is learned of a class's share, and how far a short run's bias is off, then says nothing.
+/// median. What is learned of a class's share, and how far a short run's bias is off, then says nothing. Items at the median are at 1/2; a probability
+/// of exactly 0 or 1 is beyond all others, and as far from the median as a sigmoid can tell.
 ///
 /// # Shapes
-/// P(class 1) of each item, strictly between 0 and 1 for finite log-odds.
+/// P(class 1) of each item, in \[0, 1\].
 pub fn balanced(probabilities: &[f64]) -> Vec<f64> {
-    let log_odds: Vec<f64> = probabilities.iter().map(|p| (p / (1.0 - p)).ln()).collect();
+    // the log-odds of numbers strictly inside lie between −745 and 37
+    let finite = |log_odds: f64| log_odds.clamp(-1000.0, 1000.0);
+    let log_odds: Vec<f64> = probabilities.iter().map(|p| finite((p / (1.0 - p)).ln())).collect();
     let middle = median(&log_odds);
     log_odds.iter().map(|s| sigmoid(s - middle)).collect()
 }
@@ -138,6 +141,29 @@ mod tests {
         assert_eq!(moved.iter().map(|p| *p > 0.5).collect::<Vec<_>>(), [true, false, true, false]);
         let odds = |p: f64| (p / (1.0 - p)).ln();
         assert!((odds(moved[0]) - odds(moved[1]) - odds(0.9) + odds(0.6)).abs() < 1e-12);
+    }
+
+    /// By hand: with the two middle items on either side of the median those below are called 0 and those above 1, whatever they are; a median
+    /// among equals is 1/2 for all of these.
+    #[test]
+    fn certain_probabilities_are_balanced_too() {
+        assert_eq!(balanced(&[0.0, 1.0]), [0.0, 1.0]);
+        assert_eq!(balanced(&[1.0, 0.0, 1.0, 0.0, 1.0]), [0.5, 0.0, 0.5, 0.0, 0.5]);
+        assert_eq!(balanced(&[1.0; 3]), [0.5; 3]);
+        assert_eq!(balanced(&[0.0; 4]), [0.5; 4]);
+        for (p, called) in [
+            ([0.0, 0.0, 0.3, 0.6], [false, false, true, true]),
+            ([1.0, 1.0, 0.3, 0.6], [true, true, false, false]),
+            ([5e-324, 0.0, 1.0 - 1e-16, 1.0], [false, false, true, true]),
+            ([0.0, 5e-324, 1e-300, 0.0], [false, true, true, false]),
+        ] {
+            let moved = balanced(&p);
+            assert!(moved.iter().all(|m| (0.0..=1.0).contains(m) && *m != 0.5), "{p:?}: {moved:?}");
+            assert_eq!(moved.iter().map(|m| *m > 0.5).collect::<Vec<_>>(), called, "{p:?}");
+        }
+        // between infinities of both sides the rest is moved as it is without them
+        assert_eq!(balanced(&[0.0, 0.6, 0.7, 0.9, 1.0])[1..4], balanced(&[0.6, 0.7, 0.9]));
+        assert!(balanced(&[]).is_empty());
     }
 
     // sklearn.metrics.roc_auc_score([1, 1, 0, 1, 0, 0], [.9, .4, .4, .7, .1, .8]): 0.722222...

@@ -1,7 +1,8 @@
 //! Agreement by size, a panel per regime and kind of input.
 
+use super::super::linear_world::figure::size_axis;
 use super::Row;
-use crate::statistics::{banded, intervals, log_axis, seeds};
+use crate::statistics::{banded, intervals, seeds};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Panel, Stroke};
 
@@ -20,7 +21,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         }
         Panel {
             title: format!("{regime}: {name}"),
-            x: log_axis("student's size (inputs seen)"),
+            x: size_axis(),
             y: Axis { label: "agreement with the teacher".into(), ..Axis::default() },
             layers,
         }

@@ -1,10 +1,11 @@
 //! Accuracy and, under it, PGR by the student's size.
 
+use super::super::linear_world::figure;
 use super::Row;
 use super::judge::{of, recovered};
-use crate::statistics::{banded, intervals, log_axis, means, seeds};
+use crate::statistics::{banded, intervals, seeds};
 use rewardlab::experiment::Record;
-use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::plot::{Chart, Stroke};
 use std::collections::BTreeMap;
 
 const STUDENTS: [(&str, fn(&Row) -> f64, Stroke); 3] = [
@@ -21,41 +22,19 @@ const REGIMES: [(&str, &str); 3] = [
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let places: BTreeMap<usize, usize> = rows.iter().map(|r| (r.place, r.size)).collect();
-    let x = || log_axis("student's size (inputs seen)");
     let accuracy = |(regime, title): &(&'static str, &str)| {
         let all = |value: fn(&Row) -> f64| {
             intervals(places.keys().flat_map(|p| of(rows, regime, *p)).map(|r| (r.size as f64, value(&r.row))))
         };
-        let reference =
-            |label: &str, value: fn(&Row) -> f64| Layer::Reference { label: label.into(), points: means(&all(value)) };
         let lines = STUDENTS.iter().flat_map(|(series, value, stroke)| banded(series, &all(*value), *stroke));
-        Panel {
-            title: (*title).into(),
-            x: x(),
-            y: Axis { label: "accuracy".into(), ..Axis::default() },
-            layers: [reference("ceiling", |r| r.ceiling), reference("teacher", |r| r.weak)]
-                .into_iter()
-                .chain(lines)
-                .collect(),
-        }
+        figure::accuracy(title, &all(|r| r.ceiling), &all(|r| r.weak), lines)
     };
     let pgr = |(regime, _): &(&'static str, &str)| {
         let line = |(series, value, stroke): &(&str, fn(&Row) -> f64, Stroke)| {
-            let at = |(place, size): (&usize, &usize)| {
-                let e = recovered(rows, regime, *place, *value);
-                (*size as f64, e.value, e.low, e.high)
-            };
-            banded(series, &places.iter().map(at).collect::<Vec<_>>(), *stroke)
+            let of_size = places.iter().map(|(place, size)| (*size, recovered(rows, regime, *place, *value)));
+            figure::recovered_line(series, of_size, *stroke)
         };
-        Panel {
-            title: "Performance gap recovered".into(),
-            x: x(),
-            y: Axis { label: "PGR".into(), ..Axis::default() },
-            layers: [Layer::Horizontal { label: "nothing recovered".into(), y: 0.0 }]
-                .into_iter()
-                .chain(STUDENTS.iter().flat_map(line))
-                .collect(),
-        }
+        figure::recovered("Performance gap recovered", STUDENTS.iter().flat_map(line))
     };
     Chart {
         title: "Bootstrapping: chains of students".into(),

@@ -1,5 +1,6 @@
 //! Chains against single students.
 
+use super::super::gap::lead;
 use super::Row;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::metrics::{Scores, gap_recovered};
@@ -18,8 +19,7 @@ pub(super) fn recovered(rows: &[Record<Row>], regime: &str, place: usize, studen
 
 /// PGR of one less that of another, over the same gap.
 fn lift(rows: &[Record<Row>], regime: &str, place: usize, own: fn(&Row) -> f64, other: fn(&Row) -> f64) -> Estimate {
-    let scores =
-        |r: &Record<Row>| Scores { weak: r.weak, student: r.weak + own(&r.row) - other(&r.row), ceiling: r.ceiling };
+    let scores = |r: &Record<Row>| lead(r.weak, [own(&r.row), other(&r.row)], r.ceiling);
     gap_recovered(&of(rows, regime, place).map(scores).collect::<Vec<_>>())
 }
 

@@ -1,5 +1,6 @@
 //! As in the paper: share solved and PGR against the student's size, a line per teacher; agreement; chains.
 
+use super::super::gap::recovered_axis;
 use super::Row;
 use super::judge::whole;
 use crate::statistics::{banded, intervals, log_axis, means, seeds};
@@ -39,7 +40,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         ),
         panels: vec![
             panel("Share solved", "share of test puzzles solved", solved(rows, &teachers)),
-            panel("Performance gap recovered", "PGR", recovered(rows, &teachers)),
+            recovered(rows, &teachers),
             panel("The teacher's errors repeated", "agreement where the teacher is wrong", repeated(rows, &teachers)),
             chains(rows, &teachers, last),
         ],
@@ -62,15 +63,19 @@ fn solved(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
     layers
 }
 
-/// A line, and the intervals of its points: the nearest teacher has one point, where a band would not show.
-fn whiskers(series: &str, points: &[(f64, f64, f64, f64)]) -> [Layer; 2] {
+/// A line, and the intervals of its points: the nearest teacher has one point, where a band would not show. Teachers stand a little beside each other, by
+/// their level.
+fn whiskers(level: usize, series: &str, points: &[(f64, f64, f64, f64)]) -> [Layer; 2] {
+    let beside = 1.03_f64.powi(level as i32 - 1);
+    let points: Vec<_> = points.iter().map(|p| (p.0 * beside, p.1, p.2, p.3)).collect();
     [
-        Layer::Line { series: series.into(), points: means(points), stroke: Stroke::Solid, markers: true },
-        Layer::ErrorBars { series: series.into(), points: points.to_vec() },
+        Layer::Line { series: series.into(), points: means(&points), stroke: Stroke::Solid, markers: true },
+        Layer::ErrorBars { series: series.into(), points },
     ]
 }
 
-fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
+fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Panel {
+    let mut all = Vec::new();
     let mut layers: Vec<Layer> = teachers
         .iter()
         .flat_map(|(level, series)| {
@@ -83,17 +88,23 @@ fn recovered(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
                 .filter(|(_, e)| e.low.is_finite() && e.high.is_finite())
                 .map(|(x, e)| (x, e.value, e.low, e.high))
                 .collect();
-            whiskers(series, &points)
+            all.extend_from_slice(&points);
+            whiskers(*level, series, &points)
         })
         .collect();
     layers.push(Layer::Horizontal { label: "nothing recovered".into(), y: 0.0 });
-    layers
+    let y = recovered_axis(&all, &[0.0]);
+    Panel { title: "Performance gap recovered".into(), x: log_axis("parameters of the student"), y, layers }
 }
 
 fn repeated(rows: &[Record<Row>], teachers: &[(usize, String)]) -> Vec<Layer> {
     let of = |(level, series): &(usize, String)| {
         let own = whole(rows, "ladder").filter(|r| r.teacher == *level);
-        whiskers(series, &intervals(own.filter_map(|r| Some((r.student_parameters as f64, r.agreement_wrong?)))))
+        whiskers(
+            *level,
+            series,
+            &intervals(own.filter_map(|r| Some((r.student_parameters as f64, r.agreement_wrong?)))),
+        )
     };
     teachers.iter().flat_map(of).collect()
 }

@@ -1,10 +1,11 @@
 //! Accuracy and, under it, PGR by the student's size.
 
+use super::super::linear_world::figure;
 use super::Row;
 use super::judge::recovered;
-use crate::statistics::{banded, intervals, log_axis, means, seeds};
+use crate::statistics::{banded, intervals, seeds};
 use rewardlab::experiment::Record;
-use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
+use rewardlab::plot::{Chart, Stroke};
 use std::collections::BTreeSet;
 
 const LOSSES: [(&str, &str, Stroke); 5] = [
@@ -17,45 +18,21 @@ const LOSSES: [(&str, &str, Stroke); 5] = [
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let sizes: BTreeSet<usize> = rows.iter().map(|r| r.size).collect();
-    let x = || log_axis("student's size (inputs seen)");
     let accuracy = |regime: &'static str| {
-        let own = move |loss: &'static str| {
-            rows.iter().filter(move |r| r.regime == regime && r.loss == loss && r.labels == "weak")
+        let of = |loss: &'static str, value: fn(&Row) -> f64| {
+            let own = rows.iter().filter(|r| r.regime == regime && r.loss == loss && r.labels == "weak");
+            intervals(own.map(|r| (r.size as f64, value(&r.row))))
         };
-        let reference = |label: &str, value: fn(&Row) -> f64| Layer::Reference {
-            label: label.into(),
-            points: means(&intervals(own("naive").map(|r| (r.size as f64, value(&r.row))))),
-        };
-        let lines = LOSSES.iter().flat_map(|(loss, series, stroke)| {
-            banded(series, &intervals(own(loss).map(|r| (r.size as f64, r.student))), *stroke)
-        });
-        Panel {
-            title: format!("{regime}: accuracy"),
-            x: x(),
-            y: Axis { label: "accuracy".into(), ..Axis::default() },
-            layers: [reference("ceiling", |r| r.ceiling), reference("teacher", |r| r.weak)]
-                .into_iter()
-                .chain(lines)
-                .collect(),
-        }
+        let lines = LOSSES.iter().flat_map(|(loss, series, stroke)| banded(series, &of(loss, |r| r.student), *stroke));
+        let title = format!("{regime}: accuracy");
+        figure::accuracy(&title, &of("naive", |r| r.ceiling), &of("naive", |r| r.weak), lines)
     };
     let pgr = |regime: &'static str| {
         let line = |(loss, series, stroke): &(&str, &str, Stroke)| {
-            let at = |size: &usize| {
-                let e = recovered(rows, regime, loss, *size);
-                (*size as f64, e.value, e.low, e.high)
-            };
-            banded(series, &sizes.iter().map(at).collect::<Vec<_>>(), *stroke)
+            let of_size = sizes.iter().map(|size| (*size, recovered(rows, regime, loss, *size)));
+            figure::recovered_line(series, of_size, *stroke)
         };
-        Panel {
-            title: format!("{regime}: performance gap recovered"),
-            x: x(),
-            y: Axis { label: "PGR".into(), ..Axis::default() },
-            layers: [Layer::Horizontal { label: "nothing recovered".into(), y: 0.0 }]
-                .into_iter()
-                .chain(LOSSES.iter().flat_map(line))
-                .collect(),
-        }
+        figure::recovered(&format!("{regime}: performance gap recovered"), LOSSES.iter().flat_map(line))
     };
     Chart {
         title: "Losses on weak labels".into(),

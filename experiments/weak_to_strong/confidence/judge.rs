@@ -1,5 +1,6 @@
 //! Gains of the losses over the naive one, at the ends of the ladder.
 
+use super::super::gap::lead;
 use super::Row;
 use crate::statistics::by_seed;
 use rewardlab::experiment::{Check, Criterion, Kind, PaperNumber, Record};
@@ -25,12 +26,7 @@ pub(super) fn recovered(rows: &[Record<Row>], regime: &str, loss: &str, size: us
 /// The difference of two losses' PGR: of their gains, over the same gap.
 fn lift(rows: &[Record<Row>], regime: &str, loss: &str, size: usize) -> Estimate {
     let pairs = of(rows, regime, loss, size).zip(of(rows, regime, "naive", size));
-    // gain over naive in the place of gain over the teacher
-    let scores = |(own, naive): (&Record<Row>, &Record<Row>)| Scores {
-        weak: own.weak,
-        student: own.weak + own.student - naive.student,
-        ceiling: own.ceiling,
-    };
+    let scores = |(own, naive): (&Record<Row>, &Record<Row>)| lead(own.weak, [own.student, naive.student], own.ceiling);
     gap_recovered(&pairs.map(scores).collect::<Vec<_>>())
 }
 

@@ -1,31 +1,17 @@
 //! PGR with and without reading, and with an oracle that stops.
 
-use super::super::gap::{per_seed, pgr};
+use super::super::gap::{per_seed, pgr, pgr_difference};
 use super::Row;
-use crate::statistics::seeds;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
-use rewardlab::metrics::Scores;
-use rewardlab::stats::{Estimate, mean_interval, paired_difference};
+use rewardlab::stats::{Estimate, paired_difference};
 
 pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
     let of = |read: &'static str, stopped: bool| {
         rows.iter().filter(move |r| r.read == read).map(move |r| Row::run(r, stopped))
     };
     let recovered = |read: &'static str, stopped: bool| pgr(of(read, stopped));
-    // jackknife over seeds: PGR is a ratio of means, and its difference between conditions is paired by seed
     let more = |read: &'static str, than: &'static str| -> Estimate {
-        let seeds = seeds(rows);
-        let without = |read: &'static str, left: Option<u64>| -> f64 {
-            let runs = of(read, false).filter(|r| Some(r.seed) != left);
-            ratio(&per_seed(runs))
-        };
-        let n = seeds.len() as f64;
-        let whole = without(read, None) - without(than, None);
-        let parts = seeds.iter().map(|s| {
-            let left = without(read, Some(*s)) - without(than, Some(*s));
-            n * whole - (n - 1.0) * left
-        });
-        mean_interval(&parts.collect::<Vec<_>>())
+        pgr_difference(&per_seed(of(read, false)), &per_seed(of(than, false)))
     };
     let ceilings =
         |read: &'static str, stopped: bool| per_seed(of(read, stopped)).iter().map(|s| s.ceiling).collect::<Vec<f64>>();
@@ -78,11 +64,4 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             Criterion::Within(-0.02, 0.02),
         ),
     ]
-}
-
-/// Mean gain over mean gap; NaN without a gap.
-fn ratio(runs: &[Scores]) -> f64 {
-    let sum = |value: fn(&Scores) -> f64| runs.iter().map(value).sum::<f64>();
-    let gap = sum(Scores::gap);
-    if gap > 0.0 { sum(Scores::gain) / gap } else { f64::NAN }
 }

@@ -1,7 +1,7 @@
 //! Methods at two gaps, the naive run's curve, agreement against size.
 
 use super::Row;
-use super::judge::{lead, pairs};
+use super::judge::{lead, pairs, telling};
 use crate::statistics::{banded, by_seed, intervals, log_axis, seeds};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
@@ -19,13 +19,14 @@ const METHODS: [(&str, &str); 9] = [
     ("confidence_on_truth", "confidence on truth"),
 ];
 
-pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
+pub(super) fn chart(all: &[Record<Row>]) -> Chart {
+    let rows = &telling(all);
     Chart {
         title: "What to do with weak labels: transformers on 25 tasks".into(),
         subtitle: format!(
-            "Means over tasks; intervals and bands: 95% t over {} seeds. Checkpoints against the last one of the same run, confidence on truth against \
+            "Means over informative tasks; intervals and bands: 95% t over {} seeds. Checkpoints against the last one of the same run, confidence on truth against \
              the ceiling, the rest against naive finetuning. Widest gap: the weakest teacher; narrowest: the next weaker one.",
-            seeds(rows).len()
+            seeds(all).len()
         ),
         panels: vec![gains(rows), curve(rows), agreement(rows)],
         columns: 3,
@@ -86,7 +87,7 @@ fn curve(rows: &[Record<Row>]) -> Panel {
     Panel {
         title: "Over the naive run".into(),
         x: Axis { label: "fraction of the run".into(), ..Axis::default() },
-        y: Axis { label: "accuracy, mean over tasks".into(), ..Axis::default() },
+        y: Axis { label: "accuracy, mean over informative tasks".into(), ..Axis::default() },
         layers,
     }
 }

@@ -1,14 +1,16 @@
 //! Methods against naive finetuning, students against their size.
 
+use super::super::ladder::informative;
 use super::Row;
 use crate::statistics::by_seed;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
+use rewardlab::metrics::Scores;
 use rewardlab::stats::{Estimate, fit_line, mean, mean_interval};
 use std::collections::BTreeSet;
 
 const SOURCE: &str = "arXiv:2312.09390, reported second-hand; statistic ours";
 
-/// The mean over tasks of a value of a method at a pair, in one seed's rows. Tasks in which the value is absent are left out.
+/// The mean over informative tasks of a value of a method at a pair, in one seed's rows. Tasks in which the value is absent are left out.
 fn over_tasks(g: &[&Record<Row>], method: &str, pair: (usize, usize), value: impl Fn(&Row) -> Option<f64>) -> f64 {
     let own = g.iter().filter(|r| r.method == method && (r.teacher, r.student) == pair);
     mean(&own.filter_map(|r| value(r)).collect::<Vec<_>>())
@@ -25,17 +27,28 @@ pub(super) fn pairs(rows: &[Record<Row>]) -> [(usize, usize); 2] {
     [(0, top), (top.saturating_sub(1), top)]
 }
 
-/// Accuracy of one method less another's at a pair, mean over tasks, over seeds.
+/// Accuracy of one method less another's at a pair, mean over informative tasks, over seeds.
 pub(super) fn lead(rows: &[Record<Row>], method: &str, other: &str, pair: (usize, usize)) -> Estimate {
     mean_interval(&by_seed(rows, |g| accuracy(g, method, pair) - accuracy(g, other, pair)))
 }
 
-pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
-    let [wide, narrow] = pairs(rows);
+/// The rows of the tasks that are informative for the largest student of the row's teacher: where teachers are at chance, or there is
+/// no gap, methods have nothing to differ by.
+pub(super) fn telling(rows: &[Record<Row>]) -> Vec<Record<Row>> {
+    let ends = pairs(rows);
+    let naive = rows.iter().filter(|r| r.method == "naive" && ends.contains(&(r.teacher, r.student)));
+    let scores = |r: &Row| Scores { weak: r.weak, student: r.accuracy, ceiling: r.ceiling };
+    let told = informative(naive.map(|r| ((r.task.clone(), r.teacher), scores(r))));
+    rows.iter().filter(|r| told.contains(&(r.task.clone(), r.teacher))).cloned().collect()
+}
+
+pub(super) fn checks(all: &[Record<Row>]) -> Vec<Check> {
+    let [wide, narrow] = pairs(all);
+    let rows = &telling(all);
     let claim = |id: &str, statement: &str, statistic: &str, estimate, criterion| {
         Check::new(Kind::Claim, id, statement, SOURCE, statistic, estimate, criterion)
     };
-    let less_naive = "accuracy less that of naive finetuning, mean over tasks";
+    let less_naive = "accuracy less that of naive finetuning, mean over informative tasks";
     let vs = |method: &str, pair| lead(rows, method, "naive", pair);
     let mut checks = vec![
         claim(
@@ -76,7 +89,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
         claim(
             "overfits_wide",
             "at the widest gap an oracle's checkpoint is better than the last (Figure 13; there because students overfit)",
-            "accuracy of the best checkpoint less the last, mean over tasks; chosen and judged on different texts",
+            "accuracy of the best checkpoint less the last, mean over informative tasks; chosen and judged on different texts",
             lead(rows, "best", "last", wide),
             Criterion::AtLeast(0.0),
         ),
@@ -93,14 +106,14 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
         claim(
             "stopping_helps",
             "stopping by weak labels held out is no worse than the last checkpoint, widest gap",
-            "accuracy of the stopped checkpoint less the last, mean over tasks",
+            "accuracy of the stopped checkpoint less the last, mean over informative tasks",
             lead(rows, "stopped", "last", wide),
             Criterion::AtLeast(0.0),
         ),
     ];
     checks.extend(no_gain(rows, wide));
     checks.extend(agreement(rows, wide));
-    checks.extend(controls(rows, wide, narrow));
+    checks.extend(controls(all, wide, narrow));
     checks
 }
 
@@ -124,7 +137,7 @@ fn agreement(rows: &[Record<Row>], wide: (usize, usize)) -> Vec<Check> {
         claim(
             "inverse_scaling",
             "larger students agree less with the weakest teacher's errors (Figure 8)",
-            "slope of agreement on the teacher's errors per decade of the student's parameters, mean over tasks",
+            "slope of agreement on the teacher's errors per decade of the student's parameters, mean over informative tasks",
             mean_interval(&by_seed(of_weakest(), |g| slope(g, wrong))),
             Criterion::AtMost(0.0),
         ),
@@ -138,7 +151,7 @@ fn agreement(rows: &[Record<Row>], wide: (usize, usize)) -> Vec<Check> {
         claim(
             "confidence_disagrees",
             "the confidence loss lowers agreement on errors",
-            "agreement on errors, confidence less naive, widest gap, mean over tasks",
+            "agreement on errors, confidence less naive, widest gap, mean over informative tasks",
             mean_interval(&by_seed(rows, |g| {
                 over_tasks(g, "confidence", wide, wrong) - over_tasks(g, "naive", wide, wrong)
             })),
@@ -154,7 +167,7 @@ fn controls(rows: &[Record<Row>], wide: (usize, usize), narrow: (usize, usize)) 
             "truth_has_no_errors",
             "on true labels the confidence loss gains nothing",
             "control",
-            "accuracy of the confidence loss on the truth less the ceiling, mean over tasks, widest gap",
+            "accuracy of the confidence loss on the truth less the ceiling, mean over all tasks, widest gap",
             mean_interval(&by_seed(rows, |g| {
                 over_tasks(g, "confidence_on_truth", wide, |r| Some(r.accuracy - r.ceiling))
             })),
@@ -198,7 +211,7 @@ fn no_gain(rows: &[Record<Row>], wide: (usize, usize)) -> [Check; 2] {
             id,
             format!("{words} brings no consistent gain (widest gap)"),
             "EleutherAI's replication of arXiv:2312.09390; statistic ours",
-            "accuracy less that of naive finetuning, mean over tasks",
+            "accuracy less that of naive finetuning, mean over informative tasks",
             lead(rows, method, "naive", wide),
             Criterion::near(0.0, 0.02),
         )

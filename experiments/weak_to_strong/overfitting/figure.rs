@@ -1,5 +1,6 @@
 //! Accuracy and agreement over time, and what early stopping is worth.
 
+use super::super::linear_world::figure::size_axis;
 use super::Row;
 use super::judge::{Run, of, run};
 use crate::statistics::{banded, by_seed, intervals, log_axis, means, seeds};
@@ -60,7 +61,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             },
             Panel {
                 title: "Early stopping".into(),
-                x: log_axis("student's size (inputs seen)"),
+                x: size_axis(),
                 y: Axis { label: "accuracy".into(), ..Axis::default() },
                 layers: [
                     by_size("best (oracle)", |r| r.best, Stroke::Solid),

@@ -51,7 +51,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
             },
             by_task(rows, last),
         ],
-        columns: 2,
+        // one below the other: two columns have no room for the names of 25 tasks
+        columns: 1,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::gap::{panels, pgr};
 use super::Row;
+use super::judge::telling;
 use crate::statistics::seeds;
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel};
@@ -12,15 +13,23 @@ pub(crate) fn chart(rows: &[Record<Row>], title: &str, models: &str) -> Chart {
     let runs: Vec<_> = naive.iter().map(|r| Row::run(r)).collect();
     let sizes: BTreeMap<usize, usize> = naive.iter().map(|r| (r.student, r.parameters)).collect();
     let names: Vec<String> = sizes.values().map(|n| short(*n)).collect();
-    let [accuracy, recovered] = panels(&runs, &names, "parameters of the student", "accuracy, mean over tasks");
+    let size = "parameters of the student";
+    let [accuracy, recovered] = panels(&runs, &names, size, "accuracy, mean over tasks");
+    let own: Vec<_> = telling(rows).iter().map(Row::run).collect();
+    let [_, informative] = panels(&own, &names, size, "");
     Chart {
         title: title.into(),
         subtitle: format!(
-            "{models} Lines: means over tasks and {} seeds (the largest size: fewer, \
-             see the rows); bands: 95% t intervals over seeds, of PGR Fieller's. First point of each teacher's line: a student of its own size.",
+            "{models} Lines: means over tasks and {} seeds; bands: 95% t intervals over seeds, of PGR Fieller's. First point of each teacher's line: a \
+             student of its own size. Informative: the teacher knows something, and a gap is left.",
             seeds(rows).len()
         ),
-        panels: vec![accuracy, recovered, by_task(&naive)],
+        panels: vec![
+            accuracy,
+            Panel { title: "Performance gap recovered, all tasks".into(), ..recovered },
+            Panel { title: "Performance gap recovered, informative tasks".into(), ..informative },
+            by_task(&naive),
+        ],
         columns: 2,
     }
 }

@@ -1,17 +1,13 @@
 //! PGR over teachers and students, and controls.
 
 use super::super::gap::{per_seed, pgr, pgr_by_seed};
+use super::super::ladder::{LEAST_GAP, LEAST_TEACHER, informative};
 use super::Row;
 use crate::statistics::{by_seed, greatest, least};
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::metrics::Scores;
 use rewardlab::stats::{Estimate, fit_line, mean, mean_interval, median};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// A teacher below this accuracy is at chance for all that 500 texts show, and has nothing to pass on.
-const LEAST_TEACHER: f64 = 0.6;
-/// A narrower gap leaves too little to recover for one task to say anything.
-const LEAST_GAP: f64 = 0.05;
+use std::collections::BTreeSet;
 
 fn part<'a>(rows: &'a [Record<Row>], part: &'a str) -> impl Iterator<Item = &'a Record<Row>> + Clone {
     rows.iter().filter(move |r| r.part == part)
@@ -24,22 +20,15 @@ fn triple(row: &Row) -> Triple {
     (row.task.clone(), row.teacher, row.student)
 }
 
-/// Where there is something to pass on and something to recover, by means over seeds; the student is the larger one.
-fn informative(rows: &[Record<Row>]) -> BTreeSet<Triple> {
-    let mut sums: BTreeMap<Triple, (f64, f64, f64)> = BTreeMap::new();
-    for row in part(rows, "naive").filter(|r| r.teacher < r.student) {
-        let (n, weak, gap) = sums.entry(triple(row)).or_default();
-        (*n, *weak, *gap) = (*n + 1.0, *weak + row.weak, *gap + row.ceiling - row.weak);
-    }
-    sums.into_iter()
-        .filter(|(_, (n, weak, gap))| weak / n >= LEAST_TEACHER && gap / n >= LEAST_GAP)
-        .map(|(triple, _)| triple)
-        .collect()
+/// The rows of informative triples, whose student is the larger one.
+pub(super) fn telling(rows: &[Record<Row>]) -> Vec<Record<Row>> {
+    let larger = || part(rows, "naive").filter(|r| r.teacher < r.student);
+    let told = informative(larger().map(|r| (triple(r), Row::run(r).scores)));
+    larger().filter(|r| told.contains(&triple(r))).cloned().collect()
 }
 
 pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
-    let told = informative(rows);
-    let own: Vec<Record<Row>> = part(rows, "naive").filter(|r| told.contains(&triple(r))).cloned().collect();
+    let own = telling(rows);
     let naive = || part(rows, "naive");
     let students: BTreeSet<usize> = naive().map(|r| r.student).collect();
     let top = students.last().copied().unwrap_or(0);
@@ -79,9 +68,9 @@ pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
         claim(
             "recovers_half",
             "the largest students recover more than half",
-            "median over informative tasks and teachers of PGR at the largest student, per seed",
+            "median over informative tasks and teachers of PGR at the largest student, where the seed's own gap is 0.05 or more, per seed",
             mean_interval(&by_seed(own.iter().filter(|r| r.student == top), |g| {
-                median(&g.iter().filter_map(|r| Row::run(r).scores.recovered(0.0)).collect::<Vec<_>>())
+                median(&g.iter().filter_map(|r| Row::run(r).scores.recovered(LEAST_GAP)).collect::<Vec<_>>())
             })),
             Criterion::AtLeast(0.5),
         ),
@@ -97,7 +86,7 @@ pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
         checks.push(claim(
             &format!("rises_{teacher}"),
             &format!("PGR rises with the student's size (teacher of level {teacher})"),
-            "slope of PGR per decade of the student's parameters over informative tasks, per seed with all sizes",
+            "slope of PGR per decade of the student's parameters over the tasks that are informative for all its students, per seed with all sizes",
             mean_interval(&slopes(&own, teacher, students.len() - 1 - teacher)),
             Criterion::AtLeast(0.0),
         ));
@@ -106,9 +95,12 @@ pub(crate) fn checks(rows: &[Record<Row>], source: &str) -> Vec<Check> {
     checks
 }
 
-/// Slopes of PGR on log₁₀ parameters, of the seeds that have `count` students above the teacher.
+/// Slopes of PGR on log₁₀ parameters, of the seeds that have `count` students above the teacher, over tasks that have them all.
 fn slopes(rows: &[Record<Row>], teacher: usize, count: usize) -> Vec<f64> {
-    let own = || rows.iter().filter(|r| r.teacher == teacher);
+    let of_teacher = || rows.iter().filter(|r| r.teacher == teacher);
+    let students = |task: &str| of_teacher().filter(|r| r.task == task).map(|r| r.student).collect::<BTreeSet<_>>();
+    let tasks: BTreeSet<&str> = of_teacher().map(|r| r.task.as_str()).filter(|t| students(t).len() == count).collect();
+    let own = || of_teacher().filter(|r| tasks.contains(r.task.as_str()));
     let seeds: BTreeSet<u64> = own().map(|r| r.seed).collect();
     let slope = |seed: u64| {
         let of_seed = || own().filter(move |r| r.seed == seed);
@@ -138,12 +130,30 @@ fn controls(rows: &[Record<Row>], pairs: &BTreeSet<(usize, usize)>) -> Vec<Check
             "own_size",
             "a student of its teacher's own size gains nothing",
             "accuracy of student less teacher at one size, mean over tasks: the largest over sizes",
-            greatest(levels.into_iter().map(|l| gains("naive", (l, l)))),
+            greatest(levels.iter().map(|l| gains("naive", (*l, *l)))),
             Criterion::AtMost(0.02),
         ),
         control(
+            "own_size_imitates",
+            "and it is its teacher's student: it calls the teacher's class more often than chance would",
+            "share of test texts on which student and teacher of one size call one class, tasks on which that teacher's accuracy is 0.6 or more: the smallest over sizes",
+            least(levels.iter().map(|l| {
+                let own =
+                    part(rows, "naive").filter(move |r| (r.teacher, r.student) == (*l, *l) && r.weak >= LEAST_TEACHER);
+                mean_interval(&by_seed(own, |g| mean(&g.iter().map(|r| r.agreement).collect::<Vec<_>>())))
+            })),
+            Criterion::AtLeast(0.6),
+        ),
+        control(
             "dealt_anew",
-            "weak labels dealt anew among texts teach nothing, with either sign",
+            "weak labels dealt anew among texts teach nothing: right as often as wrong",
+            "accuracy of the student, mean over tasks",
+            mean_interval(&by_seed(part(rows, "dealt"), |g| mean(&g.iter().map(|r| r.accuracy).collect::<Vec<_>>()))),
+            Criterion::near(0.5, 0.05),
+        ),
+        control(
+            "dealt_anew_either_sign",
+            "nor do they turn a student towards a concept with either sign",
             "|accuracy − 1/2| of the student, mean over tasks (by chance 0.02)",
             mean_interval(&by_seed(part(rows, "dealt"), |g| {
                 mean(&g.iter().map(|r| (r.accuracy - 0.5).abs()).collect::<Vec<_>>())

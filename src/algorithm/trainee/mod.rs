@@ -98,6 +98,13 @@ impl Trainee {
         Ok(())
     }
 
+    /// # Errors
+    /// A score head 0 of another number of outputs than this, `what` naming them; none has 0.
+    pub(super) fn check_score_head(&self, what: &'static str, outputs: usize) -> Result<()> {
+        let own = self.engine.config().scores.first().map_or(0, |head| head.outputs);
+        Error::check_shape(what, outputs, own)
+    }
+
     /// Goes on from other values of what is trained, with fresh moments.
     pub(super) fn restart(&mut self, trained: &[f32]) -> Result<()> {
         Error::check_shape("trained parameters", self.trained().len(), trained.len())?;

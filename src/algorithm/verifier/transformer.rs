@@ -1,6 +1,6 @@
 //! A transformer that judges solutions: its score head at the last token of each step, or at the last token of all.
 
-use crate::algorithm::epochs::Epochs;
+use crate::algorithm::epochs::Minibatches;
 use crate::algorithm::resume::Resume;
 use crate::algorithm::trainee::{Trainee, Weights};
 use crate::error::{Error, Result};
@@ -51,10 +51,7 @@ impl Supervision {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VerifierTraining {
     supervision: Supervision,
-    schedule: Schedule,
-    size: usize,
-    step: u64,
-    epochs: Epochs,
+    minibatches: Minibatches,
 }
 
 impl Resume for VerifierTraining {
@@ -73,16 +70,15 @@ impl VerifierTraining {
         size: usize,
         rng: Stream,
     ) -> Result<Self> {
-        schedule.validate()?;
-        Error::check_counts(&[("size", size, 1, usize::MAX)])?;
+        let minibatches = Minibatches::new(schedule, size, rng)?;
         trainee.clear_score_head()?;
         check_outputs(trainee, supervision)?;
-        Ok(Self { supervision, schedule: *schedule, size, step: 0, epochs: Epochs::new(rng) })
+        Ok(Self { supervision, minibatches })
     }
 
     /// Whether all steps are made.
     pub fn is_done(&self) -> bool {
-        self.step >= self.schedule.steps
+        self.minibatches.is_done()
     }
 
     /// One step on the next minibatch; returns its loss before the step. All steps of a run are on the same solutions.
@@ -90,22 +86,15 @@ impl VerifierTraining {
     /// # Errors
     /// No solutions, or fewer than in earlier steps; one whose steps do not fit its tokens; training that diverges.
     pub fn step(&mut self, trainee: &mut Trainee, solutions: &[MarkedSolution]) -> Result<f64> {
-        if solutions.is_empty() {
-            return Err(Error::Usage("a verifier needs at least one solution".into()));
-        }
-        let own = |i: usize| {
-            let solution = solutions.get(i);
-            solution.ok_or_else(|| Error::Usage(format!("solution {i} of an earlier step is gone")))
-        };
-        let batch: Vec<&MarkedSolution> =
-            self.epochs.batch(self.size, solutions.len()).into_iter().map(own).collect::<Result<_>>()?;
+        let batch = self.minibatches.batch("solution", solutions.len())?;
+        let batch: Vec<&MarkedSolution> = batch.into_iter().map(|i| &solutions[i]).collect();
         batch.iter().try_for_each(|s| s.check())?;
         let (sequences, prompts): (Vec<&[u32]>, Vec<usize>) =
             batch.iter().map(|s| (s.tokens.as_slice(), s.prompt)).unzip();
         let labels = |of: &[&MarkedSolution]| of.iter().map(|s| supervised_steps(&s.labels)).sum::<usize>();
         let all = labels(&batch);
         let supervision = self.supervision;
-        let step = trainee.learn(&sequences, &prompts, self.schedule.rate(self.step), |part| {
+        let step = trainee.learn(&sequences, &prompts, self.minibatches.rate(), |part| {
             let own = &batch[part.sequences.clone()];
             let share = match supervision {
                 // a mean over a part's labels, as its share of all labels of the step
@@ -119,7 +108,7 @@ impl VerifierTraining {
             let loss = weigh(supervision, own, &scores, share, &mut weights);
             Ok((share * loss, Weights { at: (rows, weights), ..Weights::default() }))
         })?;
-        self.step += 1;
+        self.minibatches.advance();
         Ok(step.loss)
     }
 }
@@ -146,8 +135,7 @@ impl MarkedSolution {
 }
 
 fn check_outputs(trainee: &Trainee, supervision: Supervision) -> Result<()> {
-    let outputs = trainee.engine.config().scores.first().map_or(0, |head| head.outputs);
-    Error::check_shape("outputs of the score head", supervision.outputs(), outputs)
+    trainee.check_score_head("outputs of the score head", supervision.outputs())
 }
 
 fn weigh(supervision: Supervision, own: &[&MarkedSolution], scores: &[f64], scale: f64, weights: &mut [f64]) -> f64 {
@@ -179,7 +167,7 @@ pub fn train_verifier(
     while !run.is_done() {
         run.step(trainee, solutions)?;
     }
-    *rng = run.epochs.into_rng();
+    *rng = run.minibatches.into_rng();
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! A transformer with a two-way head at the last token: binary classification of texts.
 
+use super::log_odds::{Favours, LogOdds};
 use super::loss::WeakLoss;
-use crate::algorithm::epochs::Epochs;
 use crate::algorithm::resume::Resume;
-use crate::algorithm::trainee::{Trainee, Weights};
+use crate::algorithm::trainee::Trainee;
 use crate::error::{Error, Result};
 use crate::lm::Schedule;
 use crate::rng::Stream;
@@ -11,16 +11,11 @@ use serde::{Deserialize, Serialize};
 
 /// Texts whose log-odds are computed at a time: the activations of so many short texts stay in the cache.
 const CHUNK: usize = 64;
+const HEAD: (&str, usize) = ("outputs of the score head of a classifier", 2);
 
 /// Training between two steps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Classifier {
-    loss: WeakLoss,
-    schedule: Schedule,
-    size: usize,
-    step: u64,
-    epochs: Epochs,
-}
+pub struct Classifier(LogOdds);
 
 impl Resume for Classifier {
     const LOOP: &'static str = "classifier";
@@ -33,17 +28,12 @@ impl Classifier {
     /// # Errors
     /// Illegal settings; a size of 0; a model whose first score head has not two outputs.
     pub fn new(trainee: &mut Trainee, loss: WeakLoss, schedule: &Schedule, size: usize, rng: Stream) -> Result<Self> {
-        schedule.validate()?;
-        loss.validate()?;
-        Error::check_counts(&[("size", size, 1, usize::MAX)])?;
-        trainee.clear_score_head()?;
-        check_head(trainee)?;
-        Ok(Self { loss, schedule: *schedule, size, step: 0, epochs: Epochs::new(rng) })
+        Ok(Self(LogOdds::new(trainee, loss, (schedule, size, rng), HEAD)?))
     }
 
     /// Whether all steps are made.
     pub fn is_done(&self) -> bool {
-        self.step >= self.schedule.steps
+        self.0.is_done()
     }
 
     /// One step on the next minibatch; returns its loss before the step, nats. All steps of a run are on the same texts.
@@ -55,43 +45,9 @@ impl Classifier {
     /// No texts, or fewer than in earlier steps; labels that do not fit; a text that does not fit the model; training that diverges.
     pub fn step<S: AsRef<[u32]>>(&mut self, trainee: &mut Trainee, texts: &[S], labels: &[f64]) -> Result<f64> {
         Error::check_shape("labels of texts", texts.len(), labels.len())?;
-        if texts.is_empty() {
-            return Err(Error::Usage("a classifier needs at least one text".into()));
-        }
-        let batch = self.epochs.batch(self.size, texts.len());
-        if let Some(i) = batch.iter().find(|i| **i >= texts.len()) {
-            return Err(Error::Usage(format!("text {i} of an earlier step is gone")));
-        }
-        let weak: Vec<f64> = batch.iter().map(|i| labels[*i]).collect();
-        if let Some(label) = weak.iter().find(|w| !(0.0..=1.0).contains(*w)) {
-            return Err(Error::parameter("label", label, "between 0 and 1"));
-        }
-        let sequences: Vec<&[u32]> = batch.iter().map(|i| texts[*i].as_ref()).collect();
-        // one token is called the completion: only the last position speaks
-        let prompts: Vec<usize> = sequences.iter().map(|s| s.len().saturating_sub(1)).collect();
-        let progress = self.step as f64 / self.schedule.steps as f64;
-        let (loss, rate) = (self.loss, self.schedule.rate(self.step));
-        // a confidence loss's threshold is the whole batch's
-        let step = trainee.learn_in_groups(sequences.len(), &sequences, &prompts, rate, |part| {
-            let log_odds = differences(&part.finals()?);
-            let mut weights = vec![0.0; log_odds.len()];
-            let loss = loss.weigh(&log_odds, &weak, progress, 1.0, &mut weights);
-            let finals = weights.iter().flat_map(|w| [-w, *w]).collect();
-            Ok((loss, Weights { finals, ..Weights::default() }))
-        })?;
-        self.step += 1;
-        Ok(step.loss)
+        let sequences = |batch: &[usize]| batch.iter().map(|i| texts[*i].as_ref()).collect();
+        self.0.step(trainee, ("text", labels), sequences, Favours::Second)
     }
-}
-
-/// A class's log-odds from the scores of a two-way head.
-fn differences(scores: &[f64]) -> Vec<f64> {
-    scores.as_chunks::<2>().0.iter().map(|[zero, one]| one - zero).collect()
-}
-
-fn check_head(trainee: &Trainee) -> Result<()> {
-    let outputs = trainee.engine.config().scores.first().map_or(0, |head| head.outputs);
-    Error::check_shape("outputs of the score head of a classifier", 2, outputs)
 }
 
 /// Trains a two-way head, and the body under it, on labels of texts: `schedule.steps` steps on minibatches of `size`.
@@ -111,7 +67,7 @@ pub fn train_classifier<S: AsRef<[u32]>>(
     while !run.is_done() {
         run.step(trainee, texts, labels)?;
     }
-    *rng = run.epochs.into_rng();
+    *rng = run.0.into_rng();
     Ok(())
 }
 
@@ -120,10 +76,10 @@ pub fn train_classifier<S: AsRef<[u32]>>(
 /// # Errors
 /// A model without a two-way head; an empty text, or one that does not fit the model.
 pub fn classify<S: AsRef<[u32]>>(trainee: &mut Trainee, texts: &[S]) -> Result<Vec<f64>> {
-    check_head(trainee)?;
+    trainee.check_score_head(HEAD.0, HEAD.1)?;
     let mut log_odds = Vec::with_capacity(texts.len());
     for chunk in texts.chunks(CHUNK) {
-        log_odds.extend(differences(&trainee.scores(chunk)?));
+        log_odds.extend(Favours::Second.log_odds(&trainee.scores(chunk)?));
     }
     Error::check_finite("log-odds of a text", &log_odds)?;
     Ok(log_odds)

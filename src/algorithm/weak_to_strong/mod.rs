@@ -5,6 +5,7 @@
 
 mod classifier;
 mod linear;
+mod log_odds;
 mod loss;
 mod protocol;
 mod ranker;

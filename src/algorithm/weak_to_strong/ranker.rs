@@ -1,9 +1,9 @@
 //! A reward model from soft labels of pairs: what a student of weak preferences is.
 
+use super::log_odds::{Favours, LogOdds};
 use super::loss::WeakLoss;
-use crate::algorithm::epochs::Epochs;
 use crate::algorithm::resume::Resume;
-use crate::algorithm::trainee::{Trainee, Weights};
+use crate::algorithm::trainee::Trainee;
 use crate::error::{Error, Result};
 use crate::lm::Schedule;
 use crate::rng::Stream;
@@ -11,17 +11,12 @@ use serde::{Deserialize, Serialize};
 
 /// Pairs whose log-odds are computed at a time.
 const CHUNK: usize = 32;
+const HEAD: (&str, usize) = ("outputs of the score head of a reward model", 1);
 
 /// Training between two steps: the log-odds that the first of two texts is preferred are what score head 0 says at its last token less
 /// what it says at the second's (Bradley and Terry), and a [`WeakLoss`] is descended on them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ranker {
-    loss: WeakLoss,
-    schedule: Schedule,
-    size: usize,
-    step: u64,
-    epochs: Epochs,
-}
+pub struct Ranker(LogOdds);
 
 impl Resume for Ranker {
     const LOOP: &'static str = "ranker";
@@ -34,17 +29,12 @@ impl Ranker {
     /// # Errors
     /// Illegal settings; a size of 0; a model whose first score head has not one output.
     pub fn new(trainee: &mut Trainee, loss: WeakLoss, schedule: &Schedule, size: usize, rng: Stream) -> Result<Self> {
-        schedule.validate()?;
-        loss.validate()?;
-        Error::check_counts(&[("size", size, 1, usize::MAX)])?;
-        trainee.clear_score_head()?;
-        check_head(trainee)?;
-        Ok(Self { loss, schedule: *schedule, size, step: 0, epochs: Epochs::new(rng) })
+        Ok(Self(LogOdds::new(trainee, loss, (schedule, size, rng), HEAD)?))
     }
 
     /// Whether all steps are made.
     pub fn is_done(&self) -> bool {
-        self.step >= self.schedule.steps
+        self.0.is_done()
     }
 
     /// One step on the next minibatch; returns its loss before the step, nats per pair. All steps of a run are on the same pairs.
@@ -56,42 +46,9 @@ impl Ranker {
     /// No pairs, or fewer than in earlier steps; labels that do not fit; a text that does not fit the model; training that diverges.
     pub fn step(&mut self, trainee: &mut Trainee, pairs: &[[Vec<u32>; 2]], labels: &[f64]) -> Result<f64> {
         Error::check_shape("labels of pairs", pairs.len(), labels.len())?;
-        if pairs.is_empty() {
-            return Err(Error::Usage("a reward model needs at least one pair".into()));
-        }
-        let batch = self.epochs.batch(self.size, pairs.len());
-        if let Some(i) = batch.iter().find(|i| **i >= pairs.len()) {
-            return Err(Error::Usage(format!("pair {i} of an earlier step is gone")));
-        }
-        let weak: Vec<f64> = batch.iter().map(|i| labels[*i]).collect();
-        if let Some(label) = weak.iter().find(|w| !(0.0..=1.0).contains(*w)) {
-            return Err(Error::parameter("label", label, "between 0 and 1"));
-        }
-        let sequences: Vec<&[u32]> = batch.iter().flat_map(|i| &pairs[*i]).map(Vec::as_slice).collect();
-        // one token is called the completion: only the last position speaks
-        let prompts: Vec<usize> = sequences.iter().map(|s| s.len().saturating_sub(1)).collect();
-        let progress = self.step as f64 / self.schedule.steps as f64;
-        let (loss, rate) = (self.loss, self.schedule.rate(self.step));
-        // a confidence loss's threshold is the whole batch's
-        let step = trainee.learn_in_groups(sequences.len(), &sequences, &prompts, rate, |part| {
-            let log_odds = differences(&part.finals()?);
-            let mut weights = vec![0.0; log_odds.len()];
-            let loss = loss.weigh(&log_odds, &weak, progress, 1.0, &mut weights);
-            let finals = weights.iter().flat_map(|w| [*w, -w]).collect();
-            Ok((loss, Weights { finals, ..Weights::default() }))
-        })?;
-        self.step += 1;
-        Ok(step.loss)
+        let sequences = |batch: &[usize]| batch.iter().flat_map(|i| &pairs[*i]).map(Vec::as_slice).collect();
+        self.0.step(trainee, ("pair", labels), sequences, Favours::First)
     }
-}
-
-fn differences(scores: &[f64]) -> Vec<f64> {
-    scores.as_chunks::<2>().0.iter().map(|[first, second]| first - second).collect()
-}
-
-fn check_head(trainee: &Trainee) -> Result<()> {
-    let outputs = trainee.engine.config().scores.first().map_or(0, |head| head.outputs);
-    Error::check_shape("outputs of the score head of a reward model", 1, outputs)
 }
 
 /// The log-odds that a reward model prefers the first text of each pair.
@@ -99,11 +56,11 @@ fn check_head(trainee: &Trainee) -> Result<()> {
 /// # Errors
 /// A model without a head of one output; an empty text, or one that does not fit the model.
 pub fn rank(trainee: &mut Trainee, pairs: &[[Vec<u32>; 2]]) -> Result<Vec<f64>> {
-    check_head(trainee)?;
+    trainee.check_score_head(HEAD.0, HEAD.1)?;
     let mut log_odds = Vec::with_capacity(pairs.len());
     for chunk in pairs.chunks(CHUNK) {
         let texts: Vec<&[u32]> = chunk.iter().flatten().map(Vec::as_slice).collect();
-        log_odds.extend(differences(&trainee.scores(&texts)?));
+        log_odds.extend(Favours::First.log_odds(&trainee.scores(&texts)?));
     }
     Error::check_finite("log-odds of a pair", &log_odds)?;
     Ok(log_odds)

@@ -39,14 +39,16 @@ pub(super) fn chart(tasks: &[Recovered], [median, _]: &[Overall; 2], file: &File
     }
     let cut = defined().any(|(_, t)| t.pgr_low < range.0 || t.pgr_high > range.1);
     let undefined = tasks.len() - defined().count();
-    let bars = "bars: 95% intervals over seeds, Student's t above, Fieller below";
-    let without = format!("\n{undefined} of {} without PGR: no gap that is certain", tasks.len());
-    let subtitle = match (undefined, cut) {
-        (0, false) => bars.to_owned(),
-        (0, true) => format!("{bars}\nlong intervals are cut"),
-        (_, false) => format!("{bars}{without}"),
-        (_, true) => format!("{bars}{without}; long intervals are cut"),
-    };
+    let mut words = vec![bars(tasks).to_owned()];
+    if undefined > 0 {
+        words.push(format!("{undefined} of {} without PGR: no gap that is certain", tasks.len()));
+    }
+    if cut {
+        words.push("long intervals are cut".into());
+    }
+    // what bars are, and under it the rest
+    let (first, rest) = (words.remove(0), words.join("; "));
+    let subtitle = if rest.is_empty() { first } else { format!("{first}\n{rest}") };
     let y = Axis { label: "performance gap recovered".into(), range: Some(range), ..Axis::default() };
     Chart {
         title: "What students recover of the gap between teacher and ceiling".into(),
@@ -61,6 +63,17 @@ pub(super) fn chart(tasks: &[Recovered], [median, _]: &[Overall; 2], file: &File
             Panel { title: "Recovered".into(), x, y, layers: recovered },
         ],
         columns: 1,
+    }
+}
+
+/// What the bars are, where there are any.
+fn bars(tasks: &[Recovered]) -> &'static str {
+    let above = tasks.iter().any(|t| t.seeds > 1);
+    let below = tasks.iter().any(|t| !t.pgr.is_nan() && !t.pgr_low.is_nan());
+    match (above, below) {
+        (true, true) => "bars: 95% intervals over seeds, Student's t above, Fieller below",
+        (true, false) => "bars: 95% intervals over seeds, Student's t",
+        _ => "one seed per task: no intervals",
     }
 }
 
