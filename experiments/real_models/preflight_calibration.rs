@@ -222,7 +222,8 @@ fn truths(p: &Params, cell: Cell, ctx: &Context) -> Result<Vec<Truth>> {
     (0..p.prompts)
         .map(|_| {
             let mut policy = Tabular::uniform(tree.contexts(), tree.vocab);
-            rng.fill_normal(log_uniform(rng, p.sharpness.0, p.sharpness.1), policy.params_mut());
+            let sharpness = log_uniform(rng, p.sharpness.0, p.sharpness.1);
+            rng.fill_normal(sharpness, policy.params_mut());
             let scale = log_uniform(rng, p.least, 0.5);
             let outputs = 0..tree.outputs();
             let rewards = match cell.reward {

@@ -10,6 +10,7 @@ mod optimizer;
 mod policy_gradient;
 mod ppo;
 mod preference;
+mod preflight;
 mod rest;
 mod resume;
 mod rollout;
@@ -30,6 +31,7 @@ pub use preference::{
     PairBatch, PairStep, PreferenceLoss, PreferenceTuning, RewardModelParams, RewardModelling, TokenPair,
     preference_tuning, reward_modelling,
 };
+pub use preflight::{Preflight, PreflightParams, preflight};
 pub use rest::{
     Critic, Exhausted, Grown, Half, Improved, Keep, OfflineLoss, Report, Rest, RestParams, Scored, Start, Task, rest,
 };

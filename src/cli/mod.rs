@@ -7,6 +7,7 @@ mod list;
 mod merge;
 mod pgr;
 mod preferences;
+mod preflight;
 mod report;
 mod run;
 mod steps;
@@ -57,6 +58,8 @@ enum Command {
     Verify(verify::Args),
     /// How much of the gap between weak teachers and their ceilings students recover: a table of your own scores
     Pgr(pgr::Args),
+    /// Before training: which prompts will have vanishing gradients, and how many groups will be dead
+    Preflight(preflight::Args),
     /// Check a file of preferences and say what is in it
     Preferences(preferences::Args),
     /// Check a file of labelled steps and say what is in it
@@ -79,6 +82,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Diff(args)) => diff::execute(&args),
         Some(Command::Verify(args)) => verify::execute(&args, registry),
         Some(Command::Pgr(args)) => pgr::execute(&args),
+        Some(Command::Preflight(args)) => preflight::execute(&args),
         Some(Command::Preferences(args)) => preferences::execute(&args),
         Some(Command::Steps(args)) => steps::execute(&args),
         Some(Command::Collect(args)) => collect::execute(&args),

@@ -1,11 +1,14 @@
 //! Reward models of solutions in several steps: process models, which judge steps, and outcome models, which judge the whole.
 //!
 //! Training is in `algorithm`; here is what a trained model says.
+//!
+//! Rewards of text that real models write: [`text`].
 
 mod logistic;
 mod scoring;
 mod solutions;
 mod step_labels;
+pub mod text;
 
 pub use logistic::{Affine, ClassModel, OutcomeModel, StepModel};
 pub use scoring::{

@@ -1,0 +1,207 @@
+//! Sampling rewards before training: how many of which prompt, so that the spread of each is known well enough.
+
+use crate::error::{Error, Result};
+use crate::metrics::{RewardPrior, SpreadPrediction};
+use crate::rng::Stream;
+use crate::stats::{Estimate, mean};
+use serde::{Deserialize, Serialize};
+
+/// How much is sampled, and what counts as vanished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreflightParams {
+    /// Samples per prompt, on the mean over prompts; 2 to 10^5.
+    pub samples: usize,
+    /// Most samples of one prompt; at least `samples`.
+    pub most: usize,
+    /// Sizes of groups, each 1 or more.
+    pub groups: Vec<usize>,
+    /// Share of the reward's range below which a prompt's reward std counts as vanished; in (0, 1).
+    pub vanished: f64,
+    /// Prompts whose mean reward is above this place in the reward's range have little to gain; in \[0, 1\].
+    pub enough: f64,
+    /// The reward's least and greatest value, if known.
+    pub range: Option<(f64, f64)>,
+}
+
+impl Default for PreflightParams {
+    fn default() -> Self {
+        Self { samples: 16, most: 64, groups: vec![4, 8, 16, 64], vanished: 0.05, enough: 0.75, range: None }
+    }
+}
+
+impl PreflightParams {
+    /// # Errors
+    /// A parameter outside its range.
+    pub fn validate(&self) -> Result<()> {
+        Error::check_counts(&[("samples", self.samples, 2, 100_000), ("most", self.most, self.samples, 1_000_000)])?;
+        Error::check_counts(&[("groups", self.groups.len(), 1, 100)])?;
+        for group in &self.groups {
+            Error::check_counts(&[("groups", *group, 1, 1_000_000)])?;
+        }
+        for (name, value, legal) in [("vanished", self.vanished, "in (0, 1)"), ("enough", self.enough, "in [0, 1]")] {
+            let inside = if name == "vanished" { value > 0.0 && value < 1.0 } else { (0.0..=1.0).contains(&value) };
+            if !inside {
+                return Err(Error::parameter(name, value, legal));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the samples say.
+#[derive(Clone, Debug)]
+pub struct Preflight {
+    /// The rewards of each prompt, in the order in which they were sampled.
+    pub rewards: Vec<Vec<f64>>,
+    /// What is said of each prompt.
+    pub prompts: Vec<SpreadPrediction>,
+    /// The weight of what all prompts say in what is said of one, in samples.
+    pub prior_weight: f64,
+    /// Least and greatest reward.
+    pub range: (f64, f64),
+    /// The reward std below which a prompt's gradient counts as vanished.
+    pub threshold: f64,
+    /// The mean reward up to which a prompt has something to gain.
+    pub enough: f64,
+}
+
+impl Preflight {
+    /// Whether a prompt's gradient is expected to vanish: its std is below the threshold more probably than not.
+    pub fn vanishes(&self, prompt: usize) -> bool {
+        self.prompts[prompt].vanishes > 0.5
+    }
+
+    /// The prompts whose gradient is expected to vanish although their reward is low.
+    pub fn stuck(&self) -> Vec<usize> {
+        let low = |x: &usize| self.vanishes(*x) && self.prompts[*x].mean.value < self.enough;
+        (0..self.prompts.len()).filter(low).collect()
+    }
+
+    /// The expected share of dead groups for the `group`-th size, with the mean of the prompts' intervals around it.
+    pub fn dead(&self, group: usize) -> Estimate {
+        let of =
+            |end: fn(&Estimate) -> f64| mean(&self.prompts.iter().map(|p| end(&p.dead[group])).collect::<Vec<_>>());
+        let first = self.prompts.first().map(|p| p.dead[group]);
+        let (value, low, high) = (of(|e| e.value), of(|e| e.low), of(|e| e.high));
+        let method = first.map_or(crate::stats::Method::Exact, |e| e.method);
+        Estimate { value, low, high, n: self.prompts.len(), method }
+    }
+}
+
+/// Samples rewards of `prompts` prompts: half of all of each alike, the rest where the std's interval is widest. `draw` samples a
+/// completion of each of the prompts that it is given (one may come more than once) and says what they are paid.
+///
+/// # Errors
+/// Illegal settings; no prompt; those of `draw`; a reward that is not finite, or outside of the range.
+pub fn preflight(
+    prompts: usize,
+    params: &PreflightParams,
+    rng: &mut Stream,
+    mut draw: impl FnMut(&[usize]) -> Result<Vec<f64>>,
+) -> Result<Preflight> {
+    params.validate()?;
+    if prompts == 0 {
+        return Err(Error::Usage("preflight needs at least one prompt".into()));
+    }
+    let mut rewards: Vec<Vec<f64>> = vec![Vec::new(); prompts];
+    let first = params.samples.div_ceil(2);
+    let mut asked: Vec<usize> = (0..prompts).flat_map(|x| std::iter::repeat_n(x, first)).collect();
+    let mut left = prompts * (params.samples - first);
+    loop {
+        let drawn = draw(&asked)?;
+        Error::check_shape("rewards of the samples", asked.len(), drawn.len())?;
+        Error::check_finite("reward", &drawn)?;
+        if let (Some((low, high)), Some(out)) = (params.range, outside(params.range, &drawn)) {
+            return Err(Error::parameter("reward", out, format!("in its range, {low} to {high}")));
+        }
+        for (x, reward) in asked.iter().zip(drawn) {
+            rewards[*x].push(reward);
+        }
+        let prior = RewardPrior::fit(&rewards, params.range)?;
+        let range = prior.range();
+        let threshold = params.vanished * (range.1 - range.0);
+        let say = |own: &Vec<f64>| prior.predict(own, &params.groups, threshold, rng);
+        let said: Vec<SpreadPrediction> = rewards.iter().map(say).collect::<Result<_>>()?;
+        asked = next(&said, params, &mut left);
+        if asked.is_empty() {
+            let enough = range.0 + params.enough * (range.1 - range.0);
+            return Ok(Preflight { rewards, prompts: said, prior_weight: prior.weight(), range, threshold, enough });
+        }
+    }
+}
+
+/// A reward outside of the range.
+fn outside(range: Option<(f64, f64)>, rewards: &[f64]) -> Option<f64> {
+    let (low, high) = range?;
+    rewards.iter().copied().find(|r| !(low..=high).contains(r))
+}
+
+/// Whom to ask next: a quarter more of the prompts whose std has the widest interval, a quarter of them at a time.
+fn next(said: &[SpreadPrediction], params: &PreflightParams, left: &mut usize) -> Vec<usize> {
+    let each = (params.samples / 4).max(1);
+    let width = |x: &usize| said[*x].std.high - said[*x].std.low;
+    let mut open: Vec<usize> =
+        (0..said.len()).filter(|x| said[*x].samples + each <= params.most && width(x) > 0.0).collect();
+    open.sort_by(|a, b| width(b).total_cmp(&width(a)).then(a.cmp(b)));
+    open.truncate((said.len().div_ceil(4)).min(*left / each));
+    *left -= open.len() * each;
+    open.sort_unstable();
+    open.into_iter().flat_map(|x| std::iter::repeat_n(x, each)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prompt x pays 1 with probability chances\[x\].
+    fn fly(chances: &[f64], params: &PreflightParams) -> Preflight {
+        let mut world = Stream::named(&["preflight", "world"]);
+        let draw =
+            |asked: &[usize]| Ok(asked.iter().map(|x| f64::from(u8::from(world.uniform() < chances[*x]))).collect());
+        preflight(chances.len(), params, &mut Stream::named(&["preflight", "posterior"]), draw).expect("legal")
+    }
+
+    #[test]
+    fn the_budget_is_kept_and_goes_where_it_is_open() {
+        let chances: Vec<f64> = (0..40).map(|i| if i % 2 == 0 { 0.0 } else { 0.5 }).collect();
+        let params = PreflightParams { range: Some((0.0, 1.0)), ..PreflightParams::default() };
+        let said = fly(&chances, &params);
+        let counts: Vec<usize> = said.rewards.iter().map(Vec::len).collect();
+        assert!(counts.iter().sum::<usize>() <= 40 * 16 && counts.iter().all(|n| (8..=64).contains(n)), "{counts:?}");
+        let stuck = said.stuck();
+        assert!(stuck.iter().all(|x| x % 2 == 0) && stuck.len() >= 18, "{stuck:?}");
+        assert_eq!((said.range, said.threshold), ((0.0, 1.0), 0.05));
+        let dead = said.dead(1);
+        let truth = 0.5 + 0.5 * 2.0 * 0.5_f64.powi(8);
+        assert!((dead.value - truth).abs() < 0.05 && dead.low < truth && truth < dead.high, "{dead:?}");
+    }
+
+    #[test]
+    fn prompts_that_are_mastered_are_not_stuck() {
+        let said = fly(
+            &[1.0, 1.0, 1.0, 0.0, 0.0, 0.5],
+            &PreflightParams { range: Some((0.0, 1.0)), ..PreflightParams::default() },
+        );
+        assert!(said.stuck().iter().all(|x| *x == 3 || *x == 4), "{:?}", said.stuck());
+    }
+
+    #[test]
+    fn bad_rewards_and_settings_are_refused() {
+        let params = PreflightParams { range: Some((0.0, 1.0)), ..PreflightParams::default() };
+        let rng = || Stream::named(&["preflight"]);
+        let with = |reward: f64| preflight(1, &params, &mut rng(), |asked| Ok(vec![reward; asked.len()]));
+        assert!(with(2.0).is_err() && with(f64::NAN).is_err() && with(1.0).is_ok());
+        assert!(preflight(0, &params, &mut rng(), |_| Ok(Vec::new())).is_err());
+        assert!(preflight(1, &params, &mut rng(), |_| Ok(Vec::new())).is_err());
+        for bad in [
+            PreflightParams { samples: 1, ..params.clone() },
+            PreflightParams { most: 4, ..params.clone() },
+            PreflightParams { groups: Vec::new(), ..params.clone() },
+            PreflightParams { vanished: 0.0, ..params.clone() },
+            PreflightParams { enough: 1.5, ..params.clone() },
+        ] {
+            assert!(bad.validate().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! index.html: everything in one file.
+
+use super::{Report, count, interval};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write;
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}\
+table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}th,td{border:1px solid #ccc;padding:.3rem .5rem;text-align:left}\
+img{max-width:100%;background:#fff}.stuck{font-weight:600;color:#a63c00}\
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}.stuck{color:#ff9f5e}}";
+
+pub(super) fn html(report: &Report, picture: &[u8]) -> String {
+    let said = &report.said;
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>rewardlab preflight</title><style>{STYLE}</style></head><body>\n<h1>Which prompts will have a gradient</h1>\n\
+         <p>Model <code>{}</code>, reward <code>{}</code>. {} prompts: {} alive, {} expected to vanish with a high reward, \
+         <span class=\"stuck\">{} although their reward is low</span>. A reward std below {:.4} counts as vanished. What all prompts say \
+         weighs as much as {:.2} samples in what is said of one. Intervals are 95% of the posterior.</p>\n\
+         <img alt=\"Reward std against mean reward, and dead groups\" src=\"data:image/png;base64,{}\">\n",
+        escape(&report.model),
+        escape(&report.reward),
+        report.rows.len(),
+        count(report, "alive"),
+        count(report, "mastered"),
+        count(report, "stuck"),
+        said.threshold,
+        said.prior_weight,
+        STANDARD.encode(picture)
+    );
+    page.push_str("<h2>Dead groups</h2>\n<table><tr><th>completions in a group<th>expected share that is dead</tr>\n");
+    for (i, group) in report.groups.iter().enumerate() {
+        // writing to a string cannot fail
+        let _ = writeln!(page, "<tr><td>{group}<td>{}</tr>", interval(&said.dead(i)));
+    }
+    page.push_str("</table>\n");
+    if !report.heated.is_empty() {
+        page.push_str("<h2>Stuck prompts at other temperatures</h2>\n<table><tr><th>temperature<th>mean reward std<th>still vanishing</tr>\n");
+        for h in &report.heated {
+            let _ = writeln!(page, "<tr><td>{}<td>{:.4}<td>{}</tr>", h.temperature, h.std, h.vanish);
+        }
+        page.push_str("</table>\n");
+    }
+    page.push_str("<h2>Prompts</h2>\n<table><tr><th>#<th>state<th>samples<th>mean<th>std<th>P(vanishes)<th>dead groups<th>prompt</tr>\n");
+    let mut order: Vec<_> = report.rows.iter().collect();
+    order.sort_by(|a, b| (b.state == "stuck").cmp(&(a.state == "stuck")).then(a.std.total_cmp(&b.std)));
+    for r in order {
+        let p = &said.prompts[r.prompt];
+        let _ = writeln!(
+            page,
+            "<tr class=\"{0}\"><td>{1}<td>{0}<td>{2}<td>{3}<td>{4}<td>{5:.2}<td>{6}<td>{7}</tr>",
+            r.state,
+            r.prompt,
+            r.samples,
+            interval(&p.mean),
+            interval(&p.std),
+            r.vanishes,
+            escape(&r.dead),
+            escape(&r.text)
+        );
+    }
+    page.push_str("</table>\n</body></html>\n");
+    page
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
