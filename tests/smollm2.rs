@@ -15,12 +15,12 @@ const TOKEN: f64 = 5e-4;
 
 #[derive(Deserialize)]
 struct Golden {
-    texts: Vec<Text>,
+    texts: Vec<Scored>,
     chat: Chat,
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Scored {
     text: String,
     ids: Vec<u32>,
     /// Over all tokens but the first.
@@ -72,7 +72,7 @@ fn token_ids_and_log_probs_are_those_of_transformers() {
         assert!(each < TOKEN, "{:?}: a token's log-probability off by {each}", text.text);
         largest = (largest.0.max(gap), largest.1.max(each));
     }
-    println!("largest gaps: {:.1e} of a mean, {:.1e} of a token", largest.0, largest.1);
+    eprintln!("largest gaps: {:.1e} of a mean, {:.1e} of a token", largest.0, largest.1);
 }
 
 #[test]

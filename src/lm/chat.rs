@@ -56,7 +56,7 @@ impl ChatTemplate {
     /// A template that is not Jinja.
     pub fn new(path: &Path, source: String, tokens: BTreeMap<String, String>) -> Result<Self> {
         let template = Self { path: path.into(), source, tokens };
-        template.environment().template_from_named_str(NAME, &template.source).map_err(|e| template.wrong(&e))?;
+        environment().template_from_named_str(NAME, &template.source).map_err(|e| template.wrong(&e))?;
         Ok(template)
     }
 
@@ -70,7 +70,7 @@ impl ChatTemplate {
     /// # Errors
     /// Whatever the template refuses: roles that do not alternate, a role that it does not know.
     pub fn render(&self, messages: &[Message], open: bool) -> Result<String> {
-        let environment = self.environment();
+        let environment = environment();
         let template = environment.template_from_named_str(NAME, &self.source).map_err(|e| self.wrong(&e))?;
         let turn = |m: &Message| Value::from_pairs([("role", m.role.as_str()), ("content", m.content.as_str())]);
         let mut values = vec![
@@ -85,27 +85,28 @@ impl ChatTemplate {
     fn wrong(&self, error: &minijinja::Error) -> Error {
         Error::content(&self.path, NAME, error.to_string().lines().next().unwrap_or("unknown error").to_owned())
     }
+}
 
-    fn environment(&self) -> Environment<'_> {
-        let mut environment = Environment::new();
-        // two switches without delimiters cannot clash
-        if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
-            environment.set_syntax(syntax);
-        }
-        environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
-            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-        });
-        environment.add_filter("tojson", |value: Value| -> Result<Value, minijinja::Error> {
-            let mut bytes = Vec::new();
-            let mut serializer = Serializer::with_formatter(&mut bytes, Python);
-            let failed = |e: String| minijinja::Error::new(ErrorKind::BadSerialization, e);
-            value.serialize(&mut serializer).map_err(|e| failed(e.to_string()))?;
-            Ok(Value::from_safe_string(String::from_utf8(bytes).map_err(|e| failed(e.to_string()))?))
-        });
-        environment
+/// What Transformers offers to a template.
+fn environment<'a>() -> Environment<'a> {
+    let mut environment = Environment::new();
+    // two switches without delimiters cannot clash
+    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+        environment.set_syntax(syntax);
     }
+    environment.set_fuel(Some(FUEL));
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
+        Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+    });
+    environment.add_filter("tojson", |value: Value| -> Result<Value, minijinja::Error> {
+        let mut bytes = Vec::new();
+        let mut serializer = Serializer::with_formatter(&mut bytes, Python);
+        let failed = |e: String| minijinja::Error::new(ErrorKind::BadSerialization, e);
+        value.serialize(&mut serializer).map_err(|e| failed(e.to_string()))?;
+        Ok(Value::from_safe_string(String::from_utf8(bytes).map_err(|e| failed(e.to_string()))?))
+    });
+    environment
 }
 
 /// JSON with the spaces of Python's `json.dumps`.

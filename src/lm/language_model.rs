@@ -65,13 +65,11 @@ impl LanguageModel {
     /// # Errors
     /// A conversation that the template refuses.
     pub fn encode_chat(&self, messages: &[Message], open: bool) -> Result<Vec<u32>> {
-        match &self.chat_template {
-            Some(template) => self.tokenizer.encode_part(&template.render(messages, open)?),
-            None => {
-                let contents: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
-                self.tokenizer.encode(&contents.join("\n"))
-            }
+        if let Some(template) = &self.chat_template {
+            return self.tokenizer.encode_part(&template.render(messages, open)?);
         }
+        let contents: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
+        self.tokenizer.encode(&contents.join("\n"))
     }
 
     /// Writes a folder that [`LanguageModel::load`] and Hugging Face's Transformers read: `config.json`,

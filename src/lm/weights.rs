@@ -263,8 +263,12 @@ pub(super) fn save_weights(folder: &Path, config: &Config, params: &[f32], preci
     });
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let partial = folder.join("model.safetensors.partial");
+    // what the library writes only its owner may read; a model is like any other file
+    let io = |e| Error::io(&partial, e);
+    let permissions = fs::File::create(&partial).and_then(|f| f.metadata()).map_err(io)?.permissions();
     safetensors::serialize_to_file(views, Some(metadata), &partial)
         .map_err(|e| Error::content(&partial, "tensors", e.to_string()))?;
+    fs::set_permissions(&partial, permissions).map_err(io)?;
     fs::rename(&partial, &path).map_err(|e| Error::io(&path, e))
 }
 

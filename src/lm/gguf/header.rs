@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// Longest metadata and table of tensors; a vocabulary of 256 thousand tokens with its merges needs a quarter of it.
 const LONGEST_HEADER: u64 = 1 << 26;
+/// Bytes of a name; the format allows tensors 64 and keys 65535.
+const LONGEST_NAME: usize = 256;
 /// Most keys, and most tensors.
 const MOST_ENTRIES: u64 = 1 << 16;
 /// Tensors start at multiples of this, unless `general.alignment` says otherwise.
@@ -72,6 +74,16 @@ impl<R: Read> Cursor<'_, R> {
         self.at += length;
         self.left -= length;
         String::from_utf8(bytes).map_err(|e| self.wrong(format!("text is not UTF-8: {e}")))
+    }
+
+    /// A key's or a tensor's name: short, and on one line.
+    fn name(&mut self) -> Result<String> {
+        let name = self.text()?;
+        if name.len() > LONGEST_NAME || name.contains(char::is_control) {
+            let start: String = name.chars().take(40).collect();
+            return Err(self.wrong(format!("a name of {} bytes that begins {start:?}", name.len())));
+        }
+        Ok(name)
     }
 
     fn count(&mut self, what: &str, most: u64) -> Result<u64> {
@@ -144,7 +156,7 @@ impl<R: Read> Cursor<'_, R> {
 
     /// One line of the table: (name, tensor with an offset from the start of the data).
     fn tensor(&mut self) -> Result<(String, TensorInfo)> {
-        let name = self.text()?;
+        let name = self.name()?;
         self.place.clone_from(&name);
         let dimensions = self.u32()?;
         if !(1..=4).contains(&dimensions) {
@@ -186,7 +198,7 @@ pub(super) fn parse(path: &Path, reader: impl Read, length: u64) -> Result<Heade
     let mut metadata = BTreeMap::new();
     for i in 0..key_count {
         cursor.place = format!("key {i}");
-        let key = cursor.text()?;
+        let key = cursor.name()?;
         cursor.place.clone_from(&key);
         let value = cursor.value()?;
         if metadata.insert(key, value).is_some() {

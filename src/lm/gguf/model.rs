@@ -119,10 +119,8 @@ impl Gguf {
         for (tensor, info) in places {
             let values = &mut params[tensor.range.clone()];
             self.fill(&mut file, info, values)?;
-            if config.family == Family::Llama {
-                if let Some(heads) = interleaved_heads(config, &tensor.name) {
-                    half_split(values, heads, config.head_width);
-                }
+            if let Some(heads) = interleaved_heads(config, &tensor.name) {
+                half_split(values, heads, config.head_width);
             }
             check_finite(&self.path, &tensor.name, values)?;
         }
@@ -268,12 +266,10 @@ fn gguf_name(family: Family, name: &str) -> Option<String> {
 
 /// How many heads a llama tensor has whose rows the file holds pair by pair; none for other tensors.
 fn interleaved_heads(config: &Config, name: &str) -> Option<usize> {
-    if name.contains(".q_proj.") {
-        Some(config.heads)
-    } else if name.contains(".k_proj.") {
-        Some(config.kv_heads)
-    } else {
-        None
+    match config.family {
+        Family::Llama if name.contains(".q_proj.") => Some(config.heads),
+        Family::Llama if name.contains(".k_proj.") => Some(config.kv_heads),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) use special::read_optional;
 
 use super::gguf::Gguf;
 use crate::error::{Error, Result};
+use serde_json::Value;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,8 +54,9 @@ impl Tokenizer {
         Self::from_value(path, &json, vocab)
     }
 
-    fn from_value(path: &Path, json: &serde_json::Value, vocab: usize) -> Result<Self> {
-        // the library panics on text that is not JSON, so it sees only what was parsed
+    fn from_value(path: &Path, json: &Value, vocab: usize) -> Result<Self> {
+        // the library panics on text that is not JSON and on templates with unknown tokens: it sees only what was checked
+        check_templates(path, &json["post_processor"])?;
         let inner = tokenizers::Tokenizer::from_bytes(json.to_string());
         let mut inner = inner.map_err(|e| Error::content(path, "tokenizer", one_line(e)))?;
         inner.with_padding(None);
@@ -95,7 +97,14 @@ impl Tokenizer {
 
     fn ids(&self, text: &str, around: bool) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, around);
-        Ok(encoding.map_err(|e| Error::content(&self.path, "encoding", one_line(e)))?.get_ids().to_vec())
+        let encoding = encoding.map_err(|e| Error::content(&self.path, "encoding", one_line(e)))?;
+        match encoding.get_ids().iter().find(|id| **id as usize >= self.vocab) {
+            None => Ok(encoding.get_ids().to_vec()),
+            Some(id) => {
+                let message = format!("gives token {id}, but the model has {} tokens", self.vocab);
+                Err(Error::content(&self.path, "post_processor", message))
+            }
+        }
     }
 
     /// The text of ids, special tokens left out.
@@ -148,6 +157,28 @@ impl Tokenizer {
     pub fn to_json(&self) -> Result<String> {
         self.inner.to_string(false).map_err(|e| Error::content(&self.path, "tokenizer", one_line(e)))
     }
+}
+
+/// Fails unless the tokens that templates put around a text are in their tables.
+fn check_templates(path: &Path, processor: &Value) -> Result<()> {
+    let wrong = |message: String| Err(Error::content(path, "post_processor", message));
+    for inner in processor["processors"].as_array().into_iter().flatten() {
+        check_templates(path, inner)?;
+    }
+    if processor["type"] != "TemplateProcessing" {
+        return Ok(());
+    }
+    for form in ["single", "pair"] {
+        let Some(pieces) = processor[form].as_array() else {
+            return wrong(format!("{form} is not an array"));
+        };
+        for name in pieces.iter().filter_map(|piece| piece["SpecialToken"]["id"].as_str()) {
+            if processor["special_tokens"].get(name).is_none_or(|token| token["id"] != name) {
+                return wrong(format!("{form} has {name:?}, which is not in special_tokens"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The first line of a foreign error.
