@@ -133,7 +133,7 @@ impl Experiment for PreflightCalibration {
     const PAPER: &'static str = "ours; it rests on arXiv:2310.20703, Theorem 1";
     const CLAIM: &'static str =
         "Sixteen rewards per prompt predict dead groups and vanishing gradients, with intervals that hold the truth";
-    const SECONDS: (f64, f64) = (3.0, 60.0);
+    const SECONDS: (f64, f64) = (3.0, 900.0);
 
     fn params(profile: Profile) -> Params {
         let smoke = profile == Profile::Smoke;

@@ -10,7 +10,7 @@ pub(super) fn chart(report: &Report) -> Chart {
         points: of(state).map(|r: &Row| (r.mean, r.std, r.std_low, r.std_high)).collect(),
     };
     let mut clouds: Vec<Layer> =
-        [("alive", "alive"), ("mastered", "vanishing, mastered"), ("stuck", "vanishing, stuck")]
+        [("alive", "alive"), ("open", "open"), ("mastered", "vanishing, mastered"), ("stuck", "vanishing, stuck")]
             .into_iter()
             .filter(|(state, _)| of(state).next().is_some())
             .map(|(state, name)| cloud(state, name))

@@ -32,6 +32,9 @@ group of G completions gets equal rewards (a dead group: no gradient with group-
 alike, the rest where the std's interval is widest. A prompt whose reward std under the model is near zero has a vanishing expected \
 gradient (arXiv:2310.20703, Theorem 1), also with other advantages, however far from the optimum it is.
 
+A prompt is stuck if its std is below the threshold more probably than not and its mean reward is low, open if that is not decided. Few samples \
+do not decide it: with binary rewards and the usual threshold, a success of one in 400 is still alive.
+
 Written to --out: prompts.csv, samples.jsonl, figure.png, figure.svg, index.html. Exit codes: 0 no prompt with low reward is expected to \
 vanish, 1 some are (they are listed), 2 usage or input error.";
 
@@ -112,7 +115,8 @@ struct Row {
     std_high: f64,
     /// Posterior probability that the std is below the threshold.
     vanishes: f64,
-    /// `stuck` (expected to vanish with a low reward), `mastered` (expected to vanish with a high one) or `alive`.
+    /// `stuck` (expected to vanish with a low reward), `mastered` (expected to vanish with a high one), `open` (low reward, and the std's
+    /// interval reaches below the threshold) or `alive`.
     state: &'static str,
     /// Probability of a dead group by size, `4:0.61 8:0.34`.
     dead: String,
@@ -227,6 +231,7 @@ fn row(x: usize, prompt: &Prompt, said: &Preflight, groups: &[usize]) -> Row {
     let state = match (said.vanishes(x), p.mean.value < said.enough) {
         (true, true) => "stuck",
         (true, false) => "mastered",
+        (false, true) if p.std.low < said.threshold => "open",
         (false, _) => "alive",
     };
     let dead: Vec<String> = groups.iter().zip(&p.dead).map(|(g, e)| format!("{g}:{:.3}", e.value)).collect();
@@ -285,9 +290,11 @@ fn text(report: &Report, folder: &Path) -> String {
     let stuck = count(report, "stuck");
     let _ = writeln!(
         text,
-        "{} prompts are alive, {} are expected to vanish with a high reward (mastered), {stuck} although their reward is low (stuck)",
+        "{} prompts are alive, {} are expected to vanish with a high reward (mastered), {stuck} although their reward is low (stuck); {} have a \
+         low reward and may vanish or not (open: more --samples tell)",
         count(report, "alive"),
-        count(report, "mastered")
+        count(report, "mastered"),
+        count(report, "open")
     );
     for heated in &report.heated {
         let _ = writeln!(

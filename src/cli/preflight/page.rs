@@ -15,7 +15,7 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>rewardlab preflight</title><style>{STYLE}</style></head><body>\n<h1>Which prompts will have a gradient</h1>\n\
-         <p>Model <code>{}</code>, reward <code>{}</code>. {} prompts: {} alive, {} expected to vanish with a high reward, \
+         <p>Model <code>{}</code>, reward <code>{}</code>. {} prompts: {} alive, {} open (low reward, and more samples would tell), {} expected to vanish with a high reward, \
          <span class=\"stuck\">{} although their reward is low</span>. A reward std below {:.4} counts as vanished. What all prompts say \
          weighs as much as {:.2} samples in what is said of one. Intervals are 95% of the posterior.</p>\n\
          <img alt=\"Reward std against mean reward, and dead groups\" src=\"data:image/png;base64,{}\">\n",
@@ -23,6 +23,7 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
         escape(&report.reward),
         report.rows.len(),
         count(report, "alive"),
+        count(report, "open"),
         count(report, "mastered"),
         count(report, "stuck"),
         said.threshold,
@@ -44,7 +45,7 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
     }
     page.push_str("<h2>Prompts</h2>\n<table><tr><th>#<th>state<th>samples<th>mean<th>std<th>P(vanishes)<th>dead groups<th>prompt</tr>\n");
     let mut order: Vec<_> = report.rows.iter().collect();
-    order.sort_by(|a, b| (b.state == "stuck").cmp(&(a.state == "stuck")).then(a.std.total_cmp(&b.std)));
+    order.sort_by(|a, b| rank(b.state).cmp(&rank(a.state)).then(a.std.total_cmp(&b.std)));
     for r in order {
         let p = &said.prompts[r.prompt];
         let _ = writeln!(
@@ -62,6 +63,15 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
     }
     page.push_str("</table>\n</body></html>\n");
     page
+}
+
+/// What the reader wants to see first.
+fn rank(state: &str) -> u8 {
+    match state {
+        "stuck" => 2,
+        "open" => 1,
+        _ => 0,
+    }
 }
 
 fn escape(text: &str) -> String {
