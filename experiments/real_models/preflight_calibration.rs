@@ -11,6 +11,12 @@
 //! prediction sees nothing else. Truth by enumeration: reward std, Σ P(r)^G, ‖∇V‖ by all logits.
 //!
 //! **Control**: rewards dealt anew among prompts order nothing.
+//!
+//! **Found** (10 seeds, criteria written before): shares of dead groups are predicted to 0.042 at worst (0.032 to 0.051), also for groups of 64 from 16 samples, and prompts
+//! are ordered as their gradients are (Spearman 0.76 and more). For verifiers and graded rewards 91% of the 95% intervals of a std hold it, less than
+//! 95%, since the prior is fitted to the same rewards. For continuous rewards only 36% do: that claim is refuted. What all prompts say is pooled as values, so that a
+//! prompt whose rewards spread little, around a mean that others share, is believed to spread as others do; a prior of spreads instead of values is
+//! what is missing there. With 16 samples hardly a prompt is said to vanish (a std below 0.05 of a verifier is a success in 400), and those few have a third of the others' gradient: not decided.
 
 mod judge;
 

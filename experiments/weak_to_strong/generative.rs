@@ -109,7 +109,7 @@ impl Experiment for Generative {
     const PAPER: &'static str = "Burns et al., arXiv:2312.09390, Figures 10, 17 and 18";
     const CLAIM: &'static str =
         "Reward models that first learn to write the task's completions recover more of the gap";
-    const SECONDS: (f64, f64) = (4.0, 340.0);
+    const SECONDS: (f64, f64) = (4.0, 577.0);
 
     fn params(profile: Profile) -> Params {
         match profile {

@@ -105,7 +105,7 @@ impl Experiment for Overlap {
     const ID: &'static str = "weak_to_strong/overlap";
     const PAPER: &'static str = "Dong et al., arXiv:2502.05075, Section 3 (variance; exact form derived here)";
     const CLAIM: &'static str = "A student keeps its teacher's errors in the view that they share and forgets the rest";
-    const SECONDS: (f64, f64) = (0.3, 6.0);
+    const SECONDS: (f64, f64) = (0.3, 20.0);
 
     fn params(profile: Profile) -> Params {
         let (trials, relabelled) = match profile {

@@ -224,6 +224,9 @@ fn said(file: &read::File, tasks: &[Recovered], [median, pooled]: &[Overall; 2])
         total(|t| t.below_weak),
         total(|t| t.above_ceiling),
     );
+    if pooled.pgr.is_nan() && tasks.len() > 1 {
+        said.push_str("the pooled PGR is undefined where the mean gap of all tasks has an interval that reaches down to 0, as of few tasks it may\n");
+    }
     if !file.ignored.is_empty() {
         let _ = writeln!(said, "columns not read: {}", file.ignored.join(", "));
     }

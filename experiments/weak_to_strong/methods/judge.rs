@@ -192,7 +192,7 @@ fn controls(rows: &[Record<Row>], wide: (usize, usize), narrow: (usize, usize)) 
                         naive.map_or(f64::NAN, |o| (o.accuracy - r.accuracy).abs())
                     })
                     .fold(0.0, |a: f64, b| if b.is_nan() || b > a { b } else { a }),
-                rows.len(),
+                rows.iter().filter(|r| r.method == "bootstrapping" && (r.teacher, r.student) == narrow).count(),
             ),
             Criterion::AtMost(0.0),
         ),

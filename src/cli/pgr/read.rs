@@ -88,7 +88,9 @@ fn columns(path: &Path, header: &[String]) -> Result<[usize; 5]> {
 
 fn number(text: &str) -> std::result::Result<f64, &'static str> {
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(value),
+        // sums and products of scores stay finite
+        Ok(value) if value.abs() <= 1e100 => Ok(value),
+        Ok(value) if value.is_finite() => Err("is beyond 1e100"),
         Ok(_) => Err("is not finite"),
         Err(_) if text.is_empty() => Err("is missing"),
         Err(_) => Err("is not a number"),

@@ -33,7 +33,8 @@ alike, the rest where the std's interval is widest. A prompt whose reward std un
 gradient (arXiv:2310.20703, Theorem 1), also with other advantages, however far from the optimum it is.
 
 A prompt is stuck if its std is below the threshold more probably than not and its mean reward is low, open if that is not decided. Few samples \
-do not decide it: with binary rewards and the usual threshold, a success of one in 400 is still alive.
+do not decide it: with binary rewards and the usual threshold, a success of one in 400 is still alive. Of continuous \
+rewards (models, programs) the std of prompts that spread little is predicted too high: see real_models/preflight_calibration.
 
 Written to --out: prompts.csv, samples.jsonl, figure.png, figure.svg, index.html. Exit codes: 0 no prompt with low reward is expected to \
 vanish, 1 some are (they are listed), 2 usage or input error.";
