@@ -43,7 +43,8 @@ fn a_reward_that_varies_leaves_all_prompts_alive_and_threads_change_no_byte() {
 #[test]
 fn prompts_that_nothing_pays_are_stuck() {
     let folder = tempfile::tempdir().expect("a folder");
-    let prompts: String = (0..40).map(|i| format!("{{\"prompt\": \"the hat {i}\"}}\n")).collect();
+    let prompts: Vec<String> = (0..40).map(|i| format!("{{\"prompt\": \"the hat {i}\"}}")).collect();
+    let prompts = prompts.join("\n");
     let arguments = ["--reward", "regex:never in this vocabulary", "--temperatures", "2"];
     let (code, said, errors) = fly(folder.path(), &prompts, &arguments);
     assert_eq!(code, 1, "{said}{errors}");

@@ -1,4 +1,4 @@
-//! Low-rank adapters (LoRA, Hu et al., arXiv:2106.09685) as another set of coordinates of the flat weights: θ(φ) = θ₀ + s B A at every adapted
+//! Low-rank adapters (`LoRA`, Hu et al., arXiv:2106.09685) as another set of coordinates of the flat weights: θ(φ) = θ₀ + s B A at every adapted
 //! matrix. Any engine computes with θ(φ); its gradient by θ gives that by φ. So training with adapters needs nothing of an engine, and
 //! merging is what every step does anyway. Score heads, which no pretrained model brings, are trained whole: they are part of φ.
 
@@ -248,7 +248,7 @@ impl Lora {
     /// Reads a folder of PEFT's: the table for a model of this config, and φ.
     ///
     /// # Errors
-    /// A missing or malformed file; another method than LoRA, or a variant of it that is not known (rsLoRA, `DoRA`, biases, ranks that
+    /// A missing or malformed file; another method than `LoRA`, or a variant of it that is not known (`rsLoRA`, `DoRA`, biases, ranks that
     /// differ between modules, modules outside the blocks' linear maps); tensors that do not fit the config.
     pub fn load(folder: &Path, config: &Config) -> Result<(Self, Vec<f32>)> {
         let path = folder.join("adapter_config.json");

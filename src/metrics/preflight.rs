@@ -53,7 +53,7 @@ impl RewardPrior {
     /// # Errors
     /// No reward; one that is not finite; a range that is empty or not finite.
     pub fn fit<R: AsRef<[f64]>>(prompts: &[R], range: Option<(f64, f64)>) -> Result<Self> {
-        let mut pooled: Vec<f64> = prompts.iter().flat_map(|r| r.as_ref()).map(|r| r + 0.0).collect();
+        let mut pooled: Vec<f64> = prompts.iter().flat_map(AsRef::as_ref).map(|r| r + 0.0).collect();
         Error::check_finite("reward", &pooled)?;
         if pooled.is_empty() {
             return Err(Error::Usage("no reward was sampled".into()));
