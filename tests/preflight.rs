@@ -66,7 +66,7 @@ fn what_is_wrong_is_one_line() {
         (PROMPTS, &["--reward", "regxe:t"], "did you mean `regex`"),
         (PROMPTS, &["--reward", "number:missing"], "field `missing`"),
         (PROMPTS, &["--reward", "program:exit 3"], "ended with"),
-        (PROMPTS, &["--reward", "regex:t", "--samples", "1"], "samples"),
+        (PROMPTS, &["--reward", "regex:t", "--groups", "0"], "groups"),
         (PROMPTS, &["--reward", "regex:t", "--range", "1,0"], "range"),
         (&long, &["--reward", "regex:t"], "tokens of prompt 0"),
     ];

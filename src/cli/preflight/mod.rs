@@ -81,7 +81,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0.75)]
     enough: f64,
     /// The reward's least and greatest value, LOW,HIGH, where it does not say them itself
-    #[arg(long, value_delimiter = ',', num_args = 2, allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     range: Option<Vec<f64>>,
     /// Temperatures at which the prompts that are expected to vanish are sampled again
     #[arg(long, value_delimiter = ',', default_values_t = [1.5])]
