@@ -36,6 +36,20 @@ pub(crate) fn informative<K: Ord>(runs: impl IntoIterator<Item = (K, Scores)>) -
     sums.into_iter().filter(|(_, sum)| telling(sum)).map(|(key, _)| key).collect()
 }
 
+/// # Errors
+/// Not 2 to 8 sizes; a width that is no multiple of 4 from 4 to 512; not 1 to 12 blocks.
+pub(crate) fn check_sizes(widths: &[usize], layers: &[usize]) -> Result<()> {
+    Error::check_counts(&[("widths", widths.len(), 2, 8)])?;
+    Error::check_shape("layers of the ladder", widths.len(), layers.len())?;
+    for (width, layers) in widths.iter().zip(layers) {
+        Error::check_counts(&[("widths", *width, 4, 512), ("layers", *layers, 1, 12)])?;
+        if !width.is_multiple_of(4) {
+            return Err(Error::parameter("widths", width, "a multiple of 4"));
+        }
+    }
+    Ok(())
+}
+
 /// Sizes, how they are pretrained, and the texts of each task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,19 +133,12 @@ impl Ladder {
 
     pub(crate) fn validate(&self) -> Result<()> {
         Error::check_counts(&[
-            ("widths", self.widths.len(), 2, 8),
             ("documents", self.documents, 1, 1000),
             ("pairs", self.pairs, 4, 100_000),
             ("test_pairs", self.test_pairs, 1, 100_000),
             ("pretraining_steps", self.pretraining_steps as usize, 0, 1_000_000),
         ])?;
-        Error::check_shape("layers of the ladder", self.widths.len(), self.layers.len())?;
-        for (width, layers) in self.widths.iter().zip(&self.layers) {
-            Error::check_counts(&[("widths", *width, 4, 512), ("layers", *layers, 1, 12)])?;
-            if !width.is_multiple_of(4) {
-                return Err(Error::parameter("widths", width, "a multiple of 4"));
-            }
-        }
+        check_sizes(&self.widths, &self.layers)?;
         self.mixture.validate().map_err(|e| e.within("mixture"))?;
         Error::check_positive(&[("pretraining_rate", self.pretraining_rate)])
     }

@@ -137,7 +137,7 @@ fn outside(range: Option<(f64, f64)>, rewards: &[f64]) -> Option<f64> {
     rewards.iter().copied().find(|r| !(low..=high).contains(r))
 }
 
-/// Whom to ask next: a quarter more of the prompts whose std has the widest interval, a quarter of them at a time.
+/// Whom to ask next: the quarter of the prompts whose std has the widest interval, each as often again as a quarter of the samples per prompt.
 fn next(said: &[SpreadPrediction], params: &PreflightParams, left: &mut usize) -> Vec<usize> {
     let each = (params.samples / 4).max(1);
     let width = |x: &usize| said[*x].std.high - said[*x].std.low;

@@ -1,5 +1,6 @@
 //! The ladder of readers: transformers pretrained on documents of [`super::concepts`], then prompted or finetuned.
 
+use super::super::ladder::check_sizes;
 use super::Lesson;
 use super::concepts::{Concepts, Nature};
 use rewardlab::algorithm::{Classifier, Family, Source, Trainee, WeakLoss, classify};
@@ -56,18 +57,11 @@ impl Ladder {
 
     pub(super) fn validate(&self) -> Result<()> {
         Error::check_counts(&[
-            ("widths", self.widths.len(), 2, 8),
             ("documents", self.documents, 1, 1000),
             ("descriptions", self.descriptions, 1, 1000),
             ("steps", self.steps as usize, 1, 1_000_000),
         ])?;
-        Error::check_shape("layers of the ladder", self.widths.len(), self.layers.len())?;
-        for (width, layers) in self.widths.iter().zip(&self.layers) {
-            Error::check_counts(&[("widths", *width, 4, 512), ("layers", *layers, 1, 12)])?;
-            if !width.is_multiple_of(4) {
-                return Err(Error::parameter("widths", width, "a multiple of 4"));
-            }
-        }
+        check_sizes(&self.widths, &self.layers)?;
         Error::check_positive(&[("spread", self.spread), ("rate", self.rate)])
     }
 }

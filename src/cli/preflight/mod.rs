@@ -171,7 +171,7 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     if !stuck.is_empty() {
         for temperature in args.temperatures.iter().copied().filter(|t| *t != args.temperature) {
             sampler.sampling.temperature = temperature;
-            // all prompts' rewards tell the prior; only the stuck ones are drawn again
+            // a prior of their own: at another temperature the other prompts were not sampled
             let own = preflight(stuck.len(), &params, &mut posterior, |asked| {
                 let asked: Vec<usize> = asked.iter().map(|i| stuck[*i]).collect();
                 let new = sampler.sample(&prompts, &asked, &mut reward, &mut drawing)?;

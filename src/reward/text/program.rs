@@ -36,7 +36,11 @@ impl Program {
     /// more lines than it was given, or a line that is not a finite number.
     pub(super) fn score(&self, written: &[Written]) -> Result<Vec<f64>> {
         let deadline = Instant::now() + self.timeout;
-        let mut child = Command::new("sh")
+        let mut shell = Command::new("sh");
+        // a group of its own, so that what the shell started ends with it
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut shell, 0);
+        let mut child = shell
             .args(["-c", &self.command])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -45,8 +49,7 @@ impl Program {
             .map_err(|e| self.wrong(format!("cannot be started: {e}")))?;
         let result = self.talk(&mut child, written, deadline);
         if result.is_err() {
-            // it may be gone already
-            let _ = child.kill();
+            kill(&mut child);
         }
         let _ = child.wait();
         result
@@ -118,6 +121,15 @@ impl Program {
     }
 }
 
+/// Ends a shell and all that it started; they may be gone already.
+fn kill(child: &mut Child) {
+    if cfg!(unix) {
+        let group = format!("kill -9 -{}", child.id());
+        let _ = Command::new("sh").args(["-c", &group]).stderr(Stdio::null()).status();
+    }
+    let _ = child.kill();
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -149,5 +161,24 @@ mod tests {
         assert!(complaint("cat > /dev/null; printf '1\\nNaN\\n2\\n'").contains("line 2 is \"NaN\""));
         assert!(complaint("/no/such/program").contains("ended with"));
         assert!(complaint("exec 1>&-; sleep 5").contains("did not end in time"));
+    }
+
+    #[test]
+    fn what_a_program_started_ends_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let command = format!("sleep 30 & echo $! > '{}'; wait", file.display());
+        assert!(run(&command, 0.5).is_err());
+        let pid = std::fs::read_to_string(&file).expect("written");
+        let alive = || {
+            // a process that ended and was not waited for is no longer running
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            !(stat.is_empty() || stat.contains(") Z "))
+        };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while alive() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!alive(), "{pid}");
     }
 }
