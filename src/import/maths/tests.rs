@@ -113,6 +113,19 @@ fn a_bad_file_is_named_with_its_line() {
     assert!(message("question = 3").contains("0003.toml, line 1: "), "{}", message("question = 3"));
     let half = APPLES.replace("id_orig = 17", "id_orig = ");
     assert!(message(&half).contains("0003.toml, line 8: "), "{}", message(&half));
+    // among good ones it is dropped
+    let both = package(&[
+        ("eng/symbolic/0003.toml", APPLES.to_owned()),
+        ("eng/symbolic/0004.toml", half),
+        ("eng/replacements.json", WORDS.to_owned()),
+    ]);
+    let made = maths(both.path(), &params(0)).expect("one is well formed");
+    assert_eq!(made.items.len(), 1);
+    assert!(
+        made.dropped.keys().any(|k| k.starts_with("malformed template, eng/0004.toml, line 8: ")),
+        "{:?}",
+        made.dropped
+    );
     let folder = eng(APPLES);
     let german = MathsParams { languages: vec!["engl".into()], ..params(1) };
     assert!(maths(folder.path(), &german).expect_err("not there").to_string().contains("did you mean `eng`"));
