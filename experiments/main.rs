@@ -87,6 +87,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<weak_to_strong::reward_modelling::RewardModelling>(),
         entry::<weak_to_strong::generative::Generative>(),
         entry::<real_models::preflight_calibration::PreflightCalibration>(),
+        entry::<real_models::vanishing::Vanishing>(),
     ]
 }
 

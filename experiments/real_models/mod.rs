@@ -2,4 +2,8 @@
 //!
 //! Razin et al., arXiv:2310.20703 (which prompts have no gradient).
 
+mod asked;
+mod finetune;
 pub(crate) mod preflight_calibration;
+mod subject;
+pub(crate) mod vanishing;

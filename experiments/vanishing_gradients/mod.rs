@@ -32,4 +32,4 @@ mod relabelled;
 mod reward_models;
 mod softmax_linear;
 mod tasks;
-mod text;
+pub(crate) mod text;

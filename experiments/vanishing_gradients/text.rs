@@ -308,9 +308,7 @@ impl TextSetup {
             let samples = trainee.engine.sample(&trainee.params, &prompts, &Self::sampling(), &mut streams)?;
             for (input, samples) in some.iter().zip(samples.chunks(self.samples)) {
                 let rewards: Vec<f64> = samples.iter().map(|s| input.reward(&s.tokens)).collect();
-                let value = mean(&rewards);
-                let variance = mean(&rewards.iter().map(|r| (r - value).powi(2)).collect::<Vec<_>>());
-                spreads.push(Spread { mean: value, std: variance.sqrt() });
+                spreads.push(Spread::of(&rewards));
             }
         }
         Ok(spreads)
@@ -336,6 +334,13 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// Of a prompt's rewards.
+    pub(crate) fn of(rewards: &[f64]) -> Self {
+        let value = mean(rewards);
+        let variance = mean(&rewards.iter().map(|r| (r - value).powi(2)).collect::<Vec<_>>());
+        Self { mean: value, std: variance.sqrt() }
+    }
+
     /// Small std and low mean: where the paper says that RFT does not move.
     pub(crate) fn is_stuck(&self) -> bool {
         self.std <= 0.05 && self.mean <= 0.5
