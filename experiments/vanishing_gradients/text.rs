@@ -200,7 +200,7 @@ impl TextSetup {
 
     /// How the models answer.
     pub(crate) fn sampling() -> Sampling {
-        Sampling { end: Some(EOS), ..Sampling::plain(OUTPUT_MAX) }
+        Sampling { end: EOS.into(), ..Sampling::plain(OUTPUT_MAX) }
     }
 
     /// RFT on these inputs; returns what each round saw.

@@ -336,7 +336,7 @@ mod tests {
 
     fn train(reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<Round>)> {
         let mut trainee = trainee();
-        let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+        let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
         let prompts = [vec![0, 1], vec![0, 2]];
         let rounds = ppo(&mut trainee, &settings(), &prompts, &sampling, reward, &mut Stream::named(&["rollouts"]))?;
         Ok((trainee, rounds))
@@ -384,7 +384,7 @@ mod tests {
             let run = Ppo::new(&mut trainee, &settings, Stream::named(&["rollouts"])).expect("legal");
             let mut run = run.with_kl_gain(gain).expect("legal").with_normalised_rewards();
             let reward = |i: usize, o: &[u32]| shift + scale * f64::from(u8::from(o.first() == Some(&(i as u32 + 1))));
-            let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+            let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
             let rounds: Result<Vec<Round>> =
                 (0..25).map(|_| run.round(&mut trainee, &prompts, &sampling, reward)).collect();
             rounds.expect("finite")

@@ -67,7 +67,8 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Fills the flat vector from safetensors files. Tensors that the layout does not have are passed over (rotary tables,
-/// masks, a tied model's copy of its head); score heads that the files lack stay as they are.
+/// masks, a tied model's copy of its head); score heads that the files lack stay as they are, and with score heads the output
+/// matrix too.
 ///
 /// # Errors
 /// An unreadable file; a tensor that no file has, of another shape, of a type other than F32, F16, BF16, or with values
@@ -107,7 +108,9 @@ impl<'a> Found<'a> {
         let score = |t: &Tensor| {
             config.scores.iter().any(|s| t.name == format!("{}.weight", s.name) || t.name == format!("{}.bias", s.name))
         };
-        match missing.iter().find(|t| !score(t)) {
+        // a classifier's folder may lack the matrix that it does not use
+        let unused = |t: &Tensor| !config.scores.is_empty() && !config.tied && t.range == layout.head;
+        match missing.iter().find(|t| !score(t) && !unused(t)) {
             None => Ok(Self { files: found }),
             Some(t) => Err(Error::content(files.last().cloned().unwrap_or_default(), &*t.name, "tensor is missing")),
         }

@@ -139,7 +139,7 @@ mod tests {
         let fields = Map::new();
         let completions = ["a", "bb", "a\n\"c\""];
         let written: Vec<Written> =
-            completions.iter().map(|completion| Written { prompt: "p", completion, fields: &fields }).collect();
+            completions.iter().map(|completion| Written { prompt: "p", messages: &[], completion, fields: &fields }).collect();
         Program::new(command, Duration::from_secs_f64(seconds)).score(&written)
     }
 
