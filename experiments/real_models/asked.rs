@@ -178,7 +178,7 @@ impl Pay {
             (Source::World(input), _) => Ok(input.reward(answer)),
             (Source::Line(prompt, fields), Some(reward)) => {
                 let completion = self.tokenizer.decode(answer)?;
-                Ok(reward.score(&[Written { prompt, completion: &completion, fields }])?[0])
+                Ok(reward.score(&[Written { prompt, messages: &[], completion: &completion, fields }])?[0])
             }
             (Source::Line(..), None) => Err(Error::Usage("lines of a file need a reward".into())),
         }

@@ -1,9 +1,11 @@
 //! The same objectives and measurements on real language models, and what is asked of a model before it is trained.
 //!
-//! Razin et al., arXiv:2310.20703 (which prompts have no gradient).
+//! Razin et al., arXiv:2310.20703 (which prompts have no gradient); Burns et al., arXiv:2312.09390 (weak to strong).
 
 mod asked;
 mod finetune;
+mod labelled;
 pub(crate) mod preflight_calibration;
 mod subject;
 pub(crate) mod vanishing;
+pub(crate) mod weak_to_strong;

@@ -174,6 +174,9 @@ impl Subject {
 }
 
 /// How a model answers: plain samples of at most `length` tokens, to its end token.
-pub(crate) fn sampling(model: &LanguageModel, length: usize) -> Sampling {
-    Sampling { end: model.tokenizer.special().eos.first().copied(), ..Sampling::plain(length) }
+///
+/// # Errors
+/// A model with too many end tokens.
+pub(crate) fn sampling(model: &LanguageModel, length: usize) -> Result<Sampling> {
+    Ok(Sampling { end: model.tokenizer.special().ends()?, ..Sampling::plain(length) })
 }

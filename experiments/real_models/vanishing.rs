@@ -263,14 +263,14 @@ impl Study<'_> {
 
     fn rft(&mut self, trainee: &mut Trainee, rounds: usize, rng: &mut Stream) -> Result<Vec<Round>> {
         let rft = Rft { rounds, ..self.p.rft.clone() };
-        rft.run(trainee, &mut self.asked, &sampling(&self.model, self.task.length), rng)
+        rft.run(trainee, &mut self.asked, &sampling(&self.model, self.task.length)?, rng)
     }
 
     /// Each held-out prompt's reward: mean and std over samples.
     fn spreads(&mut self, trainee: &mut Trainee) -> Result<Vec<Spread>> {
         let Questions { held_out, pay, .. } = &mut self.asked;
         let held_out: &[Question] = held_out;
-        let sampling = sampling(&self.model, self.task.length);
+        let sampling = sampling(&self.model, self.task.length)?;
         let rewards = pay.rewards(trainee, held_out, self.p.samples, &sampling, &mut self.rng)?;
         Ok(rewards.iter().map(|r| Spread::of(r)).collect())
     }

@@ -134,7 +134,8 @@ impl<'a> Encoder<'a> {
             let marked_bad = line.fields.get("label") == Some(&Value::Bool(false));
             let examples = match &line.shape {
                 Shape::Completion { .. } if marked_bad => {
-                    let message = "`label` is false: supervised finetuning learns what it is shown; leave such lines out";
+                    let message =
+                        "`label` is false: supervised finetuning learns what it is shown; leave such lines out";
                     return Err(lines.wrong(line, message));
                 }
                 Shape::Completion { prompt, completion } => self.completion(prompt, completion).map(|e| vec![e]),
