@@ -194,7 +194,7 @@ impl TextSetup {
                 let batch: Vec<Example> = (0..self.pretrain_batch).map(document).collect();
                 trainee.text_step(&batch, self.prompt_weight, schedule.rate(step))?;
             }
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -253,7 +253,7 @@ impl TextSetup {
     pub(crate) fn answers(trainee: &mut Trainee, inputs: &[Input], rng: &mut Stream) -> Result<Vec<Vec<u32>>> {
         let prompts: Vec<&[u32]> = inputs.iter().map(|i| i.prompt.as_slice()).collect();
         let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
-        let samples = trainee.engine.sample(&trainee.params, &prompts, &Self::sampling(), &mut streams)?;
+        let samples = trainee.sample(&prompts, &Self::sampling(), &mut streams)?;
         Ok(samples.into_iter().map(|s| s.tokens).collect())
     }
 
@@ -271,7 +271,7 @@ impl TextSetup {
         rng: &mut Stream,
     ) -> Result<GradientNorms> {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-        let blank = || vec![0.0_f32; trainee.params.len()];
+        let blank = || vec![0.0_f32; trainee.layout().len()];
         let (mut lots, mut taught) = ([blank(), blank()], blank());
         let (mut rft, mut sft) = (Vec::new(), Vec::new());
         for input in inputs {
@@ -279,7 +279,7 @@ impl TextSetup {
             let prompts = vec![input.prompt.as_slice(); lot];
             for grad in &mut lots {
                 let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
-                let samples = trainee.engine.sample(&trainee.params, &prompts, &Self::sampling(), &mut streams)?;
+                let samples = trainee.sample(&prompts, &Self::sampling(), &mut streams)?;
                 let rewards: Vec<f64> = samples.iter().map(|s| input.reward(&s.tokens)).collect();
                 let mut advantages = vec![0.0; lot];
                 rloo_advantages(&rewards, &mut advantages);
@@ -305,7 +305,7 @@ impl TextSetup {
             let prompts: Vec<&[u32]> =
                 some.iter().flat_map(|i| std::iter::repeat_n(i.prompt.as_slice(), self.samples)).collect();
             let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
-            let samples = trainee.engine.sample(&trainee.params, &prompts, &Self::sampling(), &mut streams)?;
+            let samples = trainee.sample(&prompts, &Self::sampling(), &mut streams)?;
             for (input, samples) in some.iter().zip(samples.chunks(self.samples)) {
                 let rewards: Vec<f64> = samples.iter().map(|s| input.reward(&s.tokens)).collect();
                 spreads.push(Spread::of(&rewards));
@@ -370,10 +370,10 @@ fn add_gradient(
     let choices = batch.completions(&vec![prompt.len(); sequences.len()])?;
     let share = |(o, w): (&&[u32], &f64)| std::iter::repeat_n(w / outputs.len() as f64, o.len());
     let log_probs: Vec<f64> = weighty().flat_map(share).collect();
-    trainee.engine.forward(&trainee.params, &batch, Keep::All)?;
-    trainee.engine.log_probs(&trainee.params, &choices)?;
+    trainee.forward(&batch, Keep::All)?;
+    trainee.log_probs(&choices)?;
     let signal = Signal { log_probs: &log_probs, ..Signal::default() };
-    trainee.engine.backward(&trainee.params, &signal, grad)
+    trainee.add_gradient(&signal, grad)
 }
 
 /// Inputs of a task, the same in all cells at a seed.
@@ -411,7 +411,7 @@ mod tests {
         // an answer that the vocabulary has no word of
         let hopeless = Input { task: Task::Answering, references: vec![vec![vocab() as u32]], ..input.clone() };
         let outputs: [&[u32]; 2] = [&[EOS], &[EOS, EOS]];
-        let mut grad = vec![0.0; trainee.params.len()];
+        let mut grad = vec![0.0; trainee.layout().len()];
         assert!(outputs.iter().all(|o| hopeless.reward(o) == 0.0));
         add_gradient(&mut trainee, &input.prompt, &outputs, &[0.0, 0.0], &mut grad).expect("finite");
         assert!(grad.iter().all(|g| *g == 0.0));

@@ -1,7 +1,7 @@
 //! The room that all loops on rewards share: prompts are drawn, completed and paid; the samples' log-probabilities are
 //! taken under the policy that drew them and under the reference.
 
-use super::trainee::Trainee;
+use super::trainee::{Frozen, Trainee};
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Keep, Sampling};
 use crate::lm::{Batch, Choices};
@@ -142,20 +142,20 @@ pub(super) fn wide(values: &[f32]) -> Vec<f64> {
 
 impl Rollout {
     /// Scores samples under both; `whole` asks for whole distributions too, which the engine has for some 2²⁰ numbers.
-    pub(super) fn new(trainee: &mut Trainee, reference: &[f32], samples: Samples, whole: bool) -> Result<Self> {
+    pub(super) fn new(trainee: &mut Trainee, reference: &Frozen, samples: Samples, whole: bool) -> Result<Self> {
         let batch = Batch::new(&samples.sequences);
         let choices = batch.completions(&samples.prompts)?;
-        let numbers = if whole { choices.len() * trainee.engine.config().vocab } else { 0 };
+        let numbers = if whole { choices.len() * trainee.config().vocab } else { 0 };
         let of_reference = trainee.score(reference, &batch, &choices)?;
         Error::check_finite("log-probability under the reference", &of_reference)?;
         let mut reference_whole = vec![0.0; numbers];
         if whole {
-            trainee.engine.distributions(&mut reference_whole)?;
+            trainee.distributions(&mut reference_whole)?;
         }
-        trainee.engine.forward(&trainee.params, &batch, Keep::Final)?;
-        let log_probs = trainee.engine.log_probs(&trainee.params, &choices)?.to_vec();
+        trainee.forward(&batch, Keep::Final)?;
+        let log_probs = trainee.log_probs(&choices)?.to_vec();
         Error::check_finite("log-probability of a sample", &log_probs)?;
-        let entropy = mean(trainee.engine.entropies());
+        let entropy = mean(trainee.entropies());
         let whole = if whole { Some(Whole::new(trainee, reference_whole)?) } else { None };
         Ok(Self { samples, choices, log_probs, reference: of_reference, whole, entropy })
     }
@@ -182,9 +182,9 @@ impl Rollout {
 
 impl Whole {
     fn new(trainee: &Trainee, reference: Vec<f32>) -> Result<Self> {
-        let vocab = trainee.engine.config().vocab;
+        let vocab = trainee.config().vocab;
         let mut own = vec![0.0; reference.len()];
-        trainee.engine.distributions(&mut own)?;
+        trainee.distributions(&mut own)?;
         let mut unused = vec![0.0; vocab];
         let rows = own.chunks_exact(vocab).zip(reference.chunks_exact(vocab));
         let kl: Vec<f64> = rows.map(|(p, q)| kl_loss(&wide(p), &wide(q), 0.0, &mut unused)).collect();

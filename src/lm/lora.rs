@@ -144,8 +144,13 @@ impl Lora {
         Ok(adapter)
     }
 
+    /// Where a score head's weights or biases, a range of θ, are in φ.
+    pub(crate) fn place_of_head(&self, of_weights: &Range<usize>) -> Range<usize> {
+        self.heads.iter().find(|(theirs, _)| theirs == of_weights).map_or(0..0, |(_, own)| own.range.clone())
+    }
+
     /// Makes the score heads in φ those of some weights.
-    pub(crate) fn take_heads(&self, params: &[f32], adapter: &mut [f32]) {
+    fn take_heads(&self, params: &[f32], adapter: &mut [f32]) {
         for (theirs, own) in &self.heads {
             adapter[own.range.clone()].copy_from_slice(&params[theirs.clone()]);
         }
