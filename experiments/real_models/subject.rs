@@ -149,7 +149,7 @@ impl Subject {
                 let batch: Vec<Example> = (0..made.batch).map(|_| (world.document)(rng)).collect();
                 trainee.text_step(&batch, made.prompt_weight, schedule.rate(step))?;
             }
-            Ok(trainee.trained().to_vec())
+            Ok(trainee.trained()?.to_vec())
         })?;
         let words: Vec<&str> = world.words.iter().map(String::as_str).collect();
         let tokenizer = Tokenizer::of_words(&words, world.special.clone())?;
