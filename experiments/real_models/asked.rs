@@ -173,7 +173,11 @@ impl Pay {
         })
     }
 
-    fn try_reward(&mut self, question: &Question, answer: &[u32]) -> Result<f64> {
+    /// The same, saying why at once.
+    ///
+    /// # Errors
+    /// An answer without a reward.
+    pub(crate) fn try_reward(&mut self, question: &Question, answer: &[u32]) -> Result<f64> {
         match (&question.source, &mut self.reward) {
             (Source::World(input), _) => Ok(input.reward(answer)),
             (Source::Line(prompt, fields), Some(reward)) => {

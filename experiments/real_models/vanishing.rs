@@ -8,7 +8,8 @@
 //! **Measured** with low-rank adapters and RLOO, which is how such a model is finetuned today (the paper: all weights and PPO). RLOO
 //! compares the samples of one prompt with each other, so that a group of equal rewards has no gradient at all, and nothing scales
 //! noise up. Each prompt's mean and std are from samples; a second lot under the same model is the start that changes are counted from,
-//! since the first one says which prompts are stuck. Rows per prompt are written at seed 0 only.
+//! since the first one says which prompts are stuck. Gradients, by what is trained, are of the pretrained model: of the stuck prompts against the
+//! others. Rows per prompt are written at seed 0 only.
 //!
 //! `smoke` and `paper`: a transformer pretrained on the fly on the plain text of [`rewardlab::env::text`], asked in words through a
 //! tokeniser of its own; `answering` is the claimed task, `sentiment` the control. `gpu`: SmolLM2-135M-Instruct on arithmetic word problems (the
@@ -23,6 +24,7 @@ mod judge;
 use super::asked::{Question, Questions, Task, text_world};
 use super::finetune::{Rft, Sft};
 use super::subject::{Subject, sampling};
+use crate::vanishing_gradients::gradient_norms::{Asked, gradient_norms};
 use crate::vanishing_gradients::text::Spread;
 use rewardlab::algorithm::{Round, Trainee};
 use rewardlab::error::{Error, Result};
@@ -51,6 +53,8 @@ pub(crate) struct Params {
     held_out: usize,
     /// Samples per prompt from which its reward's mean and std are taken; 2 to 10 000.
     samples: usize,
+    /// Samples per prompt and lot from which gradients are estimated, two lots each; 2 to 10 000.
+    gradient_samples: usize,
     /// SFT on all labels.
     sft: Sft,
     /// RFT of the pretrained model.
@@ -96,6 +100,10 @@ pub(crate) struct Row {
     correlation: Option<f64>,
     /// Mean reward at the start of the prompts whose std was at most 0.05 in another lot.
     small_std_mean: Option<f64>,
+    /// Pretrained: the norm of a stuck prompt's gradient of the expected reward over that of another prompt's, roots of mean squares.
+    rft_gradient_ratio: Option<f64>,
+    /// The same of the reference's log-likelihood.
+    sft_gradient_ratio: Option<f64>,
     /// Share of groups without a gradient in RFT's first round.
     dead_first: Option<f64>,
     /// The same in its last round.
@@ -121,6 +129,7 @@ impl Experiment for Vanishing {
                 inputs: 64,
                 held_out: 24,
                 samples: 4,
+                gradient_samples: 8,
                 sft: Sft { steps: 40, batch: 16, learning_rate: 5e-3 },
                 rft: Rft { rounds: 6, prompts: 8, group: 4, minibatch: 16, learning_rate: 2e-3, kl: 0.05 },
                 rounds_after_sft: 3,
@@ -133,6 +142,7 @@ impl Experiment for Vanishing {
                 inputs: 500,
                 held_out: 200,
                 samples: 10,
+                gradient_samples: 32,
                 sft: Sft { steps: 400, batch: 32, learning_rate: 3e-3 },
                 rft: Rft { rounds: 150, prompts: 48, group: 4, minibatch: 48, learning_rate: 1e-3, kl: 0.05 },
                 rounds_after_sft: 75,
@@ -172,6 +182,7 @@ impl Experiment for Vanishing {
             inputs: 1000,
             held_out: 200,
             samples: 10,
+            gradient_samples: 16,
             sft: Sft { steps: 400, batch: 16, learning_rate: 2e-4 },
             rft: Rft { rounds: 200, prompts: 32, group: 8, minibatch: 64, learning_rate: 1e-4, kl: 0.02 },
             rounds_after_sft: 100,
@@ -186,6 +197,7 @@ impl Experiment for Vanishing {
             ("inputs", p.inputs, 1, 1_000_000),
             ("held_out", p.held_out, 2, 100_000),
             ("samples", p.samples, 2, 10_000),
+            ("gradient_samples", p.gradient_samples, 2, 10_000),
             ("rounds_after_sft", p.rounds_after_sft, 1, 100_000),
         ])?;
         for (name, share) in [("little_labels", p.little_labels), ("little_steps", p.little_steps)] {
@@ -240,6 +252,8 @@ impl Study<'_> {
         let before = Before([self.spreads(&mut pretrained)?, self.spreads(&mut pretrained)?]);
         let again = self.spreads(&mut pretrained)?;
         let mut rows = self.rows("pretrained", &before, &again, &[]);
+        let [rft, sft] = self.gradient_ratios(&mut pretrained, &before)?;
+        (rows[0].rft_gradient_ratio, rows[0].sft_gradient_ratio) = (rft, sft);
         drop(pretrained);
 
         let mut trainee = fresh(&self)?;
@@ -273,6 +287,32 @@ impl Study<'_> {
         let sampling = sampling(&self.model, self.task.length)?;
         let rewards = pay.rewards(trainee, held_out, self.p.samples, &sampling, &mut self.rng)?;
         Ok(rewards.iter().map(|r| Spread::of(r)).collect())
+    }
+
+    /// Of stuck held-out prompts over the others, of the expected reward and of the likelihood; none where there are no such prompts.
+    fn gradient_ratios(&mut self, pretrained: &mut Trainee, Before([first, _]): &Before) -> Result<[Option<f64>; 2]> {
+        let sampling = sampling(&self.model, self.task.length)?;
+        let Questions { held_out, pay, .. } = &mut self.asked;
+        let mut norms = Vec::new();
+        for stuck in [true, false] {
+            let of_kind: Vec<&Question> =
+                held_out.iter().zip(first).filter(|(_, s)| s.is_stuck() == stuck).map(|(q, _)| q).collect();
+            if of_kind.is_empty() {
+                return Ok([None; 2]);
+            }
+            let asked: Vec<Asked> =
+                of_kind.iter().map(|q| Asked { prompt: &q.prompt, reference: &q.reference }).collect();
+            let reward = |i: usize, answer: &[u32]| pay.try_reward(of_kind[i], answer);
+            norms.push(gradient_norms(
+                pretrained,
+                &asked,
+                (self.p.gradient_samples, &sampling),
+                reward,
+                &mut self.rng,
+            )?);
+        }
+        let finite = |ratio: f64| Some(ratio).filter(|r| r.is_finite());
+        Ok([finite(norms[0].rft / norms[1].rft), finite(norms[0].sft / norms[1].sft)])
     }
 
     fn rows(&self, policy: &str, Before([first, second]): &Before, after: &[Spread], rounds: &[Round]) -> Vec<Row> {
