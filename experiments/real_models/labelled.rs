@@ -1,7 +1,7 @@
 //! Labelled texts: of the small world, or lines of a JSONL file.
 
 use rewardlab::env::Split;
-use rewardlab::env::text::{self, Class, EOS, class};
+use rewardlab::env::text::{self, BOS, Class, EOS, class, encode, members};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
 use rewardlab::lm::LanguageModel;
@@ -14,7 +14,7 @@ use std::path::Path;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Question {
-    /// Its name in rows and figures; in the small world `reviews` (more praise than blame?) or `answers` (is the answer right?).
+    /// Its name in rows and figures; in the small world `reviews` (more praise than blame?) or `animals` (is it about an animal?).
     pub(crate) name: String,
     /// A folder with `train.jsonl` and `test.jsonl` (`prompt` and `completion`, one behind the other the text, and `label`, 0 or 1), as
     /// `rewardlab data import` writes it; empty: the small world.
@@ -30,7 +30,7 @@ pub(crate) struct Labelled {
     pub(crate) truth: Vec<bool>,
 }
 
-const SMALL: [&str; 2] = ["reviews", "answers"];
+const SMALL: [&str; 2] = ["reviews", "animals"];
 
 impl Question {
     /// Of the small world.
@@ -62,8 +62,7 @@ impl Question {
         let mut found = Labelled::default();
         for i in 0..count {
             let yes = i % 2 == 0;
-            let mut text =
-                if self.name == "reviews" { review(split, yes, &mut rng) } else { answer(split, yes, &mut rng) };
+            let mut text = if self.name == "reviews" { review(split, yes, &mut rng) } else { sentence(yes, &mut rng) };
             text.truncate(self.length);
             found.texts.push(text);
             found.truth.push(yes);
@@ -122,18 +121,24 @@ fn review(split: Split, praise: bool, rng: &mut Stream) -> Vec<u32> {
     }
 }
 
-/// A story, a question about it, and its answer or one of another story.
-fn answer(split: Split, right: bool, rng: &mut Stream) -> Vec<u32> {
-    loop {
-        let input = text::Task::Answering.input(split, rng);
-        let other = text::Task::Answering.input(split, rng);
-        let said = if right { &input.references[0] } else { &other.references[0] };
-        if right || !input.references.contains(said) {
-            let mut tokens = [input.prompt.as_slice(), said].concat();
-            if tokens.last() != Some(&EOS) {
-                tokens.push(EOS);
-            }
-            return tokens;
-        }
-    }
+/// `<bos> the red dog is in the park . anna was in the market . <eos>`: of an animal, or of a thing. What else is said tells nothing.
+fn sentence(animal: bool, rng: &mut Stream) -> Vec<u32> {
+    let word = |class: Class, rng: &mut Stream| {
+        let members = members(class);
+        members[rng.below(members.len())]
+    };
+    let the = |text: &str| encode(text).unwrap_or_default();
+    let subject = if animal { Class::Animal } else { Class::Object };
+    let mut tokens = vec![BOS];
+    tokens.extend(the("the"));
+    tokens.extend([word(Class::Colour, rng), word(subject, rng)]);
+    tokens.extend(the("is in the"));
+    tokens.push(word(Class::Place, rng));
+    tokens.extend(the("."));
+    tokens.push(word(Class::Name, rng));
+    tokens.extend(the("was in the"));
+    tokens.push(word(Class::Place, rng));
+    tokens.extend(the("."));
+    tokens.push(EOS);
+    tokens
 }

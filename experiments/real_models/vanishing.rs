@@ -171,7 +171,7 @@ impl Experiment for Vanishing {
         let reviews = Task {
             name: "reviews".into(),
             data: "runs/data/review-openings".into(),
-            reward: "classifier:runs/models/sentiment#1".into(),
+            reward: "trained:runs/data/reviews".into(),
             chat: false,
             length: 32,
             claimed: false,
@@ -217,7 +217,7 @@ impl Experiment for Vanishing {
 
     fn measure(p: &Params, Cell(task): &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let model = p.subject.load(&text_world(), ctx)?;
-        let asked = task.open(&model, [p.inputs, p.held_out], ctx)?;
+        let asked = task.open((&p.subject, &model), [p.inputs, p.held_out], ctx)?;
         Study { p, task, model, asked, rng: ctx.stream("samples"), seed: ctx.seed() }.run(ctx)
     }
 

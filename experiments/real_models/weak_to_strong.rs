@@ -10,7 +10,7 @@
 //! balanced) and of the ceiling (the same model, the truth of that half); PGR of these with Fieller's interval over seeds.
 //!
 //! `smoke` and `paper`: the student is pretrained on the fly on the plain text of [`rewardlab::env::text`]; the texts are film reviews (more
-//! praise than blame?) and stories with a question (is the answer right?). `gpu`: SmolLM2-135M-Instruct, reviews and e-mails (spam?), from
+//! praise than blame?) and sentences (about an animal?), of which the teacher sees a handful, so that it knows few of the words that count. `gpu`: SmolLM2-135M-Instruct, reviews and e-mails (spam?), from
 //! `rewardlab data import`. The `gpu` version has not been run by us.
 //!
 //! **Controls**: weak labels dealt anew among texts teach nothing; a student of the same form that was not pretrained recovers less: it is
@@ -137,27 +137,27 @@ impl Experiment for WeakToStrong {
     const SECONDS: (f64, f64) = (3.0, 300.0);
 
     fn params(profile: Profile) -> Params {
-        let questions = vec![Question::small("reviews"), Question::small("answers")];
+        let questions = vec![Question::small("reviews"), Question::small("animals")];
         match profile {
             Profile::Smoke => Params {
                 subject: Subject::smoke(),
                 teacher: Scratch { width: 8, layers: 1, heads: 1 },
                 questions,
-                teacher_texts: 48,
+                teacher_texts: 12,
                 student_texts: 96,
                 test_texts: 100,
-                teacher_training: Sft { steps: 40, batch: 16, learning_rate: 1e-2 },
+                teacher_training: Sft { steps: 30, batch: 8, learning_rate: 1e-2 },
                 student_training: Sft { steps: 12, batch: 16, learning_rate: 5e-3 },
             },
             Profile::Paper => Params {
                 subject: Subject::paper(),
                 teacher: Scratch { width: 16, layers: 1, heads: 2 },
                 questions,
-                teacher_texts: 256,
-                student_texts: 1024,
+                teacher_texts: 16,
+                student_texts: 512,
                 test_texts: 1000,
-                teacher_training: Sft { steps: 160, batch: 32, learning_rate: 5e-3 },
-                student_training: Sft { steps: 64, batch: 32, learning_rate: 2e-3 },
+                teacher_training: Sft { steps: 60, batch: 8, learning_rate: 5e-3 },
+                student_training: Sft { steps: 48, batch: 32, learning_rate: 2e-3 },
             },
         }
     }
