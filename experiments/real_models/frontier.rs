@@ -6,7 +6,7 @@
 //! **Measured**: openings of reviews are continued; the true reward is a sentiment classifier; the reference is the model itself, or
 //! what supervised finetuning on reviews makes of it. Pairs as in the paper's appendix: four completions a prompt, all pairs of them, the
 //! higher reward is preferred. RLOO (the paper: PPO, which needs a value head) takes as many completions as the pairs were made of, at a grid
-//! of KL coefficients; its learned reward is the reference with a score head, Bradley–Terry on the same pairs. Every run has checkpoints; at
+//! of KL coefficients; its learned reward is the reference with a score head, Bradley–Terry on the same pairs, standardised on them. Every run has checkpoints; at
 //! each the reward and the KL per sequence (k1) are taken from samples of held-out prompts. Hypervolumes are areas under the best
 //! reward so far up to `most_kl`, above the reference's own reward, in units of the whole area up to reward 1. `reward_kl/frontier` asks the same where
 //! everything is exact.
@@ -64,6 +64,8 @@ pub(crate) struct Params {
     kl_coefficients: Vec<f64>,
     /// Training on pairs.
     pair_training: Sft,
+    /// DPO's learning rate in the place of that; positive.
+    dpo_learning_rate: f64,
     /// RLOO's prompts per round; 1 to 10 000.
     round: usize,
     /// Its sequences per step; 1 to 10 000.
@@ -181,14 +183,15 @@ impl Experiment for Frontier {
             checkpoints: 4,
             dpo_betas: vec![0.05, 0.1, 1.0, 5.0],
             alphas: vec![0.05, 0.1, 0.5, 1.0],
-            kl_coefficients: vec![0.01, 0.03, 0.1, 0.3],
+            kl_coefficients: vec![0.03, 0.1, 0.3, 1.0],
             pair_training: Sft { steps: 200, batch: 16, learning_rate: 1e-3 },
+            dpo_learning_rate: 1e-4,
             round: 16,
             minibatch: 32,
             rloo_learning_rate: 1e-3,
             reward_model: RewardModelParams { epochs: 2, batch: 32, learning_rate: 1e-3 },
             best_of: vec![1, 2, 4, 8, 16],
-            most_kl: 10.0,
+            most_kl: 3.0,
         };
         match profile {
             Profile::Paper => paper,
@@ -202,6 +205,7 @@ impl Experiment for Frontier {
                 alphas: vec![0.5],
                 kl_coefficients: vec![0.05],
                 pair_training: Sft { steps: 12, batch: 8, learning_rate: 3e-3 },
+                dpo_learning_rate: 1e-3,
                 round: 8,
                 minibatch: 16,
                 rloo_learning_rate: 3e-3,
@@ -235,6 +239,7 @@ impl Experiment for Frontier {
             prompts: 2048,
             held_out: 256,
             pair_training: Sft { steps: 400, batch: 16, learning_rate: 1e-4 },
+            dpo_learning_rate: 2e-5,
             round: 32,
             minibatch: 64,
             rloo_learning_rate: 1e-4,
@@ -253,7 +258,7 @@ impl Experiment for Frontier {
             ("checkpoints", p.checkpoints, 1, 1000),
             ("round", p.round, 1, p.prompts),
         ])?;
-        Error::check_positive(&[("most_kl", p.most_kl)])?;
+        Error::check_positive(&[("most_kl", p.most_kl), ("dpo_learning_rate", p.dpo_learning_rate)])?;
         p.dpo_betas.iter().try_for_each(|b| Error::check_positive(&[("dpo_betas", *b)]))?;
         p.alphas.iter().try_for_each(|a| Error::check_not_negative(&[("alphas", *a)]))?;
         p.kl_coefficients.iter().try_for_each(|k| p.rft(*k).validate().map_err(|e| e.within("kl_coefficients")))?;

@@ -39,13 +39,7 @@ fn measure<E: Experiment>(cells: usize, changes: &[(&str, toml::Value)]) -> rewa
     let experiment = entry::<E>();
     let mut params = experiment.params(Preset::Smoke)?;
     for (key, value) in changes {
-        let at = key.split('.').fold(None::<&mut toml::Value>, |at, part| {
-            Some(match at {
-                None => params.get_mut(part).expect("a parameter"),
-                Some(table) => table.get_mut(part).expect("a parameter"),
-            })
-        });
-        *at.expect("a key") = value.clone();
+        params.insert((*key).to_owned(), value.clone());
     }
     let plan = experiment.plan(&params)?;
     let stages = StageStore::default();

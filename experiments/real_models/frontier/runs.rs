@@ -11,7 +11,7 @@ use rewardlab::experiment::Context;
 use rewardlab::lm::{Batch, Decay, LanguageModel, Sample, Sampling, Schedule, ScoreHead};
 use rewardlab::preference::{Labeller, pairs_of_group};
 use rewardlab::rng::Stream;
-use rewardlab::stats::mean;
+use rewardlab::stats::{mean, std_dev};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -38,6 +38,22 @@ struct Learned {
     values: Vec<f32>,
     /// Share of held-out pairs ranked as labelled.
     accuracy: f64,
+    /// Mean and std of its scores of the pairs' completions.
+    mean: f64,
+    std: f64,
+}
+
+/// A learned reward, standardised on the pairs' completions: a Bradley–Terry score has no scale of its own.
+struct LearnedReward {
+    model: Trainee,
+    learned: Arc<Learned>,
+}
+
+impl LearnedReward {
+    fn reward(&mut self, prompt: &[u32], completion: &[u32]) -> Result<f64> {
+        let score = self.model.scores(&[[prompt, completion].concat()])?[0];
+        Ok((score - self.learned.mean) / self.learned.std)
+    }
 }
 
 impl<'a> Runs<'a> {
@@ -112,32 +128,36 @@ impl<'a> Runs<'a> {
         Ok(pairs)
     }
 
-    /// The reference with a score head, trained on the pairs; its accuracy on held-out ones (a stage).
-    fn learned_reward(&mut self) -> Result<(Trainee, f64)> {
-        let pairs = self.pairs(false)?;
+    /// The reference with a score head, trained on the pairs (a stage).
+    fn learned_reward(&mut self) -> Result<LearnedReward> {
+        let (pairs, groups) = (self.pairs(false)?, self.groups()?);
         let head = ScoreHead { name: "reward".into(), outputs: 1 };
         let scored = self.model.clone().with_heads(&[head])?;
         let (p, ctx) = (self.p, self.ctx);
         let mut trainee = p.subject.trainee(&scored, &mut ctx.shared_stream("adapters of the reward"))?;
         let learned = ctx.stage("reward model", &(self.key(), p.reward_model), |rng| {
             let accuracy = reward_modelling(&mut trainee, &pairs, &p.reward_model, rng)?;
-            Ok(Learned { values: trainee.trained()?.into_owned(), accuracy })
+            let mut scores = Vec::new();
+            for (question, group) in self.asked.train.iter().zip(groups.iter()) {
+                let texts: Vec<Vec<u32>> = group.iter().map(|(c, _)| [&question.prompt[..], c].concat()).collect();
+                scores.extend(trainee.scores(&texts)?);
+            }
+            let (mean, std) = (mean(&scores), std_dev(&scores));
+            Error::check_positive(&[("std of the learned reward", std)])?;
+            Ok(Learned { values: trainee.trained()?.into_owned(), accuracy, mean, std })
         })?;
         trainee.put(&learned.values)?;
-        Ok((trainee, learned.accuracy))
+        Ok(LearnedReward { model: trainee, learned })
     }
 
     fn on_pairs(&mut self, method: Method, loss: PreferenceLoss) -> Result<Vec<Row>> {
         let pairs = self.pairs(matches!(method, Method::DpoCoins { .. }))?;
+        let dpo = matches!(method, Method::Dpo { .. } | Method::DpoCoins { .. });
         let how = &self.p.pair_training;
+        let peak = if dpo { self.p.dpo_learning_rate } else { how.learning_rate };
         let mut trainee = self.trainee()?;
         let reference = trainee.freeze()?;
-        let schedule = Schedule {
-            peak: how.learning_rate,
-            warm_up: how.steps.div_ceil(10),
-            steps: how.steps,
-            decay: Decay::Constant,
-        };
+        let schedule = Schedule { peak, warm_up: how.steps.div_ceil(10), steps: how.steps, decay: Decay::Constant };
         let order = self.ctx.stream("order");
         let mut run = PreferenceTuning::new(&mut trainee, &pairs, loss, &schedule, how.batch, order)?;
         let mut rows = Vec::new();
@@ -165,16 +185,14 @@ impl<'a> Runs<'a> {
             let Questions { train, pay, .. } = &mut self.asked;
             let paid = |i: usize, completion: &[u32]| match &mut learned {
                 // what cannot be scored is not finite, which the loop refuses
-                Some((model, _)) => {
-                    model.scores(&[[&train[i].prompt[..], completion].concat()]).map_or(f64::NAN, |s| s[0])
-                }
+                Some(learned) => learned.reward(&train[i].prompt, completion).unwrap_or(f64::NAN),
                 None => pay.reward(&train[i], completion),
             };
             run.round(&mut trainee, &prompts, &self.sampling, paid).map_err(|e| self.asked.pay.explain(e))?;
             if self.is_checkpoint(round, settings.iterations) {
                 let share = round as f64 / settings.iterations as f64;
                 let row = self.checkpoint(method, share, &mut trainee, &reference)?;
-                rows.push(Row { accuracy: learned.as_ref().map(|l| l.1), ..row });
+                rows.push(Row { accuracy: learned.as_ref().map(|l| l.learned.accuracy), ..row });
             }
         }
         Ok(rows)
@@ -213,7 +231,8 @@ impl<'a> Runs<'a> {
 
     /// Of `most` samples of each held-out prompt, in groups of N, the best by the learned and by the true reward.
     fn best_of(&mut self) -> Result<Vec<Row>> {
-        let (mut model, accuracy) = self.learned_reward()?;
+        let mut learned = self.learned_reward()?;
+        let accuracy = learned.learned.accuracy;
         let mut trainee = self.trainee()?;
         let most = self.p.best_of.iter().copied().max().unwrap_or(1).max(self.p.samples.next_power_of_two());
         let mut rng = self.ctx.stream("samples");
@@ -222,7 +241,7 @@ impl<'a> Runs<'a> {
         for some in held_out.chunks((TOGETHER / most).max(1)) {
             let samples = draw(&mut trainee, some, most, &self.sampling, &mut rng)?;
             for (question, sample) in some.iter().flat_map(|q| std::iter::repeat_n(q, most)).zip(&samples) {
-                let score = model.scores(&[[&question.prompt[..], &sample.tokens].concat()])?[0];
+                let score = learned.reward(&question.prompt, &sample.tokens)?;
                 pool.push([score, pay.try_reward(question, &sample.tokens)?, sample.tokens.len() as f64]);
             }
         }
