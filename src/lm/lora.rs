@@ -236,7 +236,7 @@ impl Lora {
             .tensors()
             .map(|t| (t.name.clone(), t.shape.clone(), to_file(t, &self.config, &adapter[t.range.clone()])))
             .collect();
-        write_tensors(&folder.join("adapter_model.safetensors"), &tensors, Vec::new())
+        write_tensors(&folder.join("adapter_model.safetensors"), &tensors)
     }
 
     /// All tensors of φ.

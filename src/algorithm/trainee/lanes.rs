@@ -27,6 +27,16 @@ impl Trainee {
         Ok(Self { lanes, ..self })
     }
 
+    /// Most tokens of a part of a step of so many: no lane is idle where the step has work for all.
+    pub(super) fn most_in_a_part(&self, tokens: usize) -> usize {
+        let lanes = 1 + self.lanes.len();
+        if lanes == 1 {
+            return self.part;
+        }
+        let parts = tokens.div_ceil(self.part).max(1).next_multiple_of(lanes);
+        tokens.div_ceil(parts).max(1)
+    }
+
     /// Adds the gradients of parts that lie in the first engines, in their order.
     pub(super) fn pull(&mut self, asked: &[Asked]) -> Result<()> {
         self.lanes.iter_mut().for_each(|l| l.grad.fill(0.0));

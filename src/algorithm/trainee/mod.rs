@@ -175,7 +175,8 @@ impl Trainee {
         let mut loss = 0.0;
         let of_group = |g: &[&[u32]]| g.iter().map(|s| s.len()).sum();
         let mut all = Vec::new();
-        for groups in parts(sequences.chunks(group).map(of_group), self.part) {
+        let of_groups = sequences.chunks(group).map(of_group);
+        for groups in parts(of_groups.clone(), self.most_in_a_part(of_groups.sum())) {
             let range = group * groups.start..group * groups.end;
             let batch = Batch::new(&sequences[range.clone()]);
             let choices = batch.completions(&prompts[range.clone()])?;
