@@ -26,11 +26,11 @@ pub fn step_bytes(config: &Config, lengths: &[usize]) -> u64 {
     FLOAT * (tokens * (layers * block + once) + layers * probs + logits)
 }
 
-/// Bytes that writing this many completions side by side takes, to sequences of at most `longest` tokens: the weights rearranged, the
-/// cache, a row of logits for each. `params` is the length of the weights.
-pub fn sampling_bytes(config: &Config, params: usize, slots: usize, longest: usize) -> u64 {
+/// Bytes that writing this many completions side by side takes, to sequences of at most `longest` tokens: the cache and a row of logits for
+/// each. A copy of the weights, rearranged, comes to it and stays.
+pub fn sampling_bytes(config: &Config, slots: usize, longest: usize) -> u64 {
     let shape = Shape::new(config);
     let wide = longest.min(config.context).next_multiple_of(super::tile::PAD);
     let cache = config.layers * slots * config.kv_heads * (shape.head + shape.padded) * wide;
-    FLOAT * (params + cache + slots * config.vocab) as u64
+    FLOAT * (cache + slots * config.vocab) as u64
 }

@@ -1,6 +1,6 @@
 //! How much memory a run will take, before it begins.
 
-use super::{Material, Method, Setup};
+use super::{Material, Method, Setup, TokenPair};
 use crate::error::{Error, Result};
 use crate::lm::cpu::{sampling_bytes, step_bytes};
 use crate::lm::{Config, Layout, part_tokens};
@@ -53,7 +53,9 @@ impl Memory {
             Method::Rest(settings) => (2 + 2 * u64::from(settings.loss.needs_value()), 3),
         };
         let reference = whole * params + own * trained;
-        let (activations, sampling) = (activations(run), sampling(run, params as usize));
+        // buffers that grow from part to part leave holes: measured, half as much again
+        let activations = activations(run) * 3 / 2;
+        let (rearranged, sampling) = sampling(run, params);
         // a checkpoint copies what is trained, its moments and the references before it writes
         let checkpoint = FLOAT * (3 * trained + reference);
         let mut parts = vec![("weights", FLOAT * params), ("gradient, one per lane", FLOAT * params * lanes)];
@@ -64,6 +66,7 @@ impl Memory {
         parts.push(("moments of the optimiser", FLOAT * 2 * trained));
         parts.push(("references", FLOAT * reference));
         parts.push(("activations and logits", activations));
+        parts.push(("weights rearranged for sampling", rearranged));
         parts.push(if sampling > checkpoint {
             ("sampling", sampling)
         } else {
@@ -153,7 +156,7 @@ fn lengths(run: &Footprint) -> Vec<usize> {
             (examples.iter().map(|e| e.tokens.len()).collect::<Vec<_>>(), *batch)
         }
         (Material::Pairs(pairs, _), method) => {
-            let both = |p: &super::TokenPair| [&p.chosen, &p.rejected].map(|c| p.prompt.len() + c.len());
+            let both = |p: &TokenPair| [&p.chosen, &p.rejected].map(|c| p.prompt.len() + c.len());
             let batch = match method {
                 Method::Preferences(_, _, batch) => *batch,
                 Method::RewardModel(settings) => settings.batch,
@@ -179,9 +182,9 @@ fn lengths(run: &Footprint) -> Vec<usize> {
     all
 }
 
-/// What writing completions takes, in every lane.
-fn sampling(run: &Footprint, params: usize) -> u64 {
-    let Material::Task(task, sampling) = run.material else { return 0 };
+/// What writing completions takes in every lane: what stays, and what goes when they are written.
+fn sampling(run: &Footprint, params: u64) -> (u64, u64) {
+    let Material::Task(task, sampling) = run.material else { return (0, 0) };
     let count = match run.method {
         Method::PolicyGradient(settings) => settings.prompts * settings.group,
         Method::Ppo(settings) => settings.samples,
@@ -190,6 +193,6 @@ fn sampling(run: &Footprint, params: usize) -> u64 {
         _ => 0,
     };
     let lanes = run.setup.lanes;
-    lanes as u64
-        * sampling_bytes(run.config, params, count.div_ceil(lanes), task.longest_prompt() + sampling.length)
+    let longest = task.longest_prompt() + sampling.length;
+    (lanes as u64 * FLOAT * params, lanes as u64 * sampling_bytes(run.config, count.div_ceil(lanes), longest))
 }
