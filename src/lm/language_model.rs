@@ -127,7 +127,7 @@ impl LanguageModel {
 
     /// Writes a folder that [`LanguageModel::load`] and Hugging Face's Transformers read: `config.json`,
     /// `generation_config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json`. Files of these names are
-    /// replaced, each at once.
+    /// replaced, each at once. With one score head it is a model for sequence classification.
     ///
     /// # Errors
     /// A folder that cannot be written; an option that the family's config file cannot say; weights that do not fit the
@@ -140,6 +140,9 @@ impl LanguageModel {
         config["torch_dtype"] = json!(precision.name());
         let special = self.tokenizer.special();
         add_ids(&mut config, special);
+        if let [head] = self.config.scores.as_slice() {
+            say_head(&mut config, head, special);
+        }
         let mut generation = json!({});
         add_ids(&mut generation, special);
         write_json(&folder.join("config.json"), &config)?;
@@ -156,6 +159,23 @@ impl LanguageModel {
             tokenizer["chat_template"] = json!(template.source());
         }
         write_json(&folder.join("tokenizer_config.json"), &tokenizer)
+    }
+}
+
+/// Makes a config file that of a model for sequence classification, or of a reward model if there is one score.
+fn say_head(json: &mut Value, head: &ScoreHead, special: &Special) {
+    let class = json["architectures"][0].as_str().unwrap_or_default();
+    let class = class.trim_end_matches("LMHeadModel").trim_end_matches("ForCausalLM").to_owned();
+    json["architectures"] = json!([format!("{class}ForSequenceClassification")]);
+    let label = |i: usize| format!("LABEL_{i}");
+    let names: serde_json::Map<String, Value> = (0..head.outputs).map(|i| (i.to_string(), json!(label(i)))).collect();
+    let ids: serde_json::Map<String, Value> = (0..head.outputs).map(|i| (label(i), json!(i))).collect();
+    json["id2label"] = Value::Object(names);
+    json["label2id"] = Value::Object(ids);
+    json["num_labels"] = json!(head.outputs);
+    // Transformers needs one to find the last token of a padded row
+    if json["pad_token_id"].is_null() {
+        json["pad_token_id"] = json!(special.pad.or(special.eos.first().copied()));
     }
 }
 

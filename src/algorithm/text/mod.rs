@@ -5,7 +5,11 @@
 //! held-out data.
 
 mod encode;
+mod task;
+mod training;
 mod workers;
 
 pub use encode::{Encoded, Encoder, Encoding, Learn, TextPrompt, TooLong};
+pub use task::TextTask;
+pub use training::{Adapters, Footprint, Material, Memory, Method, Setup, TextTraining, Told, trainee};
 pub use workers::{Scored, Workers};

@@ -3,6 +3,7 @@
 mod generate;
 mod progress;
 mod score;
+mod train;
 
 use crate::error::{Error, Result};
 use crate::lm::{LanguageModel, ScoreHead};
@@ -21,12 +22,15 @@ enum Command {
     Generate(generate::Args),
     /// The log-probability of completions, texts and pairs; the scores of a classifier or reward model
     Score(score::Args),
+    /// Train: supervised finetuning, reward models, losses of pairs, loops on rewards; all weights or low-rank adapters
+    Train(train::Args),
 }
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
     match &args.command {
         Command::Generate(args) => generate::execute(args),
         Command::Score(args) => score::execute(args),
+        Command::Train(args) => train::execute(args),
     }
 }
 

@@ -1,6 +1,5 @@
 //! How far a long piece of work is.
 
-use crate::cli::note;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on a terminal; nothing where standard error is piped.
@@ -29,9 +28,9 @@ impl Progress {
         self.bar.set_message(message.to_owned());
     }
 
-    /// A line above the bar.
-    pub(super) fn line(&self, text: &str) {
-        self.bar.suspend(|| note(text));
+    /// Does something that prints, the bar out of its way.
+    pub(super) fn hidden(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
     }
 
     pub(super) fn end(&self) {
