@@ -1,6 +1,6 @@
 //! Low-rank adapters (`LoRA`, Hu et al., arXiv:2106.09685) as another set of coordinates of the flat weights: θ(φ) = θ₀ + s B A at every adapted
-//! matrix. Any engine computes with θ(φ); its gradient by θ gives that by φ. So training with adapters needs nothing of an engine, and
-//! merging is what every step does anyway. Score heads, which no pretrained model brings, are trained whole: they are part of φ.
+//! matrix. Any engine computes with θ(φ); its gradient by θ gives that by φ. So training with adapters needs nothing of the CPU engine, and
+//! merging is what every step does anyway; on a device, where memory is dear, the factors stay apart. Score heads, which no pretrained model brings, are trained whole: they are part of φ.
 
 use super::config::Config;
 use super::layout::{Layout, Role, Storage, Tensor};
@@ -36,16 +36,16 @@ impl Default for LoraSettings {
 
 /// One adapted matrix. Both factors lie in the flat vector φ, A before B.
 #[derive(Clone, Debug)]
-struct Adapted {
+pub(super) struct Adapted {
     /// The module's name in a Hugging Face checkpoint.
     module: String,
     /// Its matrix in θ, out × in.
-    matrix: Range<usize>,
-    inputs: usize,
+    pub(super) matrix: Range<usize>,
+    pub(super) inputs: usize,
     /// A, r × in, as a tensor of φ.
-    down: Tensor,
+    pub(super) down: Tensor,
     /// B, out × r, likewise.
-    up: Tensor,
+    pub(super) up: Tensor,
 }
 
 /// The adapters of a config: the table that leads from φ to θ.
@@ -156,7 +156,13 @@ impl Lora {
         }
     }
 
-    fn scale(&self) -> f32 {
+    /// All adapted matrices, in the order of both flat vectors.
+    pub(super) fn adapted(&self) -> &[Adapted] {
+        &self.adapted
+    }
+
+    /// s.
+    pub(super) fn scale(&self) -> f32 {
         (self.settings.alpha / self.settings.rank as f64) as f32
     }
 

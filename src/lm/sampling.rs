@@ -147,27 +147,60 @@ pub struct Sample {
     pub ended: bool,
 }
 
-/// Completes prompts, given the logits after each and a way to get the next: `advance` takes the numbers of the samples
-/// that run on and their last tokens, and leaves a row of logits for each.
-///
-/// # Shapes
-/// `logits`: prompts × `vocab`.
+/// The logits after every sample that runs on, wherever they are.
+pub(super) trait Logits {
+    /// Draws a token from each of some rows, row i for sample `rows[i].1` from that sample's stream: (the token, its log-probability under
+    /// the logits themselves, in nats).
+    fn draw(
+        &mut self,
+        rows: &[(usize, usize)],
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<(u32, f64)>>;
+
+    /// Goes on to the logits after the last tokens of the samples that run on: one row for each.
+    fn advance(&mut self, running: &[usize], last: &[u32]) -> Result<()>;
+}
+
+/// Logits in memory.
+pub(super) struct InMemory<F> {
+    pub(super) logits: Vec<f32>,
+    pub(super) vocab: usize,
+    pub(super) scratch: Scratch,
+    /// Takes the numbers of the samples that run on and their last tokens, and leaves a row of logits for each.
+    pub(super) next: F,
+}
+
+impl<F: FnMut(&[usize], &[u32], &mut Vec<f32>) -> Result<()>> Logits for InMemory<F> {
+    fn draw(
+        &mut self,
+        rows: &[(usize, usize)],
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<(u32, f64)>> {
+        let row = |i: usize| &self.logits[i * self.vocab..][..self.vocab];
+        Ok(rows.iter().map(|&(i, sample)| sampling.draw(row(i), &mut self.scratch, &mut streams[sample])).collect())
+    }
+
+    fn advance(&mut self, running: &[usize], last: &[u32]) -> Result<()> {
+        (self.next)(running, last, &mut self.logits)
+    }
+}
+
+/// Completes prompts, given the logits after each.
 pub(super) fn complete<P: AsRef<[u32]>>(
     prompts: &[P],
-    (vocab, context): (usize, usize),
+    context: usize,
     sampling: &Sampling,
     streams: &mut [Stream],
-    mut logits: Vec<f32>,
-    mut advance: impl FnMut(&[usize], &[u32], &mut Vec<f32>) -> Result<()>,
+    mut logits: impl Logits,
 ) -> Result<Vec<Sample>> {
     let mut samples = vec![Sample::default(); prompts.len()];
-    let mut scratch = Scratch::default();
     let mut running: Vec<usize> = (0..prompts.len()).collect();
     for step in 0..sampling.length {
         let room = |i: usize, step: usize| prompts[i].as_ref().len() + step < context;
-        let rows = logits.chunks_exact(vocab).zip(&running);
-        for (row, &i) in rows.filter(|(_, i)| room(**i, step)) {
-            let (token, log_prob) = sampling.draw(row, &mut scratch, &mut streams[i]);
+        let rows: Vec<(usize, usize)> = running.iter().copied().enumerate().filter(|(_, i)| room(*i, step)).collect();
+        for (&(_, i), (token, log_prob)) in rows.iter().zip(logits.draw(&rows, sampling, streams)?) {
             if !log_prob.is_finite() {
                 return Err(Error::NotFinite { what: format!("log-probability of sample {i}"), value: log_prob });
             }
@@ -180,7 +213,7 @@ pub(super) fn complete<P: AsRef<[u32]>>(
             break;
         }
         let last: Vec<u32> = running.iter().map(|&i| samples[i].tokens[step]).collect();
-        advance(&running, &last, &mut logits)?;
+        logits.advance(&running, &last)?;
     }
     Ok(samples)
 }

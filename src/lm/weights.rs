@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 use half::bf16;
 use safetensors::tensor::{Dtype, TensorView, View};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -188,9 +189,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The precision of saved weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32 bits: as they are.
+    #[default]
     F32,
     /// 16 bits with 8 of exponent; rounded to the nearest, ties to even.
     Bf16,

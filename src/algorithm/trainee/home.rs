@@ -2,8 +2,7 @@
 
 use super::part::Asked;
 use crate::error::{Error, Result};
-use crate::lm::cpu::{Keep, Sample, Sampling, Signal};
-use crate::lm::{AdamW, Batch, Choices, Config, Layout, Lora};
+use crate::lm::{AdamW, Batch, Choices, Config, Keep, Layout, Lora, Sample, Sampling, Signal, candle};
 use crate::rng::Stream;
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -111,6 +110,7 @@ pub(super) enum Kept {
         /// The weights that adapters make.
         merged: Option<Vec<f32>>,
     },
+    OnDevice(candle::Frozen),
 }
 
 impl Frozen {
@@ -122,6 +122,7 @@ impl Frozen {
         match &self.0 {
             Kept::Nothing => Ok(Cow::Borrowed(&[])),
             Kept::OnCpu { trained, .. } => Ok(Cow::Borrowed(trained)),
+            Kept::OnDevice(frozen) => frozen.values().map(Cow::Owned),
         }
     }
 

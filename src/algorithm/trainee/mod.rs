@@ -1,5 +1,6 @@
 //! A transformer in training: its weights, the engine that computes with them, and an optimiser.
 
+mod device;
 mod home;
 mod host;
 mod part;
@@ -11,9 +12,12 @@ pub(super) use part::{Part, Weights};
 
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Keep, Sample, Sampling, Signal};
-use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, Layout, Lora, part_tokens, parts};
+use crate::lm::{
+    AdamW, Batch, Checkpoint, Choices, Config, Device, Layout, Lora, Placement, part_tokens, parts,
+};
 use crate::objective::token_nll_loss;
 use crate::rng::Stream;
+use device::OnDevice;
 use home::Home;
 use host::OnCpu;
 use part::{Asked, sums};
@@ -52,10 +56,22 @@ impl Trainee {
     /// # Errors
     /// Weights that do not fit the config; a clip that is not positive.
     pub fn new(config: &Config, params: Vec<f32>, clip: f64) -> Result<Self> {
-        if clip.is_nan() || clip <= 0.0 {
-            return Err(Error::parameter("clip", clip, "positive"));
-        }
+        check_clip(clip)?;
         Ok(Self { home: Box::new(OnCpu::new(config, params)?), clip, part: usize::MAX })
+    }
+
+    /// The same wherever it is to be: [`Device::Cpu`] gives what [`Trainee::new`] does; on any other device the weights, their gradient
+    /// and the optimiser stay there. Of both all loops ask the same, and the answers are the same but for rounding.
+    ///
+    /// # Errors
+    /// Those of [`Trainee::new`]; a device that is not there or was not built in; an option that it does not have.
+    pub fn on(placement: &Placement, config: &Config, params: Vec<f32>, clip: f64) -> Result<Self> {
+        placement.validate()?;
+        if placement.device == Device::Cpu {
+            return Self::new(config, params, clip);
+        }
+        check_clip(clip)?;
+        Ok(Self { home: Box::new(OnDevice::new(placement, config, &params)?), clip, part: usize::MAX })
     }
 
     /// The same weights, adapters and moments once more.
@@ -459,6 +475,10 @@ impl Trainee {
     pub fn score(&mut self, frozen: &Frozen, batch: &Batch, choices: &Choices) -> Result<Vec<f64>> {
         self.home.score(frozen, batch, choices)
     }
+}
+
+fn check_clip(clip: f64) -> Result<()> {
+    if clip.is_nan() || clip <= 0.0 { Err(Error::parameter("clip", clip, "positive")) } else { Ok(()) }
 }
 
 #[cfg(test)]
