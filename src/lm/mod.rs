@@ -22,7 +22,7 @@ mod sampling;
 mod schedule;
 mod tensors;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tokenizer;
 mod transformer;
 mod weights;
@@ -30,8 +30,8 @@ mod weights;
 pub use batch::{Batch, Choices, Side};
 pub use chat::{ChatTemplate, Message};
 pub use checkpoint::Checkpoint;
-pub use device::{Device, Placement};
 pub use config::{Activation, Config, Family, Norm, Positions, ScoreHead, Size};
+pub use device::{Device, Placement};
 pub use language_model::LanguageModel;
 pub use layout::{Layout, Role, Storage, Tensor};
 pub use lora::{Lora, LoraSettings};

@@ -8,11 +8,13 @@ use super::{DType, Device};
 use crate::error::{Error, Result};
 use crate::lm::batch::{Batch, Choices, Side};
 use crate::lm::config::Config;
+use crate::lm::device::Placement;
 use crate::lm::layout::Layout;
 use crate::lm::lora::Lora;
 use crate::lm::optimizer::AdamW;
 use crate::lm::sampling::{Sample, Sampling};
 use crate::lm::transformer::{Keep, Signal};
+use crate::lm::weights::Precision;
 use crate::rng::Stream;
 use candle_core::{Tensor, Var};
 use std::ops::Range;
@@ -77,11 +79,25 @@ impl Resident {
         core.checkpointing = checkpointing;
         Error::check_shape("parameters", core.layout.len(), params.len())?;
         let mut vars = Placed::new();
-        let model = whole(config, &core.layout, &mut placing(&mut vars, &|range, shape| {
-            variable(&params[range.clone()], shape, device, dtype)
-        }))?;
+        let model = whole(
+            config,
+            &core.layout,
+            &mut placing(&mut vars, &|range, shape| variable(&params[range.clone()], shape, device, dtype)),
+        )?;
         let (learned, gradients) = (Learned::new(params, device)?, vec![None; vars.len()]);
         Ok(Self { core, model, vars, learned, gradients, base: None })
+    }
+
+    /// The same where and how a placement says; the device `cpu` is candle's here.
+    ///
+    /// # Errors
+    /// Those of [`Resident::new`]; a device that is not there or was not built in.
+    pub fn on(placement: &Placement, config: &Config, params: &[f32]) -> Result<Self> {
+        let dtype = match placement.precision {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+        };
+        Self::new(config, params, &placement.device.open()?, dtype, placement.checkpointing)
     }
 
     /// Learns low-rank adapters of the present weights, and score heads, from here on, with fresh moments.
@@ -92,15 +108,18 @@ impl Resident {
         Error::check_shape("adapter", lora.len(), values.len())?;
         let Self { core, model, vars, .. } = match &self.base {
             // what was learned before becomes part of the weights
-            Some(_) => Self::new(self.config(), &self.params()?, &self.core.device, self.core.dtype, self.core.checkpointing)?,
+            Some(_) => {
+                Self::new(self.config(), &self.params()?, &self.core.device, self.core.dtype, self.core.checkpointing)?
+            }
             None => self,
         };
         let tensors = vars.into_iter().map(|(range, tensor)| (range, tensor.detach())).collect();
         let base = Base { model: model.detached(), tensors, lora };
         let mut vars = Placed::new();
-        let model = base.assemble(&core.layout, &mut placing(&mut vars, &|range, shape| {
-            variable(&values[range.clone()], shape, &core.device, core.dtype)
-        }))?;
+        let model = base.assemble(
+            &core.layout,
+            &mut placing(&mut vars, &|range, shape| variable(&values[range.clone()], shape, &core.device, core.dtype)),
+        )?;
         let (learned, gradients) = (Learned::new(values, &core.device)?, vec![None; vars.len()]);
         Ok(Self { core, model, vars, learned, gradients, base: Some(base) })
     }
@@ -130,6 +149,11 @@ impl Resident {
             Some(base) => base.assemble(&self.core.layout, take),
             None => whole(&self.core.config, &self.core.layout, take),
         }
+    }
+
+    /// Whether backward passes compute activations again.
+    pub fn is_checkpointing(&self) -> bool {
+        self.core.checkpointing
     }
 
     /// The config.
