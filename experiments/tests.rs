@@ -1,6 +1,6 @@
 //! What must hold for every registered experiment: no dead parameter, sane checks, a figure.
 
-use rewardlab::experiment::{Kind, Plan, Profile, Runnable, StageStore};
+use rewardlab::experiment::{Kind, Plan, Preset, Runnable, StageStore};
 use rewardlab::record::Table;
 use std::collections::HashSet;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn differs(base: &dyn Plan, rows: &[Table], plan: &dyn Plan, stages: &StageStore
 
 /// Whether no legal change of a parameter shows in the rows at seed 0, although there is a legal change.
 fn is_dead(experiment: &dyn Runnable, name: &str, rows: &[Table], stages: &StageStore) -> bool {
-    let defaults = experiment.params(Profile::Smoke).expect("TOML");
+    let defaults = experiment.params(Preset::Smoke).expect("TOML");
     let base = experiment.plan(&defaults).expect("legal defaults");
     let plans: Vec<_> = perturbed(leaf(&mut defaults.clone(), name))
         .into_iter()
@@ -107,13 +107,13 @@ fn no_parameter_is_dead() {
     // a stage is found by its key: one that depends on a parameter outside its key is reported as dead
     let stages: Vec<StageStore> = registry.iter().map(|_| StageStore::default()).collect();
     let rows = on_all_cores(registry.len(), |e| {
-        let defaults = registry[e].params(Profile::Smoke).expect("TOML");
+        let defaults = registry[e].params(Preset::Smoke).expect("TOML");
         measure(registry[e].plan(&defaults).expect("legal defaults").as_ref(), 0, &stages[e])
     });
     let mut parameters = Vec::new();
     for (e, experiment) in registry.iter().enumerate() {
         let mut names = Vec::new();
-        leaves(&experiment.params(Profile::Smoke).expect("TOML"), "", &mut names);
+        leaves(&experiment.params(Preset::Smoke).expect("TOML"), "", &mut names);
         parameters.extend(names.into_iter().map(|name| (e, name)));
     }
     let dead = on_all_cores(parameters.len(), |i| {
@@ -128,9 +128,9 @@ fn no_parameter_is_dead() {
 fn every_experiment_has_claims_controls_a_figure_and_tidy_rows() {
     for experiment in super::registry() {
         let id = experiment.id();
-        let plan = experiment.plan(&experiment.params(Profile::Smoke).expect("TOML")).expect("legal defaults");
+        let plan = experiment.plan(&experiment.params(Preset::Smoke).expect("TOML")).expect("legal defaults");
         let mut whole = Table::default();
-        for seed in experiment.seeds(Profile::Smoke) {
+        for seed in experiment.seeds(Preset::Smoke) {
             for table in measure(plan.as_ref(), seed, &StageStore::default()) {
                 if whole.header.is_empty() {
                     whole.header.clone_from(&table.header);
@@ -155,14 +155,14 @@ fn every_experiment_has_claims_controls_a_figure_and_tidy_rows() {
 }
 
 #[test]
-fn both_profiles_plan_and_have_enough_seeds() {
+fn every_profile_plans_and_has_enough_seeds() {
     for experiment in super::registry() {
-        for profile in [Profile::Smoke, Profile::Paper] {
-            let params = experiment.params(profile).expect("TOML");
+        for preset in [Preset::Smoke, Preset::Paper, Preset::Gpu].into_iter().filter(|p| experiment.has(*p)) {
+            let params = experiment.params(preset).expect("TOML");
             let plan = experiment.plan(&params).expect("legal defaults");
             assert!(plan.cells().iter().all(|c| !c.contains([',', '\n', '"'])), "{}: cell names", experiment.id());
         }
-        assert!(experiment.seeds(Profile::Paper).len() >= 5, "{}: at least 5 seeds", experiment.id());
-        assert!(experiment.seconds(Profile::Smoke) > 0.0 && experiment.seconds(Profile::Paper) > 0.0);
+        assert!(experiment.seeds(Preset::Paper).len() >= 5, "{}: at least 5 seeds", experiment.id());
+        assert!(experiment.seconds(Preset::Smoke) > 0.0 && experiment.seconds(Preset::Paper) > 0.0);
     }
 }

@@ -61,14 +61,14 @@ fn prompts_that_nothing_pays_are_stuck() {
 fn what_is_wrong_is_one_line() {
     let long = format!("{{\"prompt\": \"{}\"}}", "the ".repeat(5000));
     let cases: [(&str, &[&str], &str); 8] = [
-        ("{\"text\": \"x\"}", &["--reward", "regex:t"], "line 1: no field `prompt`"),
+        ("{\"text\": \"x\"}", &["--reward", "regex:t"], "line 1: has text, expected a prompt"),
         ("{\"prompt\": 7}", &["--reward", "regex:t"], "line 1: `prompt` is 7"),
         (PROMPTS, &["--reward", "regxe:t"], "did you mean `regex`"),
         (PROMPTS, &["--reward", "number:missing"], "field `missing`"),
         (PROMPTS, &["--reward", "program:exit 3"], "ended with"),
         (PROMPTS, &["--reward", "regex:t", "--groups", "0"], "groups"),
         (PROMPTS, &["--reward", "regex:t", "--range", "1,0"], "range"),
-        (&long, &["--reward", "regex:t"], "tokens of prompt 0"),
+        (&long, &["--reward", "regex:t"], "line 1: its prompt has "),
     ];
     for (prompts, more, message) in cases {
         let folder = tempfile::tempdir().expect("a folder");

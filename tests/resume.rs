@@ -33,7 +33,7 @@ fn examples() -> Vec<Example> {
 /// One round of a loop on rewards, as text that holds every bit of its metrics.
 macro_rules! on_rewards {
     ($run:expr, $trainee:expr) => {{
-        let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+        let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
         let reward = |i: usize, output: &[u32]| f64::from(u8::from(output.first() == Some(&(i as u32 + 1))));
         let round = $run.round($trainee, &[vec![0, 1], vec![0, 2]], &sampling, reward);
         format!("{:?}", round.expect("finite"))

@@ -235,7 +235,7 @@ impl WriterSetup {
         each: usize,
         rng: &mut Stream,
     ) -> Result<Vec<Sample>> {
-        let sampling = Sampling { end: Some(EOS), ..Sampling::plain(longest_solution(self.most_steps())) };
+        let sampling = Sampling { end: EOS.into(), ..Sampling::plain(longest_solution(self.most_steps())) };
         let drawn: Vec<usize> = (0..problems.len()).flat_map(|i| std::iter::repeat_n(i, each)).collect();
         let mut samples = Vec::with_capacity(drawn.len());
         for part in drawn.chunks(1024) {

@@ -1,5 +1,15 @@
 //! The same objectives and measurements on real language models, and what is asked of a model before it is trained.
 //!
-//! Razin et al., arXiv:2310.20703 (which prompts have no gradient).
+//! Razin et al., arXiv:2310.20703 (which prompts have no gradient); Burns et al., arXiv:2312.09390 (weak to strong).
 
+mod asked;
+mod classifier;
+mod finetune;
+pub(crate) mod frontier;
+mod labelled;
 pub(crate) mod preflight_calibration;
+mod subject;
+#[cfg(test)]
+mod tests;
+pub(crate) mod vanishing;
+pub(crate) mod weak_to_strong;

@@ -297,7 +297,7 @@ impl TranslationSetup {
 
     /// How models translate, but for the temperature.
     pub(crate) fn sampling() -> Sampling {
-        Sampling { end: Some(EOS), ..Sampling::plain(TARGET_MAX) }
+        Sampling { end: EOS.into(), ..Sampling::plain(TARGET_MAX) }
     }
 
     /// The data of a set at this seed: the same in all experiments.

@@ -47,7 +47,8 @@
 mod figure;
 mod judge;
 
-use super::text::{GradientNorms, Spread, TextSetup, draw, kind_name};
+use super::gradient_norms::GradientNorms;
+use super::text::{Spread, TextSetup, draw, kind_name};
 use rewardlab::algorithm::{PpoParams, Round, Trainee};
 use rewardlab::env::Split;
 use rewardlab::env::text::{Input, Kind, TASKS, Task};

@@ -1,13 +1,13 @@
 //! What the experiments on text share: a small transformer pretrained on the plain text of all seven tasks, finetuning of
 //! it by PPO and by SFT, and each input's reward mean and std from samples.
 
+use super::gradient_norms::{Asked, GradientNorms, gradient_norms};
 use rewardlab::algorithm::{Example, PpoParams, Round, Trainee, ppo, sft};
 use rewardlab::env::Split;
 use rewardlab::env::text::{EOS, Input, Kind, OUTPUT_MAX, PROMPT_MAX, Task, plain_text, vocab};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
-use rewardlab::lm::{Batch, Config, Decay, Keep, Sampling, Schedule, ScoreHead, Signal, Size, init};
-use rewardlab::objective::rloo_advantages;
+use rewardlab::lm::{Config, Decay, Sampling, Schedule, ScoreHead, Size, init};
 use rewardlab::rng::Stream;
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
@@ -152,7 +152,7 @@ impl TextSetup {
     }
 
     /// Llama's shape: on this text rotary positions learn to look up and to copy in half the steps of learned ones.
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         let context = PROMPT_MAX + OUTPUT_MAX;
         let size = Size { vocab: vocab(), width: self.width, layers: self.layers, heads: self.heads, context };
         let scores = vec![ScoreHead { name: "value".into(), outputs: 1 }];
@@ -200,7 +200,7 @@ impl TextSetup {
 
     /// How the models answer.
     pub(crate) fn sampling() -> Sampling {
-        Sampling { end: Some(EOS), ..Sampling::plain(OUTPUT_MAX) }
+        Sampling { end: EOS.into(), ..Sampling::plain(OUTPUT_MAX) }
     }
 
     /// RFT on these inputs; returns what each round saw.
@@ -257,10 +257,7 @@ impl TextSetup {
         Ok(samples.into_iter().map(|s| s.tokens).collect())
     }
 
-    /// How large the gradients of single inputs are. The expected reward's is estimated by RLOO from two independent lots of
-    /// samples, `lot` to an input: their inner product has no bias from noise. Where its mean over inputs drowns in noise its
-    /// standard error stands in, so that the norm is rather too large than zero; but where no sample at all earns anything both are zero: a
-    /// limit of detection.
+    /// How large the gradients of single inputs are: [`gradient_norms`] of `lot` samples to an input, twice.
     ///
     /// # Errors
     /// Samples of probability that is not finite.
@@ -270,29 +267,10 @@ impl TextSetup {
         lot: usize,
         rng: &mut Stream,
     ) -> Result<GradientNorms> {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-        let blank = || vec![0.0_f32; trainee.layout().len()];
-        let (mut lots, mut taught) = ([blank(), blank()], blank());
-        let (mut rft, mut sft) = (Vec::new(), Vec::new());
-        for input in inputs {
-            lots.iter_mut().chain([&mut taught]).for_each(|grad| grad.fill(0.0));
-            let prompts = vec![input.prompt.as_slice(); lot];
-            for grad in &mut lots {
-                let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
-                let samples = trainee.sample(&prompts, &Self::sampling(), &mut streams)?;
-                let rewards: Vec<f64> = samples.iter().map(|s| input.reward(&s.tokens)).collect();
-                let mut advantages = vec![0.0; lot];
-                rloo_advantages(&rewards, &mut advantages);
-                let outputs: Vec<&[u32]> = samples.iter().map(|s| s.tokens.as_slice()).collect();
-                add_gradient(trainee, &input.prompt, &outputs, &advantages, grad)?;
-            }
-            add_gradient(trainee, &input.prompt, &[&input.references[0]], &[1.0], &mut taught)?;
-            rft.push(dot(&lots[0], &lots[1]));
-            sft.push(dot(&taught, &taught));
-        }
-        let deviations: Vec<f64> = rft.iter().map(|x| (x - mean(&rft)).powi(2)).collect();
-        let standard_error = (mean(&deviations) / inputs.len() as f64).sqrt();
-        Ok(GradientNorms { rft: mean(&rft).max(standard_error).sqrt(), sft: mean(&sft).sqrt() })
+        let asked: Vec<Asked> =
+            inputs.iter().map(|i| Asked { prompt: &i.prompt, reference: &i.references[0] }).collect();
+        let reward = |i: usize, output: &[u32]| Ok(inputs[i].reward(output));
+        gradient_norms(trainee, &asked, (lot, &Self::sampling()), reward, rng)
     }
 
     /// Each input's reward under the model: mean and standard deviation over `samples` samples.
@@ -308,22 +286,11 @@ impl TextSetup {
             let samples = trainee.sample(&prompts, &Self::sampling(), &mut streams)?;
             for (input, samples) in some.iter().zip(samples.chunks(self.samples)) {
                 let rewards: Vec<f64> = samples.iter().map(|s| input.reward(&s.tokens)).collect();
-                let value = mean(&rewards);
-                let variance = mean(&rewards.iter().map(|r| (r - value).powi(2)).collect::<Vec<_>>());
-                spreads.push(Spread { mean: value, std: variance.sqrt() });
+                spreads.push(Spread::of(&rewards));
             }
         }
         Ok(spreads)
     }
-}
-
-/// Norms of single inputs' gradients with respect to the weights: roots of mean squares over inputs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct GradientNorms {
-    /// Of the expected reward.
-    pub(crate) rft: f64,
-    /// Of the first reference's negative log-likelihood, nats per sequence.
-    pub(crate) sft: f64,
 }
 
 /// An input's reward under a model, from samples.
@@ -336,6 +303,13 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// Of a prompt's rewards.
+    pub(crate) fn of(rewards: &[f64]) -> Self {
+        let value = mean(rewards);
+        let variance = mean(&rewards.iter().map(|r| (r - value).powi(2)).collect::<Vec<_>>());
+        Self { mean: value, std: variance.sqrt() }
+    }
+
     /// Small std and low mean: where the paper says that RFT does not move.
     pub(crate) fn is_stuck(&self) -> bool {
         self.std <= 0.05 && self.mean <= 0.5
@@ -345,30 +319,6 @@ impl Spread {
 /// Mean over some inputs of their mean reward; NaN where there are none.
 pub(crate) fn mean_where(spreads: &[Spread], wanted: impl Fn(usize) -> bool) -> f64 {
     mean(&(0..spreads.len()).filter(|i| wanted(*i)).map(|i| spreads[i].mean).collect::<Vec<_>>())
-}
-
-/// Adds the gradient of the mean over outputs of weight · log-probability.
-fn add_gradient(
-    trainee: &mut Trainee,
-    prompt: &[u32],
-    outputs: &[&[u32]],
-    weights: &[f64],
-    grad: &mut [f32],
-) -> Result<()> {
-    // most samples of an input of small std weigh nothing
-    let weighty = || outputs.iter().zip(weights).filter(|(_, w)| **w != 0.0);
-    let sequences: Vec<Vec<u32>> = weighty().map(|(o, _)| [prompt, o].concat()).collect();
-    if sequences.is_empty() {
-        return Ok(());
-    }
-    let batch = Batch::new(&sequences);
-    let choices = batch.completions(&vec![prompt.len(); sequences.len()])?;
-    let share = |(o, w): (&&[u32], &f64)| std::iter::repeat_n(w / outputs.len() as f64, o.len());
-    let log_probs: Vec<f64> = weighty().flat_map(share).collect();
-    trainee.forward(&batch, Keep::All)?;
-    trainee.log_probs(&choices)?;
-    let signal = Signal { log_probs: &log_probs, ..Signal::default() };
-    trainee.add_gradient(&signal, grad)
 }
 
 /// Inputs of a task, the same in all cells at a seed.
@@ -384,38 +334,5 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
         Kind::Familiar => "familiar",
         Kind::Unseen => "unseen",
         Kind::Settled => "settled",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fresh(setup: &TextSetup) -> Trainee {
-        let weights = init(&setup.config(), 0.02, &mut Stream::named(&["text"])).expect("legal");
-        setup.trainee(&weights).expect("fits")
-    }
-
-    /// Other samples measure the same length; the likelihood's is exact; where nothing can be earned there is none.
-    #[test]
-    fn gradient_norms_are_of_the_gradient() {
-        let setup = TextSetup::smoke();
-        let mut trainee = fresh(&setup);
-        let mut rng = Stream::named(&["inputs"]);
-        let input = Task::Sentiment.input(Split::Train, &mut rng);
-        // an answer that the vocabulary has no word of
-        let hopeless = Input { task: Task::Answering, references: vec![vec![vocab() as u32]], ..input.clone() };
-        let outputs: [&[u32]; 2] = [&[EOS], &[EOS, EOS]];
-        let mut grad = vec![0.0; trainee.layout().len()];
-        assert!(outputs.iter().all(|o| hopeless.reward(o) == 0.0));
-        add_gradient(&mut trainee, &input.prompt, &outputs, &[0.0, 0.0], &mut grad).expect("finite");
-        assert!(grad.iter().all(|g| *g == 0.0));
-        let mut measure = || {
-            let inputs = std::slice::from_ref(&input);
-            TextSetup::gradient_norms(&mut trainee, inputs, 3000, &mut rng).expect("finite")
-        };
-        let (one, two) = (measure(), measure());
-        assert!(one.rft > 0.0 && (one.rft / two.rft - 1.0).abs() < 0.2, "{one:?} {two:?}");
-        assert_eq!(one.sft.to_bits(), two.sft.to_bits());
     }
 }

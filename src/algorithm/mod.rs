@@ -16,6 +16,7 @@ mod resume;
 mod rollout;
 mod score_regression;
 mod sft;
+pub mod text;
 mod trainee;
 mod verifier;
 mod weak_to_strong;

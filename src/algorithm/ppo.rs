@@ -6,7 +6,7 @@
 //! model of its own as critic; its value loss is not clipped, as here.)
 
 use super::resume::Resume;
-use super::rollout::{Rollout, Round, Samples, Steps, at};
+use super::rollout::{Rollout, Round, Samples, Steps, at, one_by_one};
 use super::trainee::{Frozen, Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
@@ -217,8 +217,22 @@ impl Ppo {
         sampling: &Sampling,
         reward: impl FnMut(usize, &[u32]) -> f64,
     ) -> Result<Round> {
+        self.round_rated(trainee, prompts, sampling, one_by_one(reward))
+    }
+
+    /// The same, a round's completions paid together: `rate` is given each with the number of its prompt, and may fail.
+    ///
+    /// # Errors
+    /// As [`ppo`], and those of `rate`.
+    pub fn round_rated(
+        &mut self,
+        trainee: &mut Trainee,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
+    ) -> Result<Round> {
         let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
-        let samples = Samples::draw(trainee, prompts, (self.settings.samples, 1), &sampling, reward, &mut self.rng)?;
+        let samples = Samples::draw(trainee, prompts, (self.settings.samples, 1), &sampling, rate, &mut self.rng)?;
         // k1 is the KL's estimate under the policy's own samples; tempered ones need the distributions
         let tempered = self.settings.temperature.to_bits() != 1.0_f64.to_bits();
         let rollout = Rollout::new(trainee, &self.reference, samples, tempered)?;
@@ -338,7 +352,7 @@ mod tests {
 
     fn train(reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<Round>)> {
         let mut trainee = trainee();
-        let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+        let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
         let prompts = [vec![0, 1], vec![0, 2]];
         let rounds = ppo(&mut trainee, &settings(), &prompts, &sampling, reward, &mut Stream::named(&["rollouts"]))?;
         Ok((trainee, rounds))
@@ -386,7 +400,7 @@ mod tests {
             let run = Ppo::new(&mut trainee, &settings, Stream::named(&["rollouts"])).expect("legal");
             let mut run = run.with_kl_gain(gain).expect("legal").with_normalised_rewards();
             let reward = |i: usize, o: &[u32]| shift + scale * f64::from(u8::from(o.first() == Some(&(i as u32 + 1))));
-            let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+            let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
             let rounds: Result<Vec<Round>> =
                 (0..25).map(|_| run.round(&mut trainee, &prompts, &sampling, reward)).collect();
             rounds.expect("finite")

@@ -48,20 +48,20 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Draws `count` of `prompts` and completes each `group` times; `reward(i, completion)` pays a completion of the i-th.
+    /// Draws `count` of `prompts` and completes each `group` times; `rate` pays completions, each with the number of its prompt.
     pub(super) fn draw(
         trainee: &mut Trainee,
         prompts: &[Vec<u32>],
         (count, group): (usize, usize),
         sampling: &Sampling,
-        reward: impl FnMut(usize, &[u32]) -> f64,
+        rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
         rng: &mut Stream,
     ) -> Result<Self> {
         if prompts.is_empty() {
             return Err(Error::Usage("reinforcement finetuning needs at least one prompt".into()));
         }
         let drawn: Vec<usize> = (0..count).flat_map(|_| std::iter::repeat_n(rng.below(prompts.len()), group)).collect();
-        Self::complete(trainee, (prompts, &drawn), sampling, reward, rng)
+        Self::complete(trainee, (prompts, &drawn), sampling, rate, rng)
     }
 
     /// A completion of each of `drawn`, indices into `prompts`.
@@ -69,13 +69,15 @@ impl Samples {
         trainee: &mut Trainee,
         (prompts, drawn): (&[Vec<u32>], &[usize]),
         sampling: &Sampling,
-        mut reward: impl FnMut(usize, &[u32]) -> f64,
+        mut rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
         rng: &mut Stream,
     ) -> Result<Self> {
         let asked: Vec<&[u32]> = drawn.iter().map(|&i| prompts[i].as_slice()).collect();
         let mut streams: Vec<Stream> = drawn.iter().map(|_| rng.split()).collect();
         let samples = trainee.sample(&asked, sampling, &mut streams)?;
-        let rewards: Vec<f64> = drawn.iter().zip(&samples).map(|(&i, s)| reward(i, &s.tokens)).collect();
+        let outputs: Vec<(usize, &[u32])> = drawn.iter().zip(&samples).map(|(&i, s)| (i, s.tokens.as_slice())).collect();
+        let rewards = rate(&outputs)?;
+        Error::check_shape("rewards of the samples", samples.len(), rewards.len())?;
         Error::check_finite("reward", &rewards)?;
         Ok(Self {
             sequences: asked.iter().zip(&samples).map(|(p, s)| [p, s.tokens.as_slice()].concat()).collect(),
@@ -95,6 +97,13 @@ impl Samples {
         let starts: Vec<usize> = self.lengths.iter().scan(0, |at, l| Some(std::mem::replace(at, *at + l))).collect();
         part.iter().flat_map(|&i| starts[i]..starts[i] + self.lengths[i]).collect()
     }
+}
+
+/// Pays completions one by one.
+pub(super) fn one_by_one(
+    mut reward: impl FnMut(usize, &[u32]) -> f64,
+) -> impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>> {
+    move |outputs| Ok(outputs.iter().map(|(i, tokens)| reward(*i, tokens)).collect())
 }
 
 /// The values at some places.

@@ -2,7 +2,7 @@
 
 use super::{judge, note, out, width};
 use crate::error::{Error, Result};
-use crate::experiment::{self, Claim, Job, Profile, Progress, Request, Runnable, params};
+use crate::experiment::{self, Claim, Job, Preset, Progress, Request, Runnable, params};
 use crate::report::{Tally, text};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ pub(super) struct Args {
     /// Experiments: an id, a paper's folder, a glob, or `all` (the default)
     #[arg(value_name = "ID|PAPER|GLOB")]
     ids: Vec<String>,
-    /// smoke: seconds; paper: the paper's protocol at our scale
+    /// smoke: seconds; paper: the paper's protocol at our scale; gpu: real models, of the experiments that have such a version
     #[arg(long, default_value = "smoke")]
-    profile: Profile,
+    profile: Preset,
     /// Seeds: a range 0..9 (end included), a list 0,3,7, or both
     #[arg(long, value_parser = parse_seeds)]
     seeds: Option<Seeds>,
@@ -99,7 +99,14 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         return Err(Error::parameter("--device", &args.device, "cpu (this build has no other device)"));
     }
     let threads = threads(args.threads)?;
-    let chosen = experiment::select(registry, &args.ids)?;
+    let mut chosen = experiment::select(registry, &args.ids)?;
+    // a folder or a glob means those that have such a version; one that is named must have it
+    if chosen.len() > 1 {
+        chosen.retain(|e| e.has(args.profile));
+    }
+    if chosen.is_empty() {
+        return Err(Error::Usage(format!("none of these experiments has a profile {}", args.profile.name())));
+    }
     if args.params.is_some() && chosen.len() > 1 {
         return Err(Error::Usage("--params is for one experiment: name it".into()));
     }

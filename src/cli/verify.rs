@@ -4,7 +4,7 @@ use super::diff::describe;
 use super::run::{Bar, threads};
 use super::{note, out};
 use crate::error::{Error, Result};
-use crate::experiment::{self, Claim, Job, Profile, Request, RunFolder, Runnable};
+use crate::experiment::{self, Claim, Job, Preset, Request, RunFolder, Runnable};
 use crate::report::Check;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         refuse_to_compare_with_itself(args, experiment.id())?;
         let committed = RunFolder::new(&args.results, experiment.id(), (1, 1));
         let manifest = committed.manifest()?;
-        let profile = Profile::from_str(&manifest.profile, false).map_err(|_| {
+        let profile = Preset::from_str(&manifest.profile, false).map_err(|_| {
             Error::content(committed.file("manifest.toml"), "profile", format!("`{}` is no profile", manifest.profile))
         })?;
         let request = Request {

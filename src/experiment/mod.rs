@@ -42,6 +42,39 @@ impl Profile {
     }
 }
 
+/// What a run starts from: a profile of the experiment, or its version with real models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// Seconds; shows that everything works.
+    Smoke,
+    /// The paper's protocol at our scale.
+    Paper,
+    /// Real models and data, whose files have to be there: for a GPU.
+    Gpu,
+}
+
+impl Preset {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => Profile::Smoke.name(),
+            Self::Paper => Profile::Paper.name(),
+            Self::Gpu => "gpu",
+        }
+    }
+}
+
+/// An experiment's version with real models.
+#[derive(Clone, Debug)]
+pub struct RealVersion<P> {
+    /// Its parameters.
+    pub params: P,
+    /// Its seeds.
+    pub seeds: Range<u64>,
+    /// Expected wall seconds on one GPU; an estimate until one has been had.
+    pub seconds: f64,
+}
+
 /// One figure or table of a paper, reproduced. Read top to bottom, its file says what is claimed, with what
 /// parameters, what is measured, what would count as reproduced, and how it is drawn.
 ///
@@ -67,6 +100,10 @@ pub trait Experiment: 'static {
     fn params(profile: Profile) -> Self::Params;
     /// The default seeds of a profile.
     fn seeds(profile: Profile) -> Range<u64>;
+    /// The version with real models (the preset `gpu`), where there is one.
+    fn real() -> Option<RealVersion<Self::Params>> {
+        None
+    }
     /// Checks the parameters' ranges.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::params::refused_by;
 use super::stage::StageStore;
-use super::{Check, Context, Experiment, Profile, Record};
+use super::{Check, Context, Experiment, Preset, Profile, Record};
 use crate::error::{Error, Result};
 use crate::plot::Chart;
 use crate::record::Table;
@@ -22,15 +22,17 @@ pub trait Runnable: Sync + Send {
     fn paper(&self) -> &'static str;
     /// The claim in one line.
     fn claim(&self) -> &'static str;
-    /// Expected wall seconds on two cores.
-    fn seconds(&self, profile: Profile) -> f64;
-    /// Default seeds.
-    fn seeds(&self, profile: Profile) -> Vec<u64>;
+    /// Whether there is such a version: real models not for every experiment.
+    fn has(&self, preset: Preset) -> bool;
+    /// Expected wall seconds: on two cores, or on a GPU; 0 of a version that there is not.
+    fn seconds(&self, preset: Preset) -> f64;
+    /// Default seeds; none of a version that there is not.
+    fn seeds(&self, preset: Preset) -> Vec<u64>;
     /// Default parameters.
     ///
     /// # Errors
-    /// Parameters that TOML cannot hold.
-    fn params(&self, profile: Profile) -> Result<toml::Table>;
+    /// Parameters that TOML cannot hold; a version that there is not.
+    fn params(&self, preset: Preset) -> Result<toml::Table>;
     /// Checks parameters and lays out the cells.
     ///
     /// # Errors
@@ -71,18 +73,34 @@ impl<E: Experiment> Runnable for Entry<E> {
     fn claim(&self) -> &'static str {
         E::CLAIM
     }
-    fn seconds(&self, profile: Profile) -> f64 {
-        match profile {
-            Profile::Smoke => E::SECONDS.0,
-            Profile::Paper => E::SECONDS.1,
+    fn has(&self, preset: Preset) -> bool {
+        preset != Preset::Gpu || E::real().is_some()
+    }
+    fn seconds(&self, preset: Preset) -> f64 {
+        match preset {
+            Preset::Smoke => E::SECONDS.0,
+            Preset::Paper => E::SECONDS.1,
+            Preset::Gpu => E::real().map_or(0.0, |r| r.seconds),
         }
     }
-    fn seeds(&self, profile: Profile) -> Vec<u64> {
-        E::seeds(profile).collect()
+    fn seeds(&self, preset: Preset) -> Vec<u64> {
+        match preset {
+            Preset::Smoke => E::seeds(Profile::Smoke).collect(),
+            Preset::Paper => E::seeds(Profile::Paper).collect(),
+            Preset::Gpu => E::real().map_or_else(Vec::new, |r| r.seeds.collect()),
+        }
     }
 
-    fn params(&self, profile: Profile) -> Result<toml::Table> {
-        to_table(&E::params(profile))
+    fn params(&self, preset: Preset) -> Result<toml::Table> {
+        let params = match preset {
+            Preset::Smoke => E::params(Profile::Smoke),
+            Preset::Paper => E::params(Profile::Paper),
+            Preset::Gpu => {
+                let none = || Error::Usage(format!("{} has no version with real models: no profile gpu", E::ID));
+                E::real().ok_or_else(none)?.params
+            }
+        };
+        to_table(&params)
     }
 
     fn plan(&self, params: &toml::Table) -> Result<Box<dyn Plan>> {

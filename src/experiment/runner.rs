@@ -1,6 +1,6 @@
 //! Runs units in parallel, journals each as it is done, and writes the rows in one order whatever the threads did.
 
-use super::Profile;
+use super::Preset;
 use super::folder::{Manifest, RunFolder, State, failures_table};
 use super::journal::{Identity, Journal};
 use super::registry::{Plan, Runnable};
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 /// What is asked of a run.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// Profile that the parameters started from.
-    pub profile: Profile,
+    /// What the parameters started from.
+    pub profile: Preset,
     /// Seeds; the experiment's own when absent.
     pub seeds: Option<Vec<u64>>,
     /// The folder above all experiments.
@@ -61,7 +61,7 @@ pub struct Job<'a> {
     folder: RunFolder,
     params: String,
     seeds: Vec<u64>,
-    profile: Profile,
+    profile: Preset,
     shard: (usize, usize),
     command: String,
     stages: StageStore,

@@ -247,7 +247,7 @@ impl Lora {
             .tensors()
             .map(|t| (t.name.clone(), t.shape.clone(), to_file(t, &self.config, &adapter[t.range.clone()])))
             .collect();
-        write_tensors(&folder.join("adapter_model.safetensors"), &tensors, Vec::new())
+        write_tensors(&folder.join("adapter_model.safetensors"), &tensors)
     }
 
     /// All tensors of φ.
@@ -312,6 +312,9 @@ fn settings(path: &Path, json: &Value, config: &Config) -> Result<LoraSettings> 
     let off = [json!(false), Value::Null];
     is("use_rslora", &off, "false: rank-stabilised scales are not known")?;
     is("use_dora", &off, "false: decomposed weights are not known")?;
+    for key in ["use_qalora", "use_bdlora", "lora_bias", "alora_invocation_tokens"] {
+        is(key, &off, "false or null: this variant is not known")?;
+    }
     is("bias", &[json!("none")], "\"none\": trained biases are not known")?;
     for key in ["rank_pattern", "alpha_pattern"] {
         is(key, &[json!({}), Value::Null], "{}: ranks and scales by module are not known")?;

@@ -37,7 +37,7 @@ pub use layout::{Layout, Role, Storage, Tensor};
 pub use lora::{Lora, LoraSettings};
 pub use optimizer::{AdamW, Sgd, clip_gradient};
 pub(crate) use parts::{part_tokens, parts};
-pub use sampling::{Sample, Sampling};
+pub use sampling::{Ends, Sample, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use tensors::tensor_names;
 pub use tokenizer::{Special, Tokenizer};

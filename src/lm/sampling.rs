@@ -14,16 +14,56 @@ pub struct Sampling {
     pub top_k: usize,
     /// In (0, 1]; 1 for all.
     pub top_p: f64,
-    /// The token after which a completion ends; it is part of the completion.
-    pub end: Option<u32>,
+    /// The tokens after which a completion ends; the one that came is part of the completion.
+    pub end: Ends,
     /// Longest completion.
     pub length: usize,
+}
+
+/// The tokens that end a completion: none, one or a few. A chat model often has two, its turn's and its text's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The first `count` of them count, the others are 0.
+    ids: [u32; Self::MOST],
+    count: usize,
+}
+
+impl Ends {
+    /// No token ends a completion.
+    pub const NONE: Self = Self { ids: [0; Self::MOST], count: 0 };
+
+    /// How many there may be.
+    pub const MOST: usize = 8;
+
+    /// Any of these.
+    ///
+    /// # Errors
+    /// More than [`Ends::MOST`].
+    pub fn new(ids: &[u32]) -> Result<Self> {
+        Error::check_counts(&[("number of end tokens", ids.len(), 0, Self::MOST)])?;
+        let mut ends = Self { count: ids.len(), ..Self::NONE };
+        ends.ids[..ids.len()].copy_from_slice(ids);
+        Ok(ends)
+    }
+
+    /// Whether this token ends a completion.
+    pub fn contains(&self, token: u32) -> bool {
+        self.ids[..self.count].contains(&token)
+    }
+}
+
+impl From<u32> for Ends {
+    fn from(id: u32) -> Self {
+        let mut ends = Self { count: 1, ..Self::NONE };
+        ends.ids[0] = id;
+        ends
+    }
 }
 
 impl Sampling {
     /// The model's own distribution, up to `length` tokens.
     pub fn plain(length: usize) -> Self {
-        Self { temperature: 1.0, top_k: 0, top_p: 1.0, end: None, length }
+        Self { temperature: 1.0, top_k: 0, top_p: 1.0, end: Ends::NONE, length }
     }
 
     /// Fails unless every option is legal.
@@ -103,7 +143,7 @@ pub struct Sample {
     pub tokens: Vec<u32>,
     /// Their log-probabilities under the model (temperature 1, nothing left out), in nats.
     pub log_probs: Vec<f64>,
-    /// Whether the end token came.
+    /// Whether an end token came.
     pub ended: bool,
 }
 
@@ -162,7 +202,7 @@ pub(super) fn complete<P: AsRef<[u32]>>(
             }
             samples[i].tokens.push(token);
             samples[i].log_probs.push(log_prob);
-            samples[i].ended = sampling.end == Some(token);
+            samples[i].ended = sampling.end.contains(token);
         }
         running.retain(|&i| !samples[i].ended && room(i, step + 1));
         if running.is_empty() || step + 1 == sampling.length {

@@ -8,7 +8,7 @@ mod tests;
 pub use settings::{Advantage, Kl, KlEstimate, KlPlace, PolicyGradientParams, Surrogate};
 
 use super::resume::Resume;
-use super::rollout::{Rollout, Round, Samples, Steps, at, wide};
+use super::rollout::{Rollout, Round, Samples, Steps, at, one_by_one, wide};
 use super::trainee::{Frozen, Part, Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
@@ -74,9 +74,23 @@ impl PolicyGradient {
         sampling: &Sampling,
         reward: impl FnMut(usize, &[u32]) -> f64,
     ) -> Result<Round> {
+        self.round_rated(trainee, prompts, sampling, one_by_one(reward))
+    }
+
+    /// The same, a round's completions paid together: `rate` is given each with the number of its prompt, and may fail.
+    ///
+    /// # Errors
+    /// As [`policy_gradient`], and those of `rate`.
+    pub fn round_rated(
+        &mut self,
+        trainee: &mut Trainee,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
+    ) -> Result<Round> {
         let (count, group) = (self.settings.prompts, self.settings.group);
         let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
-        let samples = Samples::draw(trainee, prompts, (count, group), &sampling, reward, &mut self.rng)?;
+        let samples = Samples::draw(trainee, prompts, (count, group), &sampling, rate, &mut self.rng)?;
         let exact = self.settings.kl.estimate == KlEstimate::Exact;
         let rollout = Rollout::new(trainee, &self.reference, samples, exact)?;
         let advantages = self.advantages(&rollout)?;

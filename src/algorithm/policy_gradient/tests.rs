@@ -14,7 +14,7 @@ fn prompts() -> [Vec<u32>; 2] {
 }
 
 fn sampling() -> Sampling {
-    Sampling { end: Some(5), ..Sampling::plain(4) }
+    Sampling { end: 5.into(), ..Sampling::plain(4) }
 }
 
 /// For the prompt's second token, said at once.

@@ -79,6 +79,11 @@ impl OfflineLoss {
         Error::check_positive(&[("learning_rate", critic.learning_rate)]).map_err(|e| e.within("critic"))
     }
 
+    /// Whether it learns values, for which the model needs a score head.
+    pub fn needs_value(&self) -> bool {
+        self.critic().is_some()
+    }
+
     fn critic(&self) -> Option<Critic> {
         match self {
             Self::Bc | Self::Gold { .. } => None,

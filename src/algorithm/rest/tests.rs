@@ -72,7 +72,7 @@ fn original() -> Vec<(usize, Vec<u32>)> {
 }
 
 fn sampling() -> Sampling {
-    Sampling { end: Some(5), ..Sampling::plain(4) }
+    Sampling { end: 5.into(), ..Sampling::plain(4) }
 }
 
 fn run(settings: &RestParams) -> (Trainee, Copying, Vec<Report>) {

@@ -313,6 +313,16 @@ impl Trainee {
         self.learn_in_groups(1, sequences, prompts, learning_rate, weigh)
     }
 
+    /// Most tokens of a part of a step of so many: no lane is idle where the step has work for all.
+    fn most_in_a_part(&self, tokens: usize) -> usize {
+        let lanes = self.home.lanes();
+        if lanes == 1 {
+            return self.part;
+        }
+        let parts = tokens.div_ceil(self.part).max(1).next_multiple_of(lanes);
+        tokens.div_ceil(parts).max(1)
+    }
+
     /// The same with `group` consecutive sequences always in one part: what a loss takes together.
     ///
     /// # Errors
@@ -333,7 +343,8 @@ impl Trainee {
         let mut loss = 0.0;
         let of_group = |g: &[&[u32]]| g.iter().map(|s| s.len()).sum();
         let (mut ranges, mut all) = (Vec::new(), Vec::new());
-        for groups in parts(sequences.chunks(group).map(of_group), self.part) {
+        let of_groups = sequences.chunks(group).map(of_group);
+        for groups in parts(of_groups.clone(), self.most_in_a_part(of_groups.sum())) {
             let range = group * groups.start..group * groups.end;
             let batch = Batch::new(&sequences[range.clone()]);
             let choices = batch.completions(&prompts[range.clone()])?;

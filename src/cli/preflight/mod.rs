@@ -6,6 +6,7 @@ mod prompts;
 mod sampler;
 
 use super::{note, out};
+use crate::algorithm::text::TextPrompt;
 use crate::algorithm::{Preflight, PreflightParams, preflight};
 use crate::error::{Error, Result};
 use crate::jsonl;
@@ -15,7 +16,6 @@ use crate::record::{Table, write_atomically};
 use crate::reward::text::{KINDS, TextReward};
 use crate::rng::Stream;
 use crate::stats::Estimate;
-use prompts::Prompt;
 use sampler::{Sampler, Written};
 use serde::Serialize;
 use std::fmt::Write;
@@ -150,11 +150,10 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     }
     let mut reward = TextReward::parse(&args.reward, Duration::from_secs_f64(args.timeout))?;
     let params = PreflightParams { range: params.range.or(reward.range()), ..params };
-    let mut prompts = prompts::read(&args.prompts)?;
-    prompts.truncate(args.limit.unwrap_or(usize::MAX));
     let model = LanguageModel::load(&args.model)?;
+    let prompts = prompts::read(&args.prompts, args.limit.unwrap_or(usize::MAX), &model, args.plain)?;
     let sampling = Sampling { temperature: args.temperature, ..Sampling::plain(args.length) };
-    let mut sampler = Sampler::new(&model, &mut prompts, args.plain, &sampling, args.threads)?;
+    let mut sampler = Sampler::new(&model, &sampling, args.threads)?;
     let named = |name: &str| Stream::named(&["preflight", name, &args.seed.to_string()]);
     let (mut drawing, mut posterior) = (named("samples"), named("posterior"));
     let mut written: Vec<Written> = Vec::new();
@@ -227,7 +226,7 @@ fn params(args: &Args) -> Result<PreflightParams> {
     Ok(params)
 }
 
-fn row(x: usize, prompt: &Prompt, said: &Preflight, groups: &[usize]) -> Row {
+fn row(x: usize, prompt: &TextPrompt, said: &Preflight, groups: &[usize]) -> Row {
     let p = &said.prompts[x];
     let state = match (said.vanishes(x), p.mean.value < said.enough) {
         (true, true) => "stuck",

@@ -161,8 +161,8 @@ fn logits_in_chunks_are_the_same_logits() {
 
 #[test]
 fn both_engines_draw_the_same_completions() {
-    let warm = Sampling { temperature: 0.7, top_k: 9, top_p: 0.9, end: Some(3), length: 12 };
-    let plain = Sampling { end: Some(5), ..Sampling::plain(12) };
+    let warm = Sampling { temperature: 0.7, top_k: 9, top_p: 0.9, end: 3.into(), length: 12 };
+    let plain = Sampling { end: 5.into(), ..Sampling::plain(12) };
     let mut ends = [0; 2];
     for (name, config) in configs() {
         let mut rng = Stream::named(&["lm", "candle", "sample", name]);

@@ -2,6 +2,7 @@
 
 mod gguf;
 mod special;
+mod words;
 
 pub use special::Special;
 pub(super) use special::read_optional;

@@ -6,12 +6,12 @@ mod program;
 mod verifier;
 
 pub use lexicon::Lexicon;
-pub use model::ScoreModel;
+pub use model::{ScoreModel, score_head};
 pub use program::Program;
 pub use verifier::{final_number, is_exact_match, is_same_number};
 
 use crate::error::{Error, Result};
-use crate::lm::Placement;
+use crate::lm::{Message, Placement};
 use regex::Regex;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -26,6 +26,8 @@ pub const KINDS: &str =
 pub struct Written<'a> {
     /// The prompt as text.
     pub prompt: &'a str,
+    /// Its turns; none for plain text.
+    pub messages: &'a [Message],
     /// The completion as text.
     pub completion: &'a str,
     /// The other fields of the prompt's line, where answers stand.
@@ -150,7 +152,7 @@ mod tests {
     fn scores(reward: &str, completions: &[&str], fields: &Value) -> Result<Vec<f64>> {
         let fields = fields.as_object().expect("an object");
         let written: Vec<Written> =
-            completions.iter().map(|completion| Written { prompt: "Q", completion, fields }).collect();
+            completions.iter().map(|completion| Written { prompt: "Q", messages: &[], completion, fields }).collect();
         TextReward::parse(reward, Duration::from_secs(10))?.score(&written)
     }
 
