@@ -75,7 +75,9 @@ impl Device {
                  device cpu"
             ))),
             Self::Cuda(number) => candle::Device::new_cuda(number).map_err(|error| match error.into() {
-                Error::Device(why) => Error::Device(format!("{self}: no such GPU, or its driver does not answer: {why}")),
+                Error::Device(why) => {
+                    Error::Device(format!("{self}: no such GPU, or its driver does not answer: {why}"))
+                }
                 other => other,
             }),
         }

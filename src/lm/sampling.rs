@@ -151,12 +151,8 @@ pub struct Sample {
 pub(super) trait Logits {
     /// Draws a token from each of some rows, row i for sample `rows[i].1` from that sample's stream: (the token, its log-probability under
     /// the logits themselves, in nats).
-    fn draw(
-        &mut self,
-        rows: &[(usize, usize)],
-        sampling: &Sampling,
-        streams: &mut [Stream],
-    ) -> Result<Vec<(u32, f64)>>;
+    fn draw(&mut self, rows: &[(usize, usize)], sampling: &Sampling, streams: &mut [Stream])
+    -> Result<Vec<(u32, f64)>>;
 
     /// Goes on to the logits after the last tokens of the samples that run on: one row for each.
     fn advance(&mut self, running: &[usize], last: &[u32]) -> Result<()>;

@@ -4,9 +4,7 @@ use super::home::{Frozen, Home, Kept};
 use super::part::Asked;
 use crate::error::{Error, Result};
 use crate::lm::candle::{DType, Resident};
-use crate::lm::{
-    AdamW, Batch, Choices, Config, Keep, Layout, Lora, Placement, Precision, Sample, Sampling, Signal,
-};
+use crate::lm::{AdamW, Batch, Choices, Config, Keep, Layout, Lora, Placement, Precision, Sample, Sampling, Signal};
 use crate::rng::Stream;
 use std::borrow::Cow;
 

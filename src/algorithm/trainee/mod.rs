@@ -12,9 +12,7 @@ pub(super) use part::{Part, Weights};
 
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Keep, Sample, Sampling, Signal};
-use crate::lm::{
-    AdamW, Batch, Checkpoint, Choices, Config, Device, Layout, Lora, Placement, part_tokens, parts,
-};
+use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, Device, Layout, Lora, Placement, part_tokens, parts};
 use crate::objective::token_nll_loss;
 use crate::rng::Stream;
 use device::OnDevice;

@@ -89,8 +89,7 @@ impl Core {
             }
             _ => None,
         };
-        let (chunk, most) =
-            if device.is_cpu() { (CHUNK_ON_CPU, TOKENS_ON_CPU) } else { (CHUNK_ON_GPU, TOKENS_ON_GPU) };
+        let (chunk, most) = if device.is_cpu() { (CHUNK_ON_CPU, TOKENS_ON_CPU) } else { (CHUNK_ON_GPU, TOKENS_ON_GPU) };
         Ok(Self {
             layout,
             device: device.clone(),
@@ -173,7 +172,8 @@ impl Core {
             return Ok(());
         }
         let record = self.pass.as_mut().and_then(|p| p.record.take());
-        let record = record.ok_or_else(|| Error::Usage("backward needs a forward pass with Keep::All before it".into()))?;
+        let record =
+            record.ok_or_else(|| Error::Usage("backward needs a forward pass with Keep::All before it".into()))?;
         let pass = self.pass.as_ref().expect("it had a record");
         if let Some(pull) = self.pull(pass, signal, sink)? {
             self.descend(&pass.model, record, &pull, sink)?;

@@ -86,7 +86,11 @@ impl Chunk {
         if let Some(added) = added {
             pull = (pull + added)?;
         }
-        if signal.log_probs.is_empty() { Ok(pull) } else { pull.scatter_add(&self.tokens, &column(signal.log_probs)?, 1) }
+        if signal.log_probs.is_empty() {
+            Ok(pull)
+        } else {
+            pull.scatter_add(&self.tokens, &column(signal.log_probs)?, 1)
+        }
     }
 }
 

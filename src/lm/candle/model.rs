@@ -55,7 +55,8 @@ impl Linear {
 impl Block {
     /// Every tensor.
     pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        let norms = [Some(&self.attention_norm), self.query_norm.as_ref(), self.key_norm.as_ref(), Some(&self.inner_norm)];
+        let norms =
+            [Some(&self.attention_norm), self.query_norm.as_ref(), self.key_norm.as_ref(), Some(&self.inner_norm)];
         let of_norms = norms.into_iter().flatten().flat_map(Norm::tensors);
         of_norms.chain(self.linear().into_iter().flat_map(Linear::tensors)).collect()
     }

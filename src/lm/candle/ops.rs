@@ -1,8 +1,8 @@
 //! Differentiable tensor functions. Candle's fused softmax, norms and rotation have no backward pass and drop the gradient
 //! without an error, and its GELUs' derivatives carry six digits: everything here is made of its elementary operations.
 
-use crate::lm::config::Activation;
 use super::product::times;
+use crate::lm::config::Activation;
 use candle_core::{D, DType, Device, Result, Shape, Tensor, WithDType};
 use std::ops::Range;
 

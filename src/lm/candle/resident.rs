@@ -77,9 +77,11 @@ impl Resident {
         core.checkpointing = checkpointing;
         Error::check_shape("parameters", core.layout.len(), params.len())?;
         let mut vars = Placed::new();
-        let model = whole(config, &core.layout, &mut placing(&mut vars, &|range, shape| {
-            variable(&params[range.clone()], shape, device, dtype)
-        }))?;
+        let model = whole(
+            config,
+            &core.layout,
+            &mut placing(&mut vars, &|range, shape| variable(&params[range.clone()], shape, device, dtype)),
+        )?;
         let (learned, gradients) = (Learned::new(params, device)?, vec![None; vars.len()]);
         Ok(Self { core, model, vars, learned, gradients, base: None })
     }
@@ -92,15 +94,18 @@ impl Resident {
         Error::check_shape("adapter", lora.len(), values.len())?;
         let Self { core, model, vars, .. } = match &self.base {
             // what was learned before becomes part of the weights
-            Some(_) => Self::new(self.config(), &self.params()?, &self.core.device, self.core.dtype, self.core.checkpointing)?,
+            Some(_) => {
+                Self::new(self.config(), &self.params()?, &self.core.device, self.core.dtype, self.core.checkpointing)?
+            }
             None => self,
         };
         let tensors = vars.into_iter().map(|(range, tensor)| (range, tensor.detach())).collect();
         let base = Base { model: model.detached(), tensors, lora };
         let mut vars = Placed::new();
-        let model = base.assemble(&core.layout, &mut placing(&mut vars, &|range, shape| {
-            variable(&values[range.clone()], shape, &core.device, core.dtype)
-        }))?;
+        let model = base.assemble(
+            &core.layout,
+            &mut placing(&mut vars, &|range, shape| variable(&values[range.clone()], shape, &core.device, core.dtype)),
+        )?;
         let (learned, gradients) = (Learned::new(values, &core.device)?, vec![None; vars.len()]);
         Ok(Self { core, model, vars, learned, gradients, base: Some(base) })
     }

@@ -70,19 +70,11 @@ pub(super) fn whole(config: &Config, layout: &Layout, take: &mut Take) -> Result
     Ok(Model { tokens, positions, blocks, norm, head, scores })
 }
 
-fn optional(
-    range: &Range<usize>,
-    shape: &[usize],
-    take: &mut Take,
-) -> Result<Option<Tensor>> {
+fn optional(range: &Range<usize>, shape: &[usize], take: &mut Take) -> Result<Option<Tensor>> {
     if range.is_empty() { Ok(None) } else { take(range, shape).map(Some) }
 }
 
-fn linear(
-    span: &LinearSpan,
-    inputs: usize,
-    take: &mut Take,
-) -> Result<Linear> {
+fn linear(span: &LinearSpan, inputs: usize, take: &mut Take) -> Result<Linear> {
     let outputs = span.weight.len() / inputs;
     Ok(Linear {
         weight: take(&span.weight, &[outputs, inputs])?,
@@ -91,11 +83,7 @@ fn linear(
     })
 }
 
-fn norm(
-    config: &Config,
-    span: &NormSpan,
-    take: &mut Take,
-) -> Result<Norm> {
+fn norm(config: &Config, span: &NormSpan, take: &mut Take) -> Result<Norm> {
     Ok(Norm {
         scale: take(&span.scale, &[config.width])?,
         shift: optional(&span.shift, &[config.width], take)?,
@@ -105,11 +93,7 @@ fn norm(
 }
 
 /// The norm over a head's q or k (Qwen3): always RMS.
-fn head_norm(
-    config: &Config,
-    scale: &Range<usize>,
-    take: &mut Take,
-) -> Result<Option<Norm>> {
+fn head_norm(config: &Config, scale: &Range<usize>, take: &mut Take) -> Result<Option<Norm>> {
     let epsilon = f64::from(config.epsilon);
     let scale = optional(scale, &[config.head_width], take)?;
     Ok(scale.map(|scale| Norm { scale, shift: None, centred: false, epsilon }))

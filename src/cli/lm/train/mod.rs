@@ -5,10 +5,10 @@ mod folder;
 mod metrics;
 
 use super::progress::Progress;
+use crate::algorithm::Trainee;
 use crate::algorithm::text::{
     Adapters, Encoded, Encoder, Footprint, Material, Memory, Method, TextPrompt, TextTask, TextTraining, Told, trainee,
 };
-use crate::algorithm::Trainee;
 use crate::cli::{note, out};
 use crate::error::{Error, Result};
 use crate::lm::{LanguageModel, Lora, LoraSettings, Sampling, ScoreHead};
@@ -64,7 +64,11 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
     if let Some(method) = &args.defaults {
-        let rewards = if config::defaults(method)?.contains_key("reward") { format!("# reward: {KINDS}\n") } else { String::new() };
+        let rewards = if config::defaults(method)?.contains_key("reward") {
+            format!("# reward: {KINDS}\n")
+        } else {
+            String::new()
+        };
         out(&format!("{rewards}{}", config::defaults(method)?));
         return Ok(0);
     }
@@ -84,7 +88,11 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     let took = started.elapsed().as_secs_f64();
     note(&match peak() {
         None => format!("{took:.1} s"),
-        Some(bytes) => format!("{took:.1} s, peak memory {:.0} MB (estimated {:.0} MB)", bytes / 1e6, estimate.total() as f64 / 1e6),
+        Some(bytes) => format!(
+            "{took:.1} s, peak memory {:.0} MB (estimated {:.0} MB)",
+            bytes / 1e6,
+            estimate.total() as f64 / 1e6
+        ),
     });
     Ok(code)
 }
@@ -256,8 +264,7 @@ fn material(
         (_, Some(reward), Some(drawn)) => {
             let (train, held_out) = both(train, held_out, |lines| encoder.prompts(lines))?;
             let (top_k, top_p, length) = (drawn.top_k, drawn.top_p, drawn.max_tokens);
-            let sampling =
-                Sampling { top_k, top_p, end: model.tokenizer.special().ends()?, ..Sampling::plain(length) };
+            let sampling = Sampling { top_k, top_p, end: model.tokenizer.special().ends()?, ..Sampling::plain(length) };
             sampling.validate().map_err(|e| e.within("sampling"))?;
             check_room(&train, &held_out, length, encoder.longest())?;
             Material::Task(Box::new(TextTask::new(&model.tokenizer, train, held_out, reward)), sampling)
@@ -293,7 +300,8 @@ fn check_room(train: &[TextPrompt], held_out: &[TextPrompt], length: usize, long
         Some(p) => {
             let start: String = p.text.chars().take(40).collect();
             let tokens = p.tokens.len();
-            let message = format!("at most {} behind the prompt of {tokens} tokens that begins {start:?}", longest - tokens);
+            let message =
+                format!("at most {} behind the prompt of {tokens} tokens that begins {start:?}", longest - tokens);
             Err(Error::parameter("sampling.max_tokens", length, message))
         }
     }
@@ -330,7 +338,13 @@ fn save(config: &Config, method: &Method, mut model: LanguageModel, trainee: Tra
     model.save(&folder.file("model"), config.save.precision())
 }
 
-fn save_adapters(model: &LanguageModel, settings: &LoraSettings, values: &[f32], base: &str, folder: &Path) -> Result<()> {
+fn save_adapters(
+    model: &LanguageModel,
+    settings: &LoraSettings,
+    values: &[f32],
+    base: &str,
+    folder: &Path,
+) -> Result<()> {
     let lora = Lora::new(&model.config, settings)?;
     // score heads are the last of what is trained
     lora.save(folder, &values[..lora.len()], base)
@@ -340,5 +354,8 @@ fn summary(folder: &Folder, told: &Map<String, Value>, finetune: Finetune) -> St
     let path = folder.path().display();
     let told: Vec<String> = told.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let adapter = if finetune == Finetune::Lora { ", adapter" } else { "" };
-    format!("{}; written to {path}: model{adapter}, metrics.csv, metrics.jsonl, params.toml, result.json", told.join(", "))
+    format!(
+        "{}; written to {path}: model{adapter}, metrics.csv, metrics.jsonl, params.toml, result.json",
+        told.join(", ")
+    )
 }
