@@ -27,7 +27,8 @@ pub(crate) fn read_numbered<T>(
         if file.read_until(b'\n', &mut bytes).map_err(|e| Error::io(path, e))? == 0 {
             break;
         }
-        let parsed = object(&bytes, number == 1).and_then(|line| line.as_ref().map(|line| parse(number, line)).transpose());
+        let parsed =
+            object(&bytes, number == 1).and_then(|line| line.as_ref().map(|line| parse(number, line)).transpose());
         match parsed {
             Ok(None) => {}
             Ok(Some(value)) => found.push(value),

@@ -18,7 +18,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("reward", &["env", "error", "jsonl", "lm", "num"]),
     ("exact", &["env", "error", "num", "policy"]),
     ("metrics", &["env", "error", "exact", "num", "objective", "policy", "rng", "stats"]),
-    ("algorithm", &["env", "error", "lm", "metrics", "num", "objective", "policy", "preference", "reward", "rng", "stats"]),
+    (
+        "algorithm",
+        &["env", "error", "lm", "metrics", "num", "objective", "policy", "preference", "reward", "rng", "stats"],
+    ),
     ("record", &["error"]),
     ("plot", &["error"]),
     ("report", &["error", "record", "stats"]),

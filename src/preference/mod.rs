@@ -14,8 +14,8 @@ mod jsonl;
 mod labeller;
 mod lines;
 
-pub use jsonl::{read_marked, read_pairs, write_marked, write_pairs};
 pub use crate::lm::Message;
+pub use jsonl::{read_marked, read_pairs, write_marked, write_pairs};
 pub use labeller::{Labeller, pairs_of_group};
 pub use lines::{Line, Lines, Shape, read_lines};
 

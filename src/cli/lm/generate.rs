@@ -161,7 +161,13 @@ fn sample(
 }
 
 /// A line of the output.
-fn line(model: &LanguageModel, prompt: &TextPrompt, s: usize, sample: &Sample, ids: bool) -> Result<Map<String, Value>> {
+fn line(
+    model: &LanguageModel,
+    prompt: &TextPrompt,
+    s: usize,
+    sample: &Sample,
+    ids: bool,
+) -> Result<Map<String, Value>> {
     let text = model.tokenizer.decode(&sample.tokens)?;
     let completion = match &prompt.given {
         Text::Plain(_) => json!(text),

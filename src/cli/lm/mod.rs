@@ -64,7 +64,8 @@ impl Model {
 fn adapted_head(folder: &Path) -> Result<Option<ScoreHead>> {
     let path = folder.join("adapter_config.json");
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::content(&path, "JSON", e.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| Error::content(&path, "JSON", e.to_string()))?;
     let is_reward_model = json["task_type"] == "SEQ_CLS";
     Ok(is_reward_model.then(|| ScoreHead { name: "score".into(), outputs: 1 }))
 }

@@ -99,9 +99,10 @@ fn work(encoder: &Encoder, lines: &Lines) -> Result<Work> {
             }),
             Shape::Prompt(_) => return Err(lines.misshapen(line, "a completion too, text, messages, or a pair")),
         };
-        let examples = examples.map_err(|m| lines.wrong(line, m))?;
+        let examples = examples.map_err(|e| lines.wrong(line, e.to_string()))?;
         if let Some((tokens, _)) = examples.iter().find(|(tokens, _)| tokens.len() > encoder.longest()) {
-            let message = format!("has {} tokens, more than the model's context of {}", tokens.len(), encoder.longest());
+            let message =
+                format!("has {} tokens, more than the model's context of {}", tokens.len(), encoder.longest());
             return Err(lines.wrong(line, message));
         }
         work.sequences.extend(examples);
@@ -187,7 +188,11 @@ fn summary(lines: &Lines, scored: &[Scored], starts: &[usize]) -> String {
         let margin = pairs.iter().map(|p| value(&p[0]) - value(&p[1])).sum::<f64>() / pairs.len() as f64;
         let what = if with_scores { "has the higher score" } else { "is the more probable one" };
         let share = right as f64 / pairs.len() as f64;
-        parts.push(format!("the chosen completion {what} in {:.1}% of {} pairs, mean margin {margin:.4}", 100.0 * share, pairs.len()));
+        parts.push(format!(
+            "the chosen completion {what} in {:.1}% of {} pairs, mean margin {margin:.4}",
+            100.0 * share,
+            pairs.len()
+        ));
     }
     parts.join("; ")
 }
