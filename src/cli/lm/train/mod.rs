@@ -11,8 +11,9 @@ use crate::algorithm::text::{
 };
 use crate::cli::{note, out};
 use crate::error::{Error, Result};
-use crate::lm::{LanguageModel, Lora, LoraSettings, Sampling, ScoreHead};
+use crate::lm::{LanguageModel, Layout, Lora, LoraSettings, Sampling, ScoreHead};
 use crate::preference::{Lines, read_lines};
+use crate::record::sha256;
 use crate::reward::text::{KINDS, TextReward};
 use crate::rng::Stream;
 use config::{Config, Finetune, METHODS};
@@ -155,18 +156,15 @@ impl Run {
         let mut trainee = trainee(&mut model, &config.setup, adapters, &mut rng.split())?;
         let last = if resume { folder.last()? } else { None };
         let mut metrics = Metrics::open(folder.path(), last.as_ref().map(|(steps, _)| *steps))?;
-        let mut training = match &last {
-            Some((steps, path)) => {
-                note(&format!("going on after step {steps}"));
-                TextTraining::load(&method, material, &mut trainee, path, *steps)?
-            }
-            None => {
-                let mut training = TextTraining::start(&method, material, &mut trainee, rng)?;
-                let told = training.measure(&mut trainee)?;
-                tell(0, method.steps(), &told);
-                metrics.add(0, &told)?;
-                training
-            }
+        let mut training = if let Some((steps, path)) = &last {
+            note(&format!("going on after step {steps}"));
+            TextTraining::load(&method, material, &mut trainee, path, *steps)?
+        } else {
+            let mut training = TextTraining::start(&method, material, &mut trainee, rng)?;
+            let told = training.measure(&mut trainee)?;
+            tell(0, method.steps(), &told);
+            metrics.add(0, &told)?;
+            training
         };
         if !steps(&config, &method, folder, &mut training, &mut trainee, &mut metrics)? {
             metrics.write_table()?;
@@ -178,7 +176,7 @@ impl Run {
         metrics.write_table()?;
         save(&config, &method, model, trainee, folder)?;
         told.insert(0, ("steps", made as f64));
-        let told: Map<String, Value> = told.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        let told: Map<String, Value> = told.into_iter().map(|(name, value)| (name.to_owned(), number(value))).collect();
         folder.complete(&Value::Object(told.clone()))?;
         out(&format!("{}\n", summary(folder, &told, config.finetune)));
         Ok(0)
@@ -241,10 +239,15 @@ fn short(told: &Told) -> String {
     shown.map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What the file of weights is known by; a score head that starts at zero is left out.
+/// What weights are known by: the digest of the digests of a million of them at a time.
 fn weights_digest(model: &LanguageModel) -> String {
-    let bytes: Vec<u8> = model.params.iter().flat_map(|w| w.to_le_bytes()).collect();
-    crate::record::sha256(&bytes)
+    let of = |some: &[f32]| sha256(&some.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
+    sha256(model.params.chunks(1 << 20).map(of).collect::<String>().as_bytes())
+}
+
+/// Whole numbers without a point.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
 }
 
 /// The lines as the method learns from them.
@@ -327,7 +330,7 @@ fn save(config: &Config, method: &Method, mut model: LanguageModel, trainee: Tra
     model.params = trainee.into_params()?;
     if method.makes_a_reward_model() {
         // pairs say nothing of a constant, and Transformers' heads have none
-        let bias = crate::lm::Layout::new(&model.config)?.tensor("score.bias")?.range.clone();
+        let bias = Layout::new(&model.config)?.tensor("score.bias")?.range.clone();
         model.params[bias].fill(0.0);
     } else {
         model = model.with_heads(&[])?;
