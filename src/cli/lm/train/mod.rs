@@ -11,7 +11,7 @@ use crate::algorithm::text::{
 };
 use crate::cli::{note, out};
 use crate::error::{Error, Result};
-use crate::lm::{LanguageModel, Layout, Lora, LoraSettings, Sampling, ScoreHead};
+use crate::lm::{Device, LanguageModel, Layout, Lora, LoraSettings, Sampling, ScoreHead};
 use crate::preference::{Lines, read_lines};
 use crate::record::sha256;
 use crate::reward::text::{KINDS, TextReward};
@@ -81,19 +81,21 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     };
     let started = Instant::now();
     let run = Run::prepare(&table)?;
-    let estimate = run.memory()?;
-    note(&format!("memory: {estimate}"));
-    estimate.check((1e9 * run.config.memory_limit) as u64)?;
+    // of other devices it is not known
+    let estimate = if run.config.setup.device == Device::Cpu { Some(run.memory()?) } else { None };
+    if let Some(estimate) = &estimate {
+        note(&format!("memory: {estimate}"));
+        estimate.check((1e9 * run.config.memory_limit) as u64)?;
+    }
     folder.begin(&table, &run.inputs, args.resume)?;
     let code = run.train(&folder, args.resume)?;
     let took = started.elapsed().as_secs_f64();
     note(&match peak() {
         None => format!("{took:.1} s"),
-        Some(bytes) => format!(
-            "{took:.1} s, peak memory {:.0} MB (estimated {:.0} MB)",
-            bytes / 1e6,
-            estimate.total() as f64 / 1e6
-        ),
+        Some(bytes) => {
+            let estimated = estimate.map(|e| format!(" (estimated {:.0} MB)", e.total() as f64 / 1e6)).unwrap_or_default();
+            format!("{took:.1} s, peak memory {:.0} MB{estimated}", bytes / 1e6)
+        }
     });
     Ok(code)
 }
@@ -121,12 +123,15 @@ impl Run {
     /// Reads everything, the small files before the model.
     fn prepare(table: &Table) -> Result<Self> {
         let config = Config::new(table)?;
-        let method = config.method()?;
+        let (method, placement) = (config.method()?, config.setup.placement());
+        // a device that is not there is told before the model is read
+        placement.device.open()?;
         let train = read_lines(Path::new(&config.data.train))?;
         let held_out = &config.data.evaluate;
         let held_out = if held_out.is_empty() { None } else { Some(read_lines(Path::new(held_out))?) };
         let reward = config.reward.as_ref();
-        let reward = reward.map(|r| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))).transpose()?;
+        let parse = |r: &config::Reward| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))?.on(&placement);
+        let reward = reward.map(parse).transpose()?;
         let head = method.head().map(|name| ScoreHead { name: name.into(), outputs: 1 });
         let model = LanguageModel::load_scored(Path::new(&config.model), head.as_slice())?;
         let mut inputs = Table::new();
