@@ -332,7 +332,8 @@ fn a_run_is_not_replaced_unasked_and_its_params_make_it_again() {
 #[test]
 fn a_run_is_the_same_on_any_device() {
     let desk = Desk::new();
-    let sets = ["method=dpo", "data.train=pairs.jsonl", "training.steps=4", "training.learning_rate=1e-3", "finetune=lora"];
+    let sets =
+        ["method=dpo", "data.train=pairs.jsonl", "training.steps=4", "training.learning_rate=1e-3", "finetune=lora"];
     let on_device = ["setup.device=candle-cpu", "setup.checkpointing=true", "setup.part_tokens=64"];
     for (out, more) in [("a", &[][..]), ("b", &on_device[..])] {
         let (code, _, errors) = desk.train(out, &[&sets[..], more].concat(), &[]);

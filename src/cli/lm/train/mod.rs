@@ -93,7 +93,8 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     note(&match peak() {
         None => format!("{took:.1} s"),
         Some(bytes) => {
-            let estimated = estimate.map(|e| format!(" (estimated {:.0} MB)", e.total() as f64 / 1e6)).unwrap_or_default();
+            let estimated =
+                estimate.map(|e| format!(" (estimated {:.0} MB)", e.total() as f64 / 1e6)).unwrap_or_default();
             format!("{took:.1} s, peak memory {:.0} MB{estimated}", bytes / 1e6)
         }
     });
@@ -130,7 +131,8 @@ impl Run {
         let held_out = &config.data.evaluate;
         let held_out = if held_out.is_empty() { None } else { Some(read_lines(Path::new(held_out))?) };
         let reward = config.reward.as_ref();
-        let parse = |r: &config::Reward| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))?.on(&placement);
+        let parse =
+            |r: &config::Reward| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))?.on(&placement);
         let reward = reward.map(parse).transpose()?;
         let head = method.head().map(|name| ScoreHead { name: name.into(), outputs: 1 });
         let model = LanguageModel::load_scored(Path::new(&config.model), head.as_slice())?;
