@@ -132,11 +132,7 @@ impl Line<'_> {
 ///
 /// # Errors
 /// A file that cannot be read; a line that is no JSON object, or that `parse` refuses; fewer lines than asked for.
-pub(crate) fn lines<T>(
-    path: &Path,
-    count: usize,
-    mut parse: impl FnMut(&Line) -> Result<Option<T>>,
-) -> Result<Vec<T>> {
+pub(crate) fn lines<T>(path: &Path, count: usize, mut parse: impl FnMut(&Line) -> Result<Option<T>>) -> Result<Vec<T>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
     let mut kept = Vec::with_capacity(count);
     for (i, line) in text.lines().enumerate() {

@@ -13,7 +13,7 @@
 //! choice is right in every step. Samples without an answer are no choice and are not labelled.
 //!
 //! `smoke` and `paper`: chains of modular arithmetic in words ([`rewardlab::env::arithmetic`]); a transformer that has read a noisy author's
-//! solutions without ends of steps is finetuned on some with them. `gpu`: SmolLM2-135M-Instruct on word problems of the symbolic templates, from
+//! solutions, half of them without ends of steps, is finetuned on some with them. `gpu`: SmolLM2-135M-Instruct on word problems of the symbolic templates, from
 //! `rewardlab data import maths`, whose solutions have marks `<<48/2=24>>`. There a line is a step; it is wrong if a mark in it does not come
 //! out or states a number that is none of the reference solution's, neutral without a mark; the last line is right if the answer is. So
 //! another right path counts as wrong. The `gpu` version has not been run by us, but for a few steps at a tiny size.
@@ -104,7 +104,8 @@ impl Experiment for Process {
     type Row = Row;
     const ID: &'static str = "real_models/process";
     const PAPER: &'static str = "arXiv:2305.20050, Figure 3, with language models as writer and verifiers";
-    const CLAIM: &'static str = "a language model that was taught which steps are right chooses better than one taught which answers are";
+    const CLAIM: &'static str =
+        "a language model that was taught which steps are right chooses better than one taught which answers are";
     const SECONDS: (f64, f64) = (3.0, 240.0);
 
     fn params(profile: Profile) -> Params {

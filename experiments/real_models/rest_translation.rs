@@ -17,7 +17,17 @@
 //! a tokeniser of words. `gpu`: pairs that `rewardlab data import` writes, with a byte-level BPE tokeniser trained from the training text.
 //! The `gpu` version has not been run by us, but for a few steps at a tiny size.
 //!
+//! **Chosen after looking**, on other seeds (100 to 103): twice the ratings and steps of the reward model, whose correlation with gold on unseen
+//! samples rose from 0.48 to 0.67.
+//!
 //! **Controls**: samples chosen at random gain nothing; the reward model ranks samples as the truth does.
+//!
+//! **Found** (`paper`): the reward rises from the supervised 0.58 to 0.82 in one Grow, at every step, and to 0.88 in a second; gold goes with
+//! it (chrF 0.62, 0.82, 0.89; of the likeliest tokens 0.80, 0.91, 0.94), so that one Grow is *not* best for gold: refuted, as with many
+//! ratings in `rest/proxy_gold`. More supervised steps make it worse (chrF 0.61), as many samples at random leave it where it was. The best of
+//! eight after one Grow has the reward of the supervised model's best of 32; but gold peaks at N = 4 of a ReST policy (0.87 after one Grow)
+//! and falls behind it (0.85 at 32), while the reward still rises: what the loop has already gained from the learned reward best-of-N cannot
+//! gain again.
 
 mod corpus;
 mod figure;
@@ -130,7 +140,7 @@ impl Experiment for RestTranslation {
     const ID: &'static str = "real_models/rest_translation";
     const PAPER: &'static str = "arXiv:2308.08998, Figures 3 to 7 and Table 1, with a language model in its own words";
     const CLAIM: &'static str = "ReST with a learned reward raises a translation model above its supervised training";
-    const SECONDS: (f64, f64) = (3.0, 240.0);
+    const SECONDS: (f64, f64) = (1.0, 200.0);
 
     fn params(profile: Profile) -> Params {
         let subject = Subject { lora_rank: 0, gradient_clip: 1.0, ..Subject::paper() };
@@ -171,7 +181,7 @@ impl Experiment for RestTranslation {
                 test: 200,
                 test_candidates: 8,
                 best_of: vec![1, 2, 4, 8, 16, 32],
-                reward: RewardModel { ratings: 4000, steps: 1200, minibatch: 64, learning_rate: 1e-3 },
+                reward: RewardModel { ratings: 8000, steps: 2400, minibatch: 64, learning_rate: 1e-3 },
                 rest: RestParams { candidates: 6, improves: above(&THRESHOLDS), ..RestParams::default() },
             },
         }
@@ -180,7 +190,7 @@ impl Experiment for RestTranslation {
     fn seeds(profile: Profile) -> Range<u64> {
         match profile {
             Profile::Smoke => 0..2,
-            Profile::Paper => 0..5,
+            Profile::Paper => 0..8,
         }
     }
 
@@ -219,7 +229,8 @@ impl Experiment for RestTranslation {
     fn validate(p: &Params) -> Result<()> {
         p.subject.validate().map_err(|e| e.within("subject"))?;
         if !p.subject.is_made() {
-            return Err(Error::parameter("subject.model", &p.subject.model, "empty: the model is trained from scratch"));
+            let legal = "empty: the model is trained from scratch";
+            return Err(Error::parameter("subject.model", &p.subject.model, legal));
         }
         p.corpus.validate().map_err(|e| e.within("corpus"))?;
         Error::check_counts(&[
@@ -239,9 +250,8 @@ impl Experiment for RestTranslation {
         Error::check_positive(&[("reward.learning_rate", p.reward.learning_rate)])?;
         p.rest.validate().map_err(|e| e.within("rest"))?;
         let filtered = |keep: &Keep| matches!(keep, Keep::Above { .. });
-        let chain = p.rest.improves.split_first().is_some_and(|(first, rest)| {
-            *first == Keep::All && !rest.is_empty() && rest.iter().all(filtered)
-        });
+        let improves = &p.rest.improves;
+        let chain = improves.len() > 1 && improves[0] == Keep::All && improves[1..].iter().all(filtered);
         if p.rest.grows == 0 || !chain {
             let given = format!("{} grow(s), {:?}", p.rest.grows, p.rest.improves);
             return Err(Error::parameter("rest", given, "one Grow or more; everything, then thresholds"));
@@ -285,12 +295,9 @@ impl Cell {
             Self::Random => {
                 RestParams { grows: 1, improves: rest.improves.iter().map(at_random).collect(), ..rest.clone() }
             }
-            Self::Supervised => RestParams {
-                grows: 0,
-                mixture: true,
-                improves: vec![Keep::All; rest.improves.len()],
-                ..rest.clone()
-            },
+            Self::Supervised => {
+                RestParams { grows: 0, mixture: true, improves: vec![Keep::All; rest.improves.len()], ..rest.clone() }
+            }
         }
     }
 }

@@ -16,6 +16,9 @@ use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// Share of what the made model reads that does not say where steps end.
+const LOOSE: f64 = 0.5;
+
 /// Where problems come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -86,7 +89,11 @@ impl Source {
             }
             Self::Files { length, .. } => {
                 if subject.is_made() {
-                    return Err(Error::parameter("subject.model", "\"\"", "a folder or a GGUF file, for lines of files"));
+                    return Err(Error::parameter(
+                        "subject.model",
+                        "\"\"",
+                        "a folder or a GGUF file, for lines of files",
+                    ));
                 }
                 Error::check_counts(&[("source.files.length", *length, 8, 4096)])
             }
@@ -138,11 +145,11 @@ fn of_world(p: &Params, mix: &Mix, rates: &Rates, ctx: &Context) -> Result<Opene
         tokens: [prompt, solution].concat(),
     };
     let params = ctx.stage("base", &(mix, rates, &p.subject), |rng| {
-        // what it reads does not say where steps end
-        let without_ends = |(prompt, solution): (Vec<u32>, Vec<u32>)| {
-            example((prompt, solution.into_iter().filter(|t| *t != STEP_END).collect()))
+        let document = |rng: &mut Stream| {
+            let ((prompt, solution), loose) = (solution(rng), rng.uniform() < LOOSE);
+            example((prompt, solution.into_iter().filter(|t| !loose || *t != STEP_END).collect()))
         };
-        p.subject.from_scratch(&config, |rng| without_ends(solution(rng)), rng)
+        p.subject.from_scratch(&config, document, rng)
     })?;
     let mut rng = ctx.shared_stream("written");
     let written = (0..p.written).map(|_| example(solution(&mut rng))).collect();

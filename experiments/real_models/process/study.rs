@@ -45,7 +45,8 @@ pub(super) fn rows(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
     let row = summary(&candidates, labelled.len());
     let mut rows = votes(p, &candidates, &row, ctx);
     for (method, supervision) in VERIFIERS {
-        let labels = if method == "shuffled" { dealt_anew(&labelled, &mut ctx.stream("shuffle")) } else { labelled.clone() };
+        let labels =
+            if method == "shuffled" { dealt_anew(&labelled, &mut ctx.stream("shuffle")) } else { labelled.clone() };
         let scores = scores(p, &writer, &labels, supervision, &candidates, ctx)?;
         let row = Row { method: method.into(), ranked: ranked(&candidates, &scores), ..row.clone() };
         let over = |pays: &dyn Fn(&Candidates) -> Vec<f64>| {
@@ -109,7 +110,8 @@ fn labelled(p: &Params, opened: &Opened, writer: &LanguageModel, ctx: &Context) 
 fn dealt_anew(labelled: &[MarkedSolution], rng: &mut Stream) -> Vec<MarkedSolution> {
     let labels: Vec<i8> = labelled.iter().flat_map(|s| s.labels.iter().copied()).collect();
     let mut dealt = rng.permutation(labels.len()).into_iter().map(|i| labels[i]);
-    let deal = |s: &MarkedSolution| MarkedSolution { labels: dealt.by_ref().take(s.labels.len()).collect(), ..s.clone() };
+    let deal =
+        |s: &MarkedSolution| MarkedSolution { labels: dealt.by_ref().take(s.labels.len()).collect(), ..s.clone() };
     labelled.iter().map(deal).collect()
 }
 

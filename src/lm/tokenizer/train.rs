@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn the_most_frequent_pairs_are_merged() {
         let tokenizer = Tokenizer::train_bpe(&TEXTS, 262).expect("legal");
-        assert_eq!((tokenizer.vocab(), tokenizer.token(0).as_deref(), tokenizer.id("<eos>")), (262, Some("<pad>"), Some(1)));
+        assert_eq!(
+            (tokenizer.vocab(), tokenizer.token(0).as_deref(), tokenizer.id("<eos>")),
+            (262, Some("<pad>"), Some(1))
+        );
         // by hand: `we` occurs five times; then `he`, `ne`, `th` and a blank before `n` four times each, of which the pair of the lowest bytes
         // comes first; then `ne`, and `t` before what is now one token
         let merged: Vec<String> = (258..262).filter_map(|id| tokenizer.token(id)).collect();
