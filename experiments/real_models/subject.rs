@@ -147,19 +147,32 @@ impl Subject {
         };
         let config = Config::llama(size);
         let params = ctx.common_stage("real_models", "pretrained", &(world.name, made, self.gradient_clip), |rng| {
-            let weights = init(&config, 0.02, rng)?;
-            let mut trainee = Trainee::new(&config, weights, self.gradient_clip)?.in_parts();
-            let (peak, warm_up) = (made.learning_rate, made.steps.div_ceil(20));
-            let schedule = Schedule { peak, warm_up, steps: made.steps, decay: Decay::Cosine };
-            for step in 0..schedule.steps {
-                let batch: Vec<Example> = (0..made.batch).map(|_| (world.document)(rng)).collect();
-                trainee.text_step(&batch, made.prompt_weight, schedule.rate(step))?;
-            }
-            Ok(trainee.trained()?.to_vec())
+            self.from_scratch(&config, world.document, rng)
         })?;
         let words: Vec<&str> = world.words.iter().map(String::as_str).collect();
         let tokenizer = Tokenizer::of_words(&words, world.special.clone())?;
         Ok(LanguageModel { config, params: params.to_vec(), tokenizer, chat_template: None })
+    }
+
+    /// The weights of a made model of this form after its training on drawn texts.
+    ///
+    /// # Errors
+    /// Training that diverges.
+    pub(crate) fn from_scratch(
+        &self,
+        config: &Config,
+        mut document: impl FnMut(&mut Stream) -> Example,
+        rng: &mut Stream,
+    ) -> Result<Vec<f32>> {
+        let made = &self.made;
+        let mut trainee = Trainee::new(config, init(config, 0.02, rng)?, self.gradient_clip)?.in_parts();
+        let (peak, warm_up) = (made.learning_rate, made.steps.div_ceil(20));
+        let schedule = Schedule { peak, warm_up, steps: made.steps, decay: Decay::Cosine };
+        for step in 0..schedule.steps {
+            let batch: Vec<Example> = (0..made.batch).map(|_| document(rng)).collect();
+            trainee.text_step(&batch, made.prompt_weight, schedule.rate(step))?;
+        }
+        Ok(trainee.into_params()?)
     }
 
     /// The model in training, with fresh adapters (or none) and a fresh optimiser.

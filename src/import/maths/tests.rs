@@ -215,3 +215,15 @@ fn sentences_start_with_capitals_where_words_were_filled_in() {
     );
     assert_eq!(steps::tidy("a lb. of tea\n", false), "a lb. of tea");
 }
+
+/// What a mark of a solution states, where it comes out.
+#[test]
+fn marks_state_their_result() {
+    assert_eq!(
+        (mark_result("48/2=24"), mark_result("(2+3)*4=5*4=20"), mark_result("1/3=0.33")),
+        (Some(24.0), Some(20.0), Some(0.33))
+    );
+    for wrong in ["48/2=23", "5*5=5*4=20", "48/2", "two=2", ""] {
+        assert_eq!(mark_result(wrong), None, "{wrong}");
+    }
+}
