@@ -26,7 +26,7 @@
 //!
 //! | level | modules |
 //! |---|---|
-//! | 4 | [`cli`] → [`algorithm`], [`experiment`] → [`record`], [`report`], [`plot`] |
+//! | 4 | [`cli`] → [`algorithm`], [`experiment`], [`import`] → [`record`], [`report`], [`plot`] |
 //! | 3 | [`algorithm`], which reports through [`metrics`] |
 //! | 2 | [`exact`] (no loop computes with it, nor it with a loop: each is the other's oracle) |
 //! | 1 | [`policy`], [`mod@env`], [`reward`], [`objective`], [`lm`], [`preference`] |
@@ -42,6 +42,7 @@ pub mod env;
 pub mod error;
 pub mod exact;
 pub mod experiment;
+pub mod import;
 mod jsonl;
 pub mod lm;
 pub mod metrics;

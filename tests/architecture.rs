@@ -26,12 +26,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plot", &["error"]),
     ("report", &["error", "record", "stats"]),
     ("experiment", &["error", "plot", "record", "report", "rng"]),
+    ("import", &["env", "error", "record", "rng"]),
     (
         "cli",
         &[
             "algorithm",
             "error",
             "experiment",
+            "import",
             "jsonl",
             "lm",
             "metrics",

@@ -21,9 +21,8 @@ impl Desk {
         fs::create_dir(desk.path("model")).expect("made");
         tiny::write(&desk.path("model"), 32, 2, 96);
         let sums = || (0..5).flat_map(|a| (0..5).map(move |b| (a, b)));
-        let lines = |line: &dyn Fn(u32, u32) -> Value| {
-            sums().map(|(a, b)| format!("{}\n", line(a, b))).collect::<String>()
-        };
+        let lines =
+            |line: &dyn Fn(u32, u32) -> Value| sums().map(|(a, b)| format!("{}\n", line(a, b))).collect::<String>();
         let said = |role: &str, content: String| json!({"role": role, "content": content});
         desk.write(
             "sums.jsonl",
@@ -130,7 +129,8 @@ fn what_is_learned_is_written_and_scored() {
 
     // what it writes, it scores alike, end token included; on any number of threads
     let write = |threads: &str, out: &str| {
-        let model = ["--model", "sft/model", "--prompts", "prompts.jsonl", "--samples", "3", "--temperature", "0.5", "--ids"];
+        let model =
+            ["--model", "sft/model", "--prompts", "prompts.jsonl", "--samples", "3", "--temperature", "0.5", "--ids"];
         desk.runs(&[&["generate"], &model[..], &["--threads", threads, "--out", out]].concat());
         desk.read(out)
     };
@@ -218,15 +218,19 @@ const METHODS: [(&str, &str, &[&str]); 19] = [
     ("dr_grpo", "prompts.jsonl", &["training.iterations=2"]),
     ("ppo", "prompts.jsonl", &["training.iterations=2"]),
     ("rest", "prompts.jsonl", &["training.steps=4", "training.evaluate_every=2", "training.candidates=2"]),
-    ("rest", "sums.jsonl", &[
-        "training.mixture=true",
-        "training.candidates=2",
-        "training.steps=2",
-        "training.evaluate_every=2",
-        "training.loss={oac={critic={steps=3, minibatch=8, learning_rate=1e-3}}}",
-        "training.improves=['all', {percentile={percentile=50.0}}]",
-        "reward.reward=regex:[0-9]",
-    ]),
+    (
+        "rest",
+        "sums.jsonl",
+        &[
+            "training.mixture=true",
+            "training.candidates=2",
+            "training.steps=2",
+            "training.evaluate_every=2",
+            "training.loss={oac={critic={steps=3, minibatch=8, learning_rate=1e-3}}}",
+            "training.improves=['all', {percentile={percentile=50.0}}]",
+            "reward.reward=regex:[0-9]",
+        ],
+    ),
 ];
 
 #[test]
@@ -249,7 +253,9 @@ fn every_method_trains_all_weights_and_adapters() {
             assert!(said.contains("written to"), "{said}");
             assert!(errors.contains("memory: about "), "{errors}");
             let metrics = desk.metrics(&out);
-            assert!(metrics.iter().any(|row| row.as_object().expect("a row").keys().any(|k| k.starts_with("held_out"))));
+            assert!(
+                metrics.iter().any(|row| row.as_object().expect("a row").keys().any(|k| k.starts_with("held_out")))
+            );
             let after = LanguageModel::load(&desk.path(&out).join("model")).expect("a model").params;
             assert_eq!(after.len(), before.len(), "{out}: a critic stayed in the model");
             assert!(after != before, "{out}: nothing was learned");
@@ -269,7 +275,13 @@ fn every_method_trains_all_weights_and_adapters() {
 #[test]
 fn a_reward_model_scores_and_pays() {
     let desk = Desk::new();
-    let sets = ["method=reward_model", "data.train=pairs.jsonl", "training.epochs=20", "training.learning_rate=3e-3", "finetune=lora"];
+    let sets = [
+        "method=reward_model",
+        "data.train=pairs.jsonl",
+        "training.epochs=20",
+        "training.learning_rate=3e-3",
+        "finetune=lora",
+    ];
     let (code, said, errors) = desk.train("reward", &sets, &[]);
     assert!(code == 0 && said.contains("held_out_accuracy"), "{errors}");
     let (_, said, summary) = desk.lm(&["score", "--model", "reward/model", "--data", "pairs.jsonl"]);
@@ -283,7 +295,10 @@ fn a_reward_model_scores_and_pays() {
         assert!((of(a) - of(&b)).abs() < 1e-4, "{a} {b}");
     }
     let sets = [
-        "method=rloo", "data.train=prompts.jsonl", "training.iterations=1", "reward.reward=model:reward/model",
+        "method=rloo",
+        "data.train=prompts.jsonl",
+        "training.iterations=1",
+        "reward.reward=model:reward/model",
         "sampling.max_tokens=3",
     ];
     let (code, _, errors) = desk.train("rloo", &sets, &[]);
@@ -293,7 +308,8 @@ fn a_reward_model_scores_and_pays() {
 #[test]
 fn a_run_is_not_replaced_unasked_and_its_params_make_it_again() {
     let desk = Desk::new();
-    let sets = ["method=dpo", "data.train=pairs.jsonl", "training.steps=4", "training.learning_rate=1e-3", "loss.beta=0.3"];
+    let sets =
+        ["method=dpo", "data.train=pairs.jsonl", "training.steps=4", "training.learning_rate=1e-3", "loss.beta=0.3"];
     assert_eq!(desk.train("a", &sets, &[]).0, 0);
     let (code, _, errors) = desk.train("a", &sets, &[]);
     assert!(code == 2 && errors.contains("--resume") && errors.contains("--force"), "{errors}");
@@ -316,7 +332,8 @@ fn a_run_is_not_replaced_unasked_and_its_params_make_it_again() {
 #[test]
 fn a_run_is_the_same_on_any_device() {
     let desk = Desk::new();
-    let sets = ["method=dpo", "data.train=pairs.jsonl", "training.steps=4", "training.learning_rate=1e-3", "finetune=lora"];
+    let sets =
+        ["method=dpo", "data.train=pairs.jsonl", "training.steps=4", "training.learning_rate=1e-3", "finetune=lora"];
     let on_device = ["setup.device=candle-cpu", "setup.checkpointing=true", "setup.part_tokens=64"];
     for (out, more) in [("a", &[][..]), ("b", &on_device[..])] {
         let (code, _, errors) = desk.train(out, &[&sets[..], more].concat(), &[]);
@@ -364,7 +381,9 @@ fn long() -> String {
 #[test]
 fn what_is_wrong_is_one_line_and_writes_nothing() {
     let desk = Desk::new();
-    let bad = |name: &str, line: &str| desk.write(name, &format!("{}{line}\n", desk.read(name.split('#').next().expect("a name"))));
+    let bad = |name: &str, line: &str| {
+        desk.write(name, &format!("{}{line}\n", desk.read(name.split('#').next().expect("a name"))))
+    };
     bad("sums.jsonl#1", "{\"prompt\": \"1+1=\"}");
     bad("sums.jsonl#2", "{\"prompt\": 7, \"completion\": \"x\"}");
     bad("sums.jsonl#3", &json!({"prompt": long(), "completion": "x"}).to_string());
@@ -441,7 +460,10 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
         (&["generate", "--model", "model", "--adapter", "nowhere", "--prompt", "a"], "nowhere"),
         (&["generate", "--model", "model", "--prompt", &long()], "its prompt has 160 tokens"),
         (&["score", "--model", "model", "--data", "prompts.jsonl"], "line 1: has prompt alone"),
-        (&["score", "--model", "model", "--data", "sums.jsonl#3"], "line 26: has 161 tokens, more than the model's context of 96"),
+        (
+            &["score", "--model", "model", "--data", "sums.jsonl#3"],
+            "line 26: has 161 tokens, more than the model's context of 96",
+        ),
         (&["train", "--resume", "--out", "nowhere"], "holds no run to resume"),
         (&["train", "--defaults", "dop"], "did you mean `dpo`?"),
     ];
@@ -459,7 +481,9 @@ fn long_lines_are_dropped_or_cut_on_demand() {
     let line = json!({"prompt": "1+1=", "completion": long()});
     desk.write("long.jsonl", &format!("{}{line}\n", desk.read("sums.jsonl")));
     let base = ["method=sft", "data.train=long.jsonl", "training.steps=1", "training.batch=26"];
-    for (choice, told) in [("drop", "1 lines too long and left out, 0 cut"), ("cut", "0 lines too long and left out, 1 cut")] {
+    for (choice, told) in
+        [("drop", "1 lines too long and left out, 0 cut"), ("cut", "0 lines too long and left out, 1 cut")]
+    {
         let choice = format!("data.too_long={choice}");
         let (code, _, errors) = desk.train(&choice, &[&base[..], &[&choice]].concat(), &[]);
         assert!(code == 0 && errors.contains(told), "{errors}");

@@ -20,7 +20,8 @@ fn desk() -> tempfile::TempDir {
     let desk = tempfile::tempdir().expect("a folder");
     fs::create_dir(desk.path().join("model")).expect("made");
     tiny::write(&desk.path().join("model"), 32, 2, 96);
-    let line = |i: usize| format!("{{\"prompt\": \"{i}+{i}=\", \"answer\": \"{}\", \"completion\": \"{}\"}}\n", 2 * i, 2 * i);
+    let line =
+        |i: usize| format!("{{\"prompt\": \"{i}+{i}=\", \"answer\": \"{}\", \"completion\": \"{}\"}}\n", 2 * i, 2 * i);
     fs::write(desk.path().join("sums.jsonl"), (0..40).map(line).collect::<String>()).expect("written");
     desk
 }
@@ -60,7 +61,8 @@ fn a_killed_run_ends_in_the_same_bytes() {
                 kills += 1;
             }
             for file in RESULT {
-                let bytes = |run: &str| fs::read(desk.path().join(run).join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+                let bytes =
+                    |run: &str| fs::read(desk.path().join(run).join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
                 assert!(bytes("whole") == bytes(&out), "{name}: {file} differs after {kills} kills");
             }
             if kills >= 5 {
@@ -121,7 +123,8 @@ fn the_estimate_of_memory_holds() {
     let mut wrong = Vec::new();
     // 10 million weights: a copy of them is 40 MB
     tiny::write(&desk.path().join("wide"), 512, 3, 256);
-    let text = |i: usize| format!("{{\"prompt\": \"{i}: \", \"completion\": \"{}\", \"answer\": \"1\"}}\n", "a b ".repeat(40));
+    let text =
+        |i: usize| format!("{{\"prompt\": \"{i}: \", \"completion\": \"{}\", \"answer\": \"1\"}}\n", "a b ".repeat(40));
     fs::write(desk.path().join("long.jsonl"), (0..16).map(text).collect::<String>()).expect("written");
     let base = ["--set", "model=wide", "--set", "data.train=long.jsonl"];
     let few = ["--set", "training.iterations=1", "--set", "reward.reward=regex:a", "--set", "sampling.max_tokens=64"];

@@ -75,7 +75,8 @@ impl Samples {
         let asked: Vec<&[u32]> = drawn.iter().map(|&i| prompts[i].as_slice()).collect();
         let mut streams: Vec<Stream> = drawn.iter().map(|_| rng.split()).collect();
         let samples = trainee.sample(&asked, sampling, &mut streams)?;
-        let outputs: Vec<(usize, &[u32])> = drawn.iter().zip(&samples).map(|(&i, s)| (i, s.tokens.as_slice())).collect();
+        let outputs: Vec<(usize, &[u32])> =
+            drawn.iter().zip(&samples).map(|(&i, s)| (i, s.tokens.as_slice())).collect();
         let rewards = rate(&outputs)?;
         Error::check_shape("rewards of the samples", samples.len(), rewards.len())?;
         Error::check_finite("reward", &rewards)?;

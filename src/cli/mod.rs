@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to stdout, progress and errors to stderr.
 
 mod collect;
+mod data;
 mod diff;
 mod judge;
 mod list;
@@ -63,6 +64,8 @@ enum Command {
     Preflight(preflight::Args),
     /// Published language models: write completions, score texts, train
     Lm(lm::Args),
+    /// Make training data (JSONL) of files that come in packages
+    Data(data::Args),
     /// Check a file of preferences and say what is in it
     Preferences(preferences::Args),
     /// Check a file of labelled steps and say what is in it
@@ -87,6 +90,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Pgr(args)) => pgr::execute(&args),
         Some(Command::Preflight(args)) => preflight::execute(&args),
         Some(Command::Lm(args)) => lm::execute(&args),
+        Some(Command::Data(args)) => data::execute(&args),
         Some(Command::Preferences(args)) => preferences::execute(&args),
         Some(Command::Steps(args)) => steps::execute(&args),
         Some(Command::Collect(args)) => collect::execute(&args),

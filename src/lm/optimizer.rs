@@ -36,15 +36,7 @@ impl AdamW {
         }
         // two allocations of zeros: memory that is not touched is not taken
         let zeros = || vec![0.0; params];
-        Ok(Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay,
-            first: zeros(),
-            second: zeros(),
-            steps: 0,
-        })
+        Ok(Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, first: zeros(), second: zeros(), steps: 0 })
     }
 
     /// One step of descent.

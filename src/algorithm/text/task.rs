@@ -31,12 +31,7 @@ impl TextTask {
         Self {
             sources: tokens(&prompts),
             held_out: tokens(&held_out),
-            payer: Payer {
-                prompts: [prompts, held_out],
-                tokenizer: tokenizer.clone(),
-                reward,
-                last: (0.0, 0.0),
-            },
+            payer: Payer { prompts: [prompts, held_out], tokenizer: tokenizer.clone(), reward, last: (0.0, 0.0) },
         }
     }
 
@@ -67,7 +62,8 @@ impl Payer {
     pub(super) fn pay(&mut self, half: Half, outputs: &[(usize, &[u32])]) -> Result<Vec<f64>> {
         let prompts = &self.prompts[usize::from(half == Half::HeldOut)];
         let texts = outputs.iter().map(|(_, tokens)| self.tokenizer.decode(tokens)).collect::<Result<Vec<_>>>()?;
-        let written: Vec<Written> = outputs.iter().zip(&texts).map(|((i, _), text)| prompts[*i].written(text)).collect();
+        let written: Vec<Written> =
+            outputs.iter().zip(&texts).map(|((i, _), text)| prompts[*i].written(text)).collect();
         let ends = self.tokenizer.special().ends()?;
         let count = outputs.len().max(1) as f64;
         let ended = outputs.iter().filter(|(_, tokens)| tokens.last().is_some_and(|t| ends.contains(*t))).count();

@@ -10,9 +10,7 @@ use crate::algorithm::{
 };
 use crate::error::Result;
 use crate::lm::testing::{configs, heads, sequences, weights};
-use crate::lm::{
-    Batch, Config, Decay, Device, Ends, Lora, LoraSettings, Placement, Precision, Sample, Sampling, Schedule,
-};
+use crate::lm::{Batch, Config, Decay, Device, Lora, LoraSettings, Placement, Precision, Sample, Sampling, Schedule};
 use crate::num::relative_error;
 use crate::rng::Stream;
 
@@ -40,10 +38,6 @@ fn models() -> Vec<(&'static str, Config, Vec<f32>)> {
         (name, config, params)
     });
     each.collect()
-}
-
-fn ends(token: u32) -> Ends {
-    Ends::new(&[token]).expect("one")
 }
 
 fn with_lora(trainee: Trainee, fresh: bool) -> Trainee {
@@ -96,7 +90,7 @@ fn assert_same_model(name: &str, ours: &mut Trainee, theirs: &mut Trainee, toler
     let examples = texts(theirs.config());
     let (sequences, prompts): (Vec<&[u32]>, Vec<usize>) =
         examples.iter().map(|e| (e.tokens.as_slice(), e.prompt)).unzip();
-    let mut say = |t: &mut Trainee| {
+    let say = |t: &mut Trainee| {
         let sums = t.completion_log_probs(&sequences, &prompts).expect("fits");
         (sums, t.scores(&sequences).expect("fits"), t.last_hidden(&sequences).expect("fits"))
     };
@@ -120,7 +114,7 @@ fn what_a_model_says_draws_and_differentiates_is_the_same_everywhere() {
             assert!(relative_error(&wide(&ours.weights()), &wide(&theirs.weights())) < 1e-6, "{name}");
             assert_same_model(&name, &mut ours, &mut theirs, 1e-4);
             for temperature in [0.0, 1.0, 1.4] {
-                let sampling = Sampling { temperature, end: ends(2), ..Sampling::plain(9) };
+                let sampling = Sampling { temperature, end: 2.into(), ..Sampling::plain(9) };
                 let (a, b) = (draw(&mut ours, &sampling), draw(&mut theirs, &sampling));
                 for (a, b) in a.iter().zip(&b) {
                     assert_eq!(a.tokens, b.tokens, "{name}");
@@ -209,7 +203,7 @@ fn reward(i: usize, output: &[u32]) -> f64 {
 
 /// Three steps or rounds of a loop; what they report.
 fn run(which: &str, trainee: &mut Trainee) -> Vec<f64> {
-    let (prompts, sampling) = ([vec![0, 1], vec![0, 2, 3]], Sampling { end: ends(5), ..Sampling::plain(5) });
+    let (prompts, sampling) = ([vec![0, 1], vec![0, 2, 3]], Sampling { end: 5.into(), ..Sampling::plain(5) });
     let examples = texts(trainee.config());
     match which {
         "sft" => (0..3).map(|_| trainee.nll_step(&examples, 2e-3).expect("finite")).collect(),
@@ -314,7 +308,7 @@ fn a_run_goes_on_from_its_file_on_any_device() {
     let path = folder.path().join("run");
     let settings =
         PolicyGradientParams { prompts: 4, minibatch: 8, learning_rate: 2e-3, ..PolicyGradientParams::grpo() };
-    let sampling = Sampling { end: ends(5), ..Sampling::plain(5) };
+    let sampling = Sampling { end: 5.into(), ..Sampling::plain(5) };
     let prompts = [vec![0, 1], vec![0, 2, 3]];
     for device in devices() {
         for (adapted, to) in [(false, device), (true, device), (true, Device::Cpu), (false, Device::Cpu)] {
@@ -392,7 +386,7 @@ fn the_other_loops_run_on_every_device() {
         };
         let prompts = || (1..4).map(|a| vec![0, a]).collect();
         let (mut trainee, mut task) = (fresh(), Copying([prompts(), prompts()]));
-        let sampling = Sampling { end: ends(5), ..Sampling::plain(4) };
+        let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
         let mut run = Rest::new(&trainee, &mut task, Vec::new(), &settings, rng()).expect("legal");
         while !run.is_done() {
             run.step(&mut trainee, &mut task, &sampling).expect("finite");
@@ -418,7 +412,7 @@ fn sixteen_bits_learn_as_well() {
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
             let cosine = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
             assert!(cosine > 0.99, "{name}: cosine {cosine}");
-            let mut learn = |t: &mut Trainee| (0..30).map(|_| t.nll_step(&examples, 3e-3).expect("finite")).last();
+            let learn = |t: &mut Trainee| (0..30).map(|_| t.nll_step(&examples, 3e-3).expect("finite")).last();
             let (own, expected) = (learn(&mut ours).expect("steps"), learn(&mut theirs).expect("steps"));
             assert!((own - expected).abs() < 0.05 * (1.0 + expected), "{name}: {own}, {expected} in 32 bits");
             // steps far below a weight's last bit add up

@@ -101,7 +101,7 @@ fn work(encoder: &Encoder, lines: &Lines) -> Result<Work> {
             }),
             Shape::Prompt(_) => return Err(lines.misshapen(line, "a completion too, text, messages, or a pair")),
         };
-        let examples = examples.map_err(|m| lines.wrong(line, m))?;
+        let examples = examples.map_err(|e| lines.wrong(line, e.to_string()))?;
         if let Some((tokens, _)) = examples.iter().find(|(tokens, _)| tokens.len() > encoder.longest()) {
             let message =
                 format!("has {} tokens, more than the model's context of {}", tokens.len(), encoder.longest());

@@ -39,8 +39,7 @@ impl Reference {
             (Self::None, Material::Examples(_, held_out)) if !held_out.is_empty() => nll(trainee, held_out),
             (Self::Pairs(reference), Material::Pairs(_, held_out)) if !held_out.is_empty() => {
                 let own = log_probs(trainee, held_out)?;
-                let margins: Vec<f64> =
-                    own.iter().zip(reference).map(|(p, r)| (p[0] - r[0]) - (p[1] - r[1])).collect();
+                let margins: Vec<f64> = own.iter().zip(reference).map(|(p, r)| (p[0] - r[0]) - (p[1] - r[1])).collect();
                 let side = |i: usize| mean(&own.iter().map(|p| p[i]).collect::<Vec<_>>());
                 Ok(vec![
                     ("held_out_accuracy", share(&margins)),
@@ -101,7 +100,11 @@ fn ranked(trainee: &mut Trainee, pairs: &[TokenPair]) -> Result<Told> {
             losses.push(bradley_terry_loss(&[*chosen, *rejected], &[1.0], 0.0, &mut [0.0; 2]));
         }
     }
-    Ok(vec![("held_out_accuracy", share(&margins)), ("held_out_margin", mean(&margins)), ("held_out_loss", mean(&losses))])
+    Ok(vec![
+        ("held_out_accuracy", share(&margins)),
+        ("held_out_margin", mean(&margins)),
+        ("held_out_loss", mean(&losses)),
+    ])
 }
 
 /// Rewards of one completion of each prompt, every time with the same random numbers.

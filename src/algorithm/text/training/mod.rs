@@ -10,9 +10,7 @@ pub use setup::{Adapters, Setup, trainee};
 use super::task::TextTask;
 use crate::algorithm::policy_gradient::{PolicyGradient, PolicyGradientParams};
 use crate::algorithm::ppo::{Ppo, PpoParams};
-use crate::algorithm::preference::{
-    PreferenceLoss, PreferenceTuning, RewardModelParams, RewardModelling, TokenPair,
-};
+use crate::algorithm::preference::{PreferenceLoss, PreferenceTuning, RewardModelParams, RewardModelling, TokenPair};
 use crate::algorithm::rest::{Half, Report, Rest, RestParams};
 use crate::algorithm::resume::Resume;
 use crate::algorithm::rollout::Round;
@@ -124,7 +122,10 @@ pub struct TextTraining {
 
 impl std::fmt::Debug for TextTraining {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextTraining").field("material", &self.material).field("steps", &self.steps).finish_non_exhaustive()
+        f.debug_struct("TextTraining")
+            .field("material", &self.material)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +179,9 @@ impl TextTraining {
                 Loop::Preferences(PreferenceTuning::load(trainee, path)?, *schedule)
             }
             (Method::RewardModel(_), Material::Pairs(..)) => Loop::RewardModel(RewardModelling::load(trainee, path)?),
-            (Method::PolicyGradient(_), Material::Task(..)) => Loop::PolicyGradient(PolicyGradient::load(trainee, path)?),
+            (Method::PolicyGradient(_), Material::Task(..)) => {
+                Loop::PolicyGradient(PolicyGradient::load(trainee, path)?)
+            }
             (Method::Ppo(_), Material::Task(..)) => Loop::Ppo(Ppo::load(trainee, path)?),
             (Method::Rest(_), Material::Task(..)) => Loop::Rest(Box::new(Rest::load(trainee, path)?)),
             _ => return Err(mismatch()),
@@ -281,7 +284,11 @@ impl TextTraining {
             Loop::RewardModel(run) => {
                 let (epoch, pairs) = (run.kept_epoch().unwrap_or(0), run.held_out());
                 let accuracy = run.finish(trainee)?;
-                Ok(vec![("kept_epoch", epoch as f64), ("held_out_pairs", pairs as f64), ("held_out_accuracy", accuracy)])
+                Ok(vec![
+                    ("kept_epoch", epoch as f64),
+                    ("held_out_pairs", pairs as f64),
+                    ("held_out_accuracy", accuracy),
+                ])
             }
             _ => Ok(Vec::new()),
         }

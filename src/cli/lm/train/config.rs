@@ -12,8 +12,23 @@ use toml::{Table, Value};
 
 /// The methods, as they are called in a config.
 pub(super) const METHODS: [&str; 17] = [
-    "sft", "reward_model", "dpo", "conservative_dpo", "unweighted_dpo", "ipo", "kto", "orpo", "simpo", "unlikelihood",
-    "preferred", "reinforce", "rloo", "grpo", "dr_grpo", "ppo", "rest",
+    "sft",
+    "reward_model",
+    "dpo",
+    "conservative_dpo",
+    "unweighted_dpo",
+    "ipo",
+    "kto",
+    "orpo",
+    "simpo",
+    "unlikelihood",
+    "preferred",
+    "reinforce",
+    "rloo",
+    "grpo",
+    "dr_grpo",
+    "ppo",
+    "rest",
 ];
 
 /// Keys whose values are choices with settings of their own.
@@ -145,13 +160,8 @@ fn table(value: &impl Serialize) -> Result<Table> {
 /// Defaults for a published model: rates a hundred times below those of the small worlds.
 fn training(method: &str) -> Result<Table> {
     let fixed = |learning_rate| Fixed { steps: 100, batch: 8, learning_rate, warm_up: 0, decay: Decay::Cosine };
-    let small = |settings| PolicyGradientParams {
-        prompts: 8,
-        group: 8,
-        minibatch: 16,
-        learning_rate: 1e-5,
-        ..settings
-    };
+    let small =
+        |settings| PolicyGradientParams { prompts: 8, group: 8, minibatch: 16, learning_rate: 1e-5, ..settings };
     match method {
         "sft" => table(&fixed(2e-5)),
         "reward_model" => table(&RewardModelParams { epochs: 1, batch: 8, learning_rate: 1e-5 }),
@@ -159,7 +169,9 @@ fn training(method: &str) -> Result<Table> {
         "rloo" => table(&small(PolicyGradientParams::rloo())),
         "grpo" => table(&small(PolicyGradientParams::grpo())),
         "dr_grpo" => table(&small(PolicyGradientParams::dr_grpo())),
-        "ppo" => table(&PpoParams { samples: 32, epochs: 2, minibatch: 16, learning_rate: 1e-5, ..PpoParams::default() }),
+        "ppo" => {
+            table(&PpoParams { samples: 32, epochs: 2, minibatch: 16, learning_rate: 1e-5, ..PpoParams::default() })
+        }
         "rest" => table(&RestParams {
             grows: 1,
             candidates: 8,
@@ -182,7 +194,8 @@ fn training(method: &str) -> Result<Table> {
 pub(super) fn defaults(method: &str) -> Result<Table> {
     if !METHODS.contains(&method) {
         let Error::Unknown { nearest, .. } = Error::unknown("method", method, METHODS) else { unreachable!() };
-        let hint = nearest.map_or_else(|| format!("known are {}", METHODS.join(", ")), |n| format!("did you mean `{n}`?"));
+        let hint =
+            nearest.map_or_else(|| format!("known are {}", METHODS.join(", ")), |n| format!("did you mean `{n}`?"));
         return Err(Error::Usage(format!("unknown method `{method}`; {hint}")));
     }
     let online = matches!(method, "reinforce" | "rloo" | "grpo" | "dr_grpo" | "ppo" | "rest");

@@ -65,7 +65,9 @@ impl Folder {
         changes(&before, &table, "", &mut differing);
         if let Some((key, value)) = differing.first() {
             let recorded = recorded.display();
-            return Err(Error::Usage(format!("{key} = {value} is not what {recorded} says: a run goes on as it began")));
+            return Err(Error::Usage(format!(
+                "{key} = {value} is not what {recorded} says: a run goes on as it began"
+            )));
         }
         Ok(if folder.file(RESULT).exists() { Work::Complete } else { Work::Run(folder, table) })
     }
@@ -86,10 +88,13 @@ impl Folder {
         let path = self.file(INPUTS);
         if resume && path.exists() {
             let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-            let before: Table = text.parse().map_err(|e: toml::de::Error| Error::content(&path, "TOML", e.message()))?;
+            let before: Table =
+                text.parse().map_err(|e: toml::de::Error| Error::content(&path, "TOML", e.message()))?;
             return match inputs.iter().find(|(name, digest)| before.get(*name) != Some(digest)) {
                 None => Ok(()),
-                Some((name, _)) => Err(Error::Usage(format!("{name} is not what this run began with: it cannot go on"))),
+                Some((name, _)) => {
+                    Err(Error::Usage(format!("{name} is not what this run began with: it cannot go on")))
+                }
             };
         }
         fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, e))?;

@@ -141,7 +141,10 @@ mod tests {
         assert!(table.starts_with("step,held_out,loss,a\n0,0.30000000000000004,,\n1,,1,\n"), "{table}");
         fs::write(&path, &whole[..whole.len() - 7]).expect("cut");
         let metrics = Metrics::open(folder.path(), Some(3)).expect("resumed");
-        assert_eq!(fs::read_to_string(&path).expect("there"), whole.lines().take(4).map(|l| format!("{l}\n")).collect::<String>());
+        assert_eq!(
+            fs::read_to_string(&path).expect("there"),
+            whole.lines().take(4).map(|l| format!("{l}\n")).collect::<String>()
+        );
         assert_eq!(metrics.rows.len(), 4);
         drop(Metrics::open(folder.path(), None).expect("fresh"));
         assert_eq!(fs::read_to_string(&path).expect("there"), "");

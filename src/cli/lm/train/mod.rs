@@ -5,14 +5,15 @@ mod folder;
 mod metrics;
 
 use super::progress::Progress;
+use crate::algorithm::Trainee;
 use crate::algorithm::text::{
     Adapters, Encoded, Encoder, Footprint, Material, Memory, Method, TextPrompt, TextTask, TextTraining, Told, trainee,
 };
-use crate::algorithm::Trainee;
 use crate::cli::{note, out};
 use crate::error::{Error, Result};
-use crate::lm::{Device, LanguageModel, Lora, LoraSettings, Sampling, ScoreHead};
+use crate::lm::{Device, LanguageModel, Layout, Lora, LoraSettings, Sampling, ScoreHead};
 use crate::preference::{Lines, read_lines};
+use crate::record::sha256;
 use crate::reward::text::{KINDS, TextReward};
 use crate::rng::Stream;
 use config::{Config, Finetune, METHODS};
@@ -64,7 +65,11 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
     if let Some(method) = &args.defaults {
-        let rewards = if config::defaults(method)?.contains_key("reward") { format!("# reward: {KINDS}\n") } else { String::new() };
+        let rewards = if config::defaults(method)?.contains_key("reward") {
+            format!("# reward: {KINDS}\n")
+        } else {
+            String::new()
+        };
         out(&format!("{rewards}{}", config::defaults(method)?));
         return Ok(0);
     }
@@ -88,7 +93,8 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     note(&match peak() {
         None => format!("{took:.1} s"),
         Some(bytes) => {
-            let estimated = estimate.map(|e| format!(" (estimated {:.0} MB)", e.total() as f64 / 1e6)).unwrap_or_default();
+            let estimated =
+                estimate.map(|e| format!(" (estimated {:.0} MB)", e.total() as f64 / 1e6)).unwrap_or_default();
             format!("{took:.1} s, peak memory {:.0} MB{estimated}", bytes / 1e6)
         }
     });
@@ -125,7 +131,8 @@ impl Run {
         let held_out = &config.data.evaluate;
         let held_out = if held_out.is_empty() { None } else { Some(read_lines(Path::new(held_out))?) };
         let reward = config.reward.as_ref();
-        let parse = |r: &config::Reward| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))?.on(&placement);
+        let parse =
+            |r: &config::Reward| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))?.on(&placement);
         let reward = reward.map(parse).transpose()?;
         let head = method.head().map(|name| ScoreHead { name: name.into(), outputs: 1 });
         let model = LanguageModel::load_scored(Path::new(&config.model), head.as_slice())?;
@@ -156,18 +163,15 @@ impl Run {
         let mut trainee = trainee(&mut model, &config.setup, adapters, &mut rng.split())?;
         let last = if resume { folder.last()? } else { None };
         let mut metrics = Metrics::open(folder.path(), last.as_ref().map(|(steps, _)| *steps))?;
-        let mut training = match &last {
-            Some((steps, path)) => {
-                note(&format!("going on after step {steps}"));
-                TextTraining::load(&method, material, &mut trainee, path, *steps)?
-            }
-            None => {
-                let mut training = TextTraining::start(&method, material, &mut trainee, rng)?;
-                let told = training.measure(&mut trainee)?;
-                tell(0, method.steps(), &told);
-                metrics.add(0, &told)?;
-                training
-            }
+        let mut training = if let Some((steps, path)) = &last {
+            note(&format!("going on after step {steps}"));
+            TextTraining::load(&method, material, &mut trainee, path, *steps)?
+        } else {
+            let mut training = TextTraining::start(&method, material, &mut trainee, rng)?;
+            let told = training.measure(&mut trainee)?;
+            tell(0, method.steps(), &told);
+            metrics.add(0, &told)?;
+            training
         };
         if !steps(&config, &method, folder, &mut training, &mut trainee, &mut metrics)? {
             metrics.write_table()?;
@@ -179,7 +183,7 @@ impl Run {
         metrics.write_table()?;
         save(&config, &method, model, trainee, folder)?;
         told.insert(0, ("steps", made as f64));
-        let told: Map<String, Value> = told.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        let told: Map<String, Value> = told.into_iter().map(|(name, value)| (name.to_owned(), number(value))).collect();
         folder.complete(&Value::Object(told.clone()))?;
         out(&format!("{}\n", summary(folder, &told, config.finetune)));
         Ok(0)
@@ -242,10 +246,15 @@ fn short(told: &Told) -> String {
     shown.map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What the file of weights is known by; a score head that starts at zero is left out.
+/// What weights are known by: the digest of the digests of a million of them at a time.
 fn weights_digest(model: &LanguageModel) -> String {
-    let bytes: Vec<u8> = model.params.iter().flat_map(|w| w.to_le_bytes()).collect();
-    crate::record::sha256(&bytes)
+    let of = |some: &[f32]| sha256(&some.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
+    sha256(model.params.chunks(1 << 20).map(of).collect::<String>().as_bytes())
+}
+
+/// Whole numbers without a point.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
 }
 
 /// The lines as the method learns from them.
@@ -265,8 +274,7 @@ fn material(
         (_, Some(reward), Some(drawn)) => {
             let (train, held_out) = both(train, held_out, |lines| encoder.prompts(lines))?;
             let (top_k, top_p, length) = (drawn.top_k, drawn.top_p, drawn.max_tokens);
-            let sampling =
-                Sampling { top_k, top_p, end: model.tokenizer.special().ends()?, ..Sampling::plain(length) };
+            let sampling = Sampling { top_k, top_p, end: model.tokenizer.special().ends()?, ..Sampling::plain(length) };
             sampling.validate().map_err(|e| e.within("sampling"))?;
             check_room(&train, &held_out, length, encoder.longest())?;
             Material::Task(Box::new(TextTask::new(&model.tokenizer, train, held_out, reward)), sampling)
@@ -302,7 +310,8 @@ fn check_room(train: &[TextPrompt], held_out: &[TextPrompt], length: usize, long
         Some(p) => {
             let start: String = p.text.chars().take(40).collect();
             let tokens = p.tokens.len();
-            let message = format!("at most {} behind the prompt of {tokens} tokens that begins {start:?}", longest - tokens);
+            let message =
+                format!("at most {} behind the prompt of {tokens} tokens that begins {start:?}", longest - tokens);
             Err(Error::parameter("sampling.max_tokens", length, message))
         }
     }
@@ -328,7 +337,7 @@ fn save(config: &Config, method: &Method, mut model: LanguageModel, trainee: Tra
     model.params = trainee.into_params()?;
     if method.makes_a_reward_model() {
         // pairs say nothing of a constant, and Transformers' heads have none
-        let bias = crate::lm::Layout::new(&model.config)?.tensor("score.bias")?.range.clone();
+        let bias = Layout::new(&model.config)?.tensor("score.bias")?.range.clone();
         model.params[bias].fill(0.0);
     } else {
         model = model.with_heads(&[])?;
@@ -339,7 +348,13 @@ fn save(config: &Config, method: &Method, mut model: LanguageModel, trainee: Tra
     model.save(&folder.file("model"), config.save.precision())
 }
 
-fn save_adapters(model: &LanguageModel, settings: &LoraSettings, values: &[f32], base: &str, folder: &Path) -> Result<()> {
+fn save_adapters(
+    model: &LanguageModel,
+    settings: &LoraSettings,
+    values: &[f32],
+    base: &str,
+    folder: &Path,
+) -> Result<()> {
     let lora = Lora::new(&model.config, settings)?;
     // score heads are the last of what is trained
     lora.save(folder, &values[..lora.len()], base)
@@ -349,5 +364,8 @@ fn summary(folder: &Folder, told: &Map<String, Value>, finetune: Finetune) -> St
     let path = folder.path().display();
     let told: Vec<String> = told.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let adapter = if finetune == Finetune::Lora { ", adapter" } else { "" };
-    format!("{}; written to {path}: model{adapter}, metrics.csv, metrics.jsonl, params.toml, result.json", told.join(", "))
+    format!(
+        "{}; written to {path}: model{adapter}, metrics.csv, metrics.jsonl, params.toml, result.json",
+        told.join(", ")
+    )
 }
