@@ -356,7 +356,10 @@ fn a_run_is_the_same_on_any_device() {
     let (here, there) = both(&["score", "--model", "b/model", "--data", "pairs.jsonl"]);
     assert_eq!(here.len(), there.len());
     for (a, b) in here.iter().zip(&there) {
-        assert!((a["margin"].as_f64().expect("a pair") - b["margin"].as_f64().expect("a pair")).abs() < 1e-3, "{a} {b}");
+        assert!(
+            (a["margin"].as_f64().expect("a pair") - b["margin"].as_f64().expect("a pair")).abs() < 1e-3,
+            "{a} {b}"
+        );
     }
     let (here, there) =
         both(&["generate", "--model", "b/model", "--prompts", "prompts.jsonl", "--max-tokens", "6", "--samples", "2"]);

@@ -226,8 +226,8 @@ impl Experiment for Frontier {
     fn real() -> Option<RealVersion<Params>> {
         let task = Task {
             name: "reviews".into(),
-            data: "runs/data/review-openings".into(),
-            reward: "trained:runs/data/reviews".into(),
+            data: "runs/jsonl/reviews".into(),
+            reward: "trained:runs/jsonl/reviews".into(),
             chat: false,
             length: 32,
             claimed: true,

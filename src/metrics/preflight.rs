@@ -155,8 +155,8 @@ impl RewardPrior {
     /// one sample more, unless the reward is continuous.
     ///
     /// # Formula
-    /// Of a prompt with n samples, k_j of them the j-th common value (share w_j of the base) and d distinct values of its own (their share
-    /// w), the log-likelihood of the weight c is log Γ(c)/Γ(c + n) + Σ_j log Γ(c w_j + k_j)/Γ(c w_j) + d log(c w); that of the spread s is the
+    /// Of a prompt with n samples, `k_j` of them the j-th common value (share `w_j` of the base) and d distinct values of its own (their share
+    /// w), the log-likelihood of the weight c is `log Γ(c)/Γ(c + n) + Σ_j log Γ(c w_j + k_j)/Γ(c w_j) + d log(c w)`; that of the spread s is the
     /// normal density of the d values, the location integrated out.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ pub enum Report {
 enum Phase {
     Start,
     Growing(Grow),
-    Improving(Improving),
+    Improving(Box<Improving>),
     Over,
 }
 
@@ -251,7 +251,7 @@ impl Rest {
                 self.end_chain();
                 Ok(Some(Report::Exhausted(Exhausted { grow, improve, keep, best: best(&self.data) })))
             }
-            Phase::Improving(improving) => self.improve(improving, trainee, task, &sampling),
+            Phase::Improving(improving) => self.improve(*improving, trainee, task, &sampling),
         }
     }
 
@@ -280,7 +280,8 @@ impl Rest {
         let kept = self.settings.improves[improve].select(&self.data, &mut self.rng);
         let state = State { eta: self.settings.loss.first_eta(), behaviour: trainee.freeze_at(self.set(BEHAVIOUR))? };
         let epochs = Epochs::new(self.rng.split());
-        self.phase = Phase::Improving(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None });
+        self.phase =
+            Phase::Improving(Box::new(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None }));
         Ok(())
     }
 
@@ -320,7 +321,7 @@ impl Rest {
         }
         let over = now.step == self.settings.steps;
         let Some((held_out, step)) = now.best.filter(|_| over) else {
-            self.phase = Phase::Improving(now);
+            self.phase = Phase::Improving(Box::new(now));
             return Ok(None);
         };
         let kept_reward = mean_reward(now.kept.iter().map(|&i| &self.data[i]));
