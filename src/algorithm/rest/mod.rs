@@ -99,7 +99,7 @@ pub enum Report {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Phase {
     Start,
-    Growing(Grow),
+    Growing(Box<Grow>),
     Improving(Box<Improving>),
     Over,
 }
@@ -232,7 +232,7 @@ impl Rest {
             }
             Phase::Start => {
                 self.grow = 1;
-                self.phase = Phase::Growing(Grow::new(self.rng.split()));
+                self.phase = Phase::Growing(Box::new(Grow::new(self.rng.split())));
                 Ok(None)
             }
             Phase::Growing(mut grow) => {
@@ -289,7 +289,7 @@ impl Rest {
     fn end_chain(&mut self) {
         self.phase = if self.grow < self.settings.grows {
             self.grow += 1;
-            Phase::Growing(Grow::new(self.rng.split()))
+            Phase::Growing(Box::new(Grow::new(self.rng.split())))
         } else {
             Phase::Over
         };

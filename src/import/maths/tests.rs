@@ -3,7 +3,7 @@
 use super::*;
 use std::fs;
 
-const APPLES: &str = r##"
+const APPLES: &str = r#"
 question = "Ada has 3 baskets of 4 apples. She eats half of them. How many are left?"
 answer = """
 She has 3*4 = <<3*4=12>>12 apples.
@@ -35,7 +35,7 @@ Left are {rest} = <<{n*k}-{n*k}*{share}={int(n*k - n*k*share)}>>{int(n*k - n*k*s
 
 #### {int(n*k*(1-share))}
 """
-"##;
+"#;
 
 const WORDS: &str = r#"{"names": ["Ada", "eve"], "numbers": ["one", "two", "three", "four", "five", "six"], "parts": [["half", "1/2"], ["a third", "1/3"]]}"#;
 
