@@ -89,6 +89,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<real_models::preflight_calibration::PreflightCalibration>(),
         entry::<real_models::vanishing::Vanishing>(),
         entry::<real_models::frontier::Frontier>(),
+        entry::<real_models::rest_translation::RestTranslation>(),
         entry::<real_models::weak_to_strong::WeakToStrong>(),
     ]
 }

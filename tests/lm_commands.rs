@@ -328,6 +328,44 @@ fn a_run_is_not_replaced_unasked_and_its_params_make_it_again() {
     assert!(bytes("a/model/model.safetensors") != bytes("b/model/model.safetensors"));
 }
 
+/// Another device rounds differently and learns the same, with adapters, in parts, with activations computed again.
+#[test]
+fn a_run_is_the_same_on_any_device() {
+    let desk = Desk::new();
+    let sets =
+        ["method=dpo", "data.train=pairs.jsonl", "training.steps=4", "training.learning_rate=1e-3", "finetune=lora"];
+    let on_device = ["setup.device=candle-cpu", "setup.checkpointing=true", "setup.part_tokens=64"];
+    for (out, more) in [("a", &[][..]), ("b", &on_device[..])] {
+        let (code, _, errors) = desk.train(out, &[&sets[..], more].concat(), &[]);
+        assert_eq!(code, 0, "{errors}");
+    }
+    for (a, b) in desk.metrics("a").iter().zip(desk.metrics("b")) {
+        if let (Some(a), Some(b)) = (a["loss"].as_f64(), b["loss"].as_f64()) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+    }
+    assert!(desk.path("b/adapter/adapter_model.safetensors").exists());
+    let both = |arguments: &[&str]| {
+        let on = |device: &str| {
+            let (code, said, errors) = desk.lm(&[arguments, &["--device", device]].concat());
+            assert_eq!(code, 0, "{errors}");
+            json_lines(&said)
+        };
+        (on("cpu"), on("candle-cpu"))
+    };
+    let (here, there) = both(&["score", "--model", "b/model", "--data", "pairs.jsonl"]);
+    assert_eq!(here.len(), there.len());
+    for (a, b) in here.iter().zip(&there) {
+        assert!(
+            (a["margin"].as_f64().expect("a pair") - b["margin"].as_f64().expect("a pair")).abs() < 1e-3,
+            "{a} {b}"
+        );
+    }
+    let (here, there) =
+        both(&["generate", "--model", "b/model", "--prompts", "prompts.jsonl", "--max-tokens", "6", "--samples", "2"]);
+    assert!(here.iter().zip(&there).all(|(a, b)| a["completion"] == b["completion"]), "{here:?} {there:?}");
+}
+
 /// The defaults that are printed are a config.
 #[test]
 fn defaults_are_a_config() {
@@ -375,6 +413,9 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
         (&sft, &["training.decay=cosin"], "cosin"),
         (&sft, &["training.warm_up=1000"], "training.warm_up = 1000"),
         (&sft, &["setup.lanes=0"], "setup.lanes = 0"),
+        (&sft, &["setup.device=gpu"], "cuda:N"),
+        (&sft, &["setup.device=cuda:999"], "cuda:999"),
+        (&sft, &["setup.precision=bf16"], "setup.precision = bfloat16"),
         (&sft, &["data.length=97"], "data.length = 97: must be at most the model's context of 96"),
         (&sft, &["data.train=nothing.jsonl"], "nothing.jsonl"),
         (&sft, &["data.train=sums.jsonl#1"], "line 26: has prompt alone, expected prompt and completion"),

@@ -92,23 +92,14 @@ impl Task {
     }
 
     fn read(&self, path: &Path, count: usize, model: &LanguageModel) -> Result<Vec<Question>> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let mut questions = Vec::with_capacity(count);
-        for (i, line) in text.lines().enumerate().take(count) {
-            let place = || format!("line {}", i + 1);
-            let fields: Map<String, Value> =
-                serde_json::from_str(line).map_err(|e| Error::content(path, place(), e.to_string()))?;
-            let string = |key: &str| {
-                let wrong = || Error::content(path, place(), format!("expected a string under `{key}`"));
-                fields.get(key).and_then(Value::as_str).map(str::to_owned).ok_or_else(wrong)
-            };
-            let (prompt, completion) = (string("prompt")?, string("completion")?);
+        lines(path, count, |line| {
+            let (prompt, completion) = (line.string("prompt")?, line.string("completion")?);
             let tokens = if self.chat {
-                model.encode_chat(&[Message { role: "user".into(), content: prompt.clone() }], true)?
+                model.encode_chat(&[Message { role: "user".into(), content: prompt.to_owned() }], true)?
             } else {
-                model.tokenizer.encode(&prompt)?
+                model.tokenizer.encode(prompt)?
             };
-            let mut reference = model.tokenizer.encode_part(&completion)?;
+            let mut reference = model.tokenizer.encode_part(completion)?;
             reference.truncate(self.length);
             if reference.len() < self.length {
                 reference.extend(model.tokenizer.special().eos.first());
@@ -116,15 +107,54 @@ impl Task {
             let room = model.config.context.saturating_sub(self.length);
             if tokens.is_empty() || tokens.len() > room || reference.is_empty() {
                 let message = format!("a prompt of {} tokens, expected 1 to {room}, and a completion", tokens.len());
-                return Err(Error::content(path, place(), message));
+                return Err(line.wrong(message));
             }
-            questions.push(Question { prompt: tokens, reference, source: Source::Line(prompt, fields) });
-        }
-        if questions.len() < count {
-            return Err(Error::content(path, "lines", format!("{}, but {count} are asked for", questions.len())));
-        }
-        Ok(questions)
+            let source = Source::Line(prompt.to_owned(), line.fields.clone());
+            Ok(Some(Question { prompt: tokens, reference, source }))
+        })
     }
+}
+
+/// A line of a JSONL file.
+pub(crate) struct Line<'a> {
+    path: &'a Path,
+    number: usize,
+    fields: Map<String, Value>,
+}
+
+impl Line<'_> {
+    /// # Errors
+    /// No string of that name.
+    pub(crate) fn string(&self, key: &str) -> Result<&str> {
+        let wrong = || self.wrong(format!("expected a string under `{key}`"));
+        self.fields.get(key).and_then(Value::as_str).ok_or_else(wrong)
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn wrong(&self, message: impl Into<String>) -> Error {
+        Error::content(self.path, format!("line {}", self.number), message)
+    }
+}
+
+/// What `parse` makes of the first `count` lines of a JSONL file that it keeps.
+///
+/// # Errors
+/// A file that cannot be read; a line that is no JSON object, or that `parse` refuses; fewer lines than asked for.
+pub(crate) fn lines<T>(path: &Path, count: usize, mut parse: impl FnMut(&Line) -> Result<Option<T>>) -> Result<Vec<T>> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut kept = Vec::with_capacity(count);
+    for (i, line) in text.lines().enumerate() {
+        if kept.len() == count {
+            break;
+        }
+        let wrong = |e: serde_json::Error| Error::content(path, format!("line {}", i + 1), e.to_string());
+        let fields = serde_json::from_str(line).map_err(wrong)?;
+        kept.extend(parse(&Line { path, number: i + 1, fields })?);
+    }
+    if kept.len() < count {
+        return Err(Error::content(path, "lines", format!("{} that fit, but {count} are asked for", kept.len())));
+    }
+    Ok(kept)
 }
 
 /// A prompt with a right answer.

@@ -32,10 +32,21 @@ impl Sft {
     /// # Errors
     /// Training that diverges; no question.
     pub(crate) fn run(&self, trainee: &mut Trainee, questions: &[Question], rng: &mut Stream) -> Result<()> {
-        let examples: Vec<Example> = questions.iter().map(Question::example).collect();
-        let schedule = Schedule { peak: self.learning_rate, warm_up: 0, steps: self.steps, decay: Decay::Linear };
-        sft(trainee, &examples, self.batch, &schedule, rng)?;
+        self.learn(trainee, &questions.iter().map(Question::example).collect::<Vec<_>>(), rng)
+    }
+
+    /// Trains on completions of prompts.
+    ///
+    /// # Errors
+    /// Training that diverges; no example.
+    pub(crate) fn learn(&self, trainee: &mut Trainee, examples: &[Example], rng: &mut Stream) -> Result<()> {
+        sft(trainee, examples, self.batch, &self.schedule(), rng)?;
         Ok(())
+    }
+
+    /// The learning rate of each step.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule { peak: self.learning_rate, warm_up: 0, steps: self.steps, decay: Decay::Linear }
     }
 }
 

@@ -180,7 +180,7 @@ impl Experiment for Frontier {
             completions: 4,
             held_out: 128,
             samples: 4,
-            checkpoints: 4,
+            checkpoints: 8,
             dpo_betas: vec![0.05, 0.1, 1.0, 5.0],
             alphas: vec![0.05, 0.1, 0.5, 1.0],
             kl_coefficients: vec![0.03, 0.1, 0.3, 1.0],
@@ -226,8 +226,8 @@ impl Experiment for Frontier {
     fn real() -> Option<RealVersion<Params>> {
         let task = Task {
             name: "reviews".into(),
-            data: "runs/data/review-openings".into(),
-            reward: "trained:runs/data/reviews".into(),
+            data: "runs/jsonl/reviews".into(),
+            reward: "trained:runs/jsonl/reviews".into(),
             chat: false,
             length: 32,
             claimed: true,

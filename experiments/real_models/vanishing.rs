@@ -162,7 +162,7 @@ impl Experiment for Vanishing {
     fn real() -> Option<RealVersion<Params>> {
         let arithmetic = Task {
             name: "arithmetic".into(),
-            data: "runs/data/maths".into(),
+            data: "runs/jsonl/maths".into(),
             reward: "number".into(),
             chat: true,
             length: 128,
@@ -170,8 +170,8 @@ impl Experiment for Vanishing {
         };
         let reviews = Task {
             name: "reviews".into(),
-            data: "runs/data/review-openings".into(),
-            reward: "trained:runs/data/reviews".into(),
+            data: "runs/jsonl/reviews".into(),
+            reward: "trained:runs/jsonl/reviews".into(),
             chat: false,
             length: 32,
             claimed: false,

@@ -174,7 +174,7 @@ impl Experiment for WeakToStrong {
         let params = Params {
             subject: Subject::real(),
             teacher: Scratch { width: 32, layers: 1, heads: 2 },
-            questions: vec![question("reviews", "runs/data/reviews"), question("spam", "runs/data/emails")],
+            questions: vec![question("reviews", "runs/jsonl/reviews"), question("spam", "runs/jsonl/emails")],
             teacher_texts: 1000,
             student_texts: 2000,
             test_texts: 1000,

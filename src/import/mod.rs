@@ -19,7 +19,7 @@ pub use emails::emails;
 pub(crate) use folder::check_free;
 pub use folder::{Written, write};
 pub use images::{ImageParams, images};
-pub use maths::{MathsParams, maths};
+pub use maths::{MathsParams, mark_result, maths};
 pub use pairs::{PairFormat, PairParams, pairs};
 pub use provenance::Package;
 pub use reviews::{ReviewParams, reviews};

@@ -129,18 +129,15 @@ pub(super) fn without_tags_that(html: &str, parts: impl Fn(&str) -> bool) -> Str
         text.push_str(&rest[..at]);
         let tag = &rest[at + 1..];
         let is_tag = tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!' || c == '?');
-        match tag.find('>').filter(|_| is_tag) {
-            Some(end) => {
-                let name = tag[..end].trim_start_matches('/').split([' ', '/', '\n']).next();
-                if name.is_some_and(&parts) {
-                    text.push(' ');
-                }
-                rest = &tag[end + 1..];
+        if let Some(end) = tag.find('>').filter(|_| is_tag) {
+            let name = tag[..end].trim_start_matches('/').split([' ', '/', '\n']).next();
+            if name.is_some_and(&parts) {
+                text.push(' ');
             }
-            None => {
-                text.push('<');
-                rest = tag;
-            }
+            rest = &tag[end + 1..];
+        } else {
+            text.push('<');
+            rest = tag;
         }
     }
     text.push_str(rest);

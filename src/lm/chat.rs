@@ -88,13 +88,11 @@ impl ChatTemplate {
     pub fn render_reply(&self, messages: &[Message], reply: &[Message]) -> Result<(String, String)> {
         let before = self.render(messages, true)?;
         let whole = self.render(&[messages, reply].concat(), false)?;
-        match whole.strip_prefix(&before) {
-            Some(rest) => Ok((before, rest.to_owned())),
-            None => {
-                let message = "a conversation with a reply does not begin as the one that waits for it";
-                Err(Error::content(&self.path, NAME, message))
-            }
-        }
+        let Some(rest) = whole.strip_prefix(&before) else {
+            let message = "a conversation with a reply does not begin as the one that waits for it";
+            return Err(Error::content(&self.path, NAME, message));
+        };
+        Ok((before.clone(), rest.to_owned()))
     }
 
     fn wrong(&self, error: &minijinja::Error) -> Error {

@@ -18,7 +18,7 @@ use std::path::Path;
 pub struct LanguageModel {
     /// What it is made of.
     pub config: Config,
-    /// The weights, flat, in the order of the config's [`Layout`](super::Layout).
+    /// The weights, flat, in the order of the config's [`Layout`].
     pub params: Vec<f32>,
     /// Text to ids and back.
     pub tokenizer: Tokenizer,

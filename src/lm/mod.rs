@@ -22,7 +22,7 @@ mod sampling;
 mod schedule;
 mod tensors;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tokenizer;
 mod transformer;
 mod weights;

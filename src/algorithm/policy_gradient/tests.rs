@@ -113,7 +113,14 @@ fn dead_groups_are_counted_within_prompts() {
 fn rollout(trainee: &mut Trainee, exact: bool) -> Rollout {
     let drawn = [0, 0, 0, 0, 1, 1, 1, 1];
     let mut rng = Stream::named(&["a rollout"]);
-    let samples = Samples::complete(trainee, (&prompts(), &drawn), &sampling(), copied, &mut rng).expect("finite");
+    let samples = Samples::complete(
+        trainee,
+        (&prompts(), &drawn),
+        &sampling(),
+        crate::algorithm::rollout::one_by_one(copied),
+        &mut rng,
+    )
+    .expect("finite");
     let reference = init(trainee.config(), 0.1, &mut Stream::named(&["another"])).expect("a layout");
     let reference = trainee.freeze_at(&reference).expect("as many");
     Rollout::new(trainee, &reference, samples, exact).expect("finite")

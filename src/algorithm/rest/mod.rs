@@ -99,8 +99,8 @@ pub enum Report {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Phase {
     Start,
-    Growing(Grow),
-    Improving(Improving),
+    Growing(Box<Grow>),
+    Improving(Box<Improving>),
     Over,
 }
 
@@ -232,7 +232,7 @@ impl Rest {
             }
             Phase::Start => {
                 self.grow = 1;
-                self.phase = Phase::Growing(Grow::new(self.rng.split()));
+                self.phase = Phase::Growing(Box::new(Grow::new(self.rng.split())));
                 Ok(None)
             }
             Phase::Growing(mut grow) => {
@@ -251,7 +251,7 @@ impl Rest {
                 self.end_chain();
                 Ok(Some(Report::Exhausted(Exhausted { grow, improve, keep, best: best(&self.data) })))
             }
-            Phase::Improving(improving) => self.improve(improving, trainee, task, &sampling),
+            Phase::Improving(improving) => self.improve(*improving, trainee, task, &sampling),
         }
     }
 
@@ -280,7 +280,8 @@ impl Rest {
         let kept = self.settings.improves[improve].select(&self.data, &mut self.rng);
         let state = State { eta: self.settings.loss.first_eta(), behaviour: trainee.freeze_at(self.set(BEHAVIOUR))? };
         let epochs = Epochs::new(self.rng.split());
-        self.phase = Phase::Improving(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None });
+        self.phase =
+            Phase::Improving(Box::new(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None }));
         Ok(())
     }
 
@@ -288,7 +289,7 @@ impl Rest {
     fn end_chain(&mut self) {
         self.phase = if self.grow < self.settings.grows {
             self.grow += 1;
-            Phase::Growing(Grow::new(self.rng.split()))
+            Phase::Growing(Box::new(Grow::new(self.rng.split())))
         } else {
             Phase::Over
         };
@@ -320,7 +321,7 @@ impl Rest {
         }
         let over = now.step == self.settings.steps;
         let Some((held_out, step)) = now.best.filter(|_| over) else {
-            self.phase = Phase::Improving(now);
+            self.phase = Phase::Improving(Box::new(now));
             return Ok(None);
         };
         let kept_reward = mean_reward(now.kept.iter().map(|&i| &self.data[i]));

@@ -96,9 +96,6 @@ pub struct Encoder<'a> {
     longest: usize,
 }
 
-/// What is said of a line, without its place.
-type Told<T> = std::result::Result<T, String>;
-
 impl<'a> Encoder<'a> {
     /// # Errors
     /// A length beyond the model's context; chat with a model that has no chat template; an end token with a model that has none.
@@ -145,9 +142,9 @@ impl<'a> Encoder<'a> {
                     return Err(lines.misshapen(line, "prompt and completion, messages, or text"));
                 }
             };
-            for example in examples.map_err(|m| lines.wrong(line, m))? {
+            for example in examples.map_err(|e| lines.wrong(line, e.to_string()))? {
                 self.fit(&mut all, example, |e| self.shorten(&mut e.tokens, e.prompt))
-                    .map_err(|m| lines.wrong(line, m))?;
+                    .map_err(|e| lines.wrong(line, e.to_string()))?;
             }
         }
         self.check(lines, all)
@@ -163,13 +160,13 @@ impl<'a> Encoder<'a> {
             let Shape::Pair(pair) = &line.shape else {
                 return Err(lines.misshapen(line, "chosen and rejected, with or without prompt"));
             };
-            let tokens = self.pair(pair).map_err(|m| lines.wrong(line, m))?;
+            let tokens = self.pair(pair).map_err(|e| lines.wrong(line, e.to_string()))?;
             let shorten = |pair: &mut TokenPair| {
                 let prompt = pair.prompt.len();
                 let chosen = self.shorten_behind(prompt, &mut pair.chosen)?;
                 Ok(self.shorten_behind(prompt, &mut pair.rejected)? || chosen)
             };
-            self.fit(&mut all, tokens, shorten).map_err(|m| lines.wrong(line, m))?;
+            self.fit(&mut all, tokens, shorten).map_err(|e| lines.wrong(line, e.to_string()))?;
             if all.items.last().is_some_and(|pair| pair.chosen == pair.rejected) {
                 return Err(lines.wrong(line, "`chosen` and `rejected` are the same tokens"));
             }
@@ -193,8 +190,8 @@ impl<'a> Encoder<'a> {
                 }),
                 _ => return Err(lines.misshapen(line, "a prompt, with or without completion")),
             };
-            let (mut prompt, example) = prompt.map_err(|m| lines.wrong(line, m))?;
-            prompt.fields = line.fields.clone();
+            let (mut prompt, example) = prompt.map_err(|e| lines.wrong(line, e.to_string()))?;
+            prompt.fields.clone_from(&line.fields);
             prompt.completion = example.map(|e| e.tokens[prompt.tokens.len()..].to_vec());
             let shorten = |p: &mut TextPrompt| {
                 let mut own = p.completion.take().unwrap_or_else(|| vec![0]);
@@ -202,7 +199,7 @@ impl<'a> Encoder<'a> {
                 p.completion = matches!(line.shape, Shape::Completion { .. }).then_some(own);
                 Ok(cut)
             };
-            self.fit(&mut all, prompt, shorten).map_err(|m| lines.wrong(line, m))?;
+            self.fit(&mut all, prompt, shorten).map_err(|e| lines.wrong(line, e.to_string()))?;
         }
         self.check(lines, all)
     }
@@ -211,7 +208,7 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`Encoder::examples`], without a place.
-    pub fn completion(&self, prompt: &Text, completion: &Text) -> Told<Example> {
+    pub fn completion(&self, prompt: &Text, completion: &Text) -> Result<Example> {
         let (prompt, completion) = self.both(prompt, completion)?;
         let given = if self.settings.learn == Learn::Everything { 1 } else { prompt.len() };
         Ok(Example { tokens: [prompt, completion].concat(), prompt: given })
@@ -221,11 +218,11 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`Encoder::completion`].
-    pub fn whole(&self, text: &str) -> Told<Example> {
-        let mut tokens = self.model.tokenizer.encode(text).map_err(|e| e.to_string())?;
+    pub fn whole(&self, text: &str) -> Result<Example> {
+        let mut tokens = self.model.tokenizer.encode(text)?;
         self.end(&mut tokens);
         if tokens.len() < 2 {
-            return Err("has a single token, of which nothing can be learned".into());
+            return Err(Error::Usage("has a single token, of which nothing can be learned".into()));
         }
         Ok(Example { tokens, prompt: 1 })
     }
@@ -234,20 +231,19 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`Encoder::completion`].
-    pub fn conversation(&self, messages: &[Message]) -> Told<Vec<Example>> {
+    pub fn conversation(&self, messages: &[Message]) -> Result<Vec<Example>> {
         if self.settings.learn == Learn::Everything {
-            let tokens = self.model.encode_chat(messages, false).map_err(|e| e.to_string())?;
+            let tokens = self.model.encode_chat(messages, false)?;
             return Ok(vec![Example { tokens, prompt: 1 }]);
         }
         let replies = (1..messages.len()).filter(|i| messages[*i].role == "assistant");
         let reply = |i: usize| {
-            let (prompt, reply) =
-                self.model.encode_reply(&messages[..i], &messages[i..=i]).map_err(|e| e.to_string())?;
+            let (prompt, reply) = self.model.encode_reply(&messages[..i], &messages[i..=i])?;
             Ok(Example { prompt: prompt.len(), tokens: [prompt, reply].concat() })
         };
-        let examples = replies.map(reply).collect::<Told<Vec<_>>>()?;
+        let examples = replies.map(reply).collect::<Result<Vec<_>>>()?;
         if examples.is_empty() {
-            return Err("has no turn of the assistant behind another".into());
+            return Err(Error::Usage("has no turn of the assistant behind another".into()));
         }
         Ok(examples)
     }
@@ -256,7 +252,7 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`Encoder::completion`].
-    pub fn pair(&self, pair: &Pair) -> Told<TokenPair> {
+    pub fn pair(&self, pair: &Pair) -> Result<TokenPair> {
         let (prompt, chosen) = self.both(&pair.prompt, &pair.chosen)?;
         let (_, rejected) = self.both(&pair.prompt, &pair.rejected)?;
         Ok(TokenPair { prompt, chosen, rejected })
@@ -266,15 +262,17 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`Encoder::completion`].
-    pub fn prompt(&self, given: &Text) -> Told<TextPrompt> {
+    pub fn prompt(&self, given: &Text) -> Result<TextPrompt> {
         let messages = self.turns(given, Message::user);
         let tokens = match &messages {
             Some(messages) if self.model.chat_template.is_some() => self.model.encode_chat(messages, true),
-            Some(_) => return Err("has messages, but the model has no chat template: give plain text".into()),
+            Some(_) => {
+                return Err(Error::Usage("has messages, but the model has no chat template: give plain text".into()));
+            }
             None => self.plain_prompt(&given.content()),
         };
         Ok(TextPrompt {
-            tokens: tokens.map_err(|e| e.to_string())?,
+            tokens: tokens?,
             text: given.content().into_owned(),
             given: given.clone(),
             messages: messages.unwrap_or_default(),
@@ -292,15 +290,14 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn both(&self, prompt: &Text, completion: &Text) -> Told<(Vec<u32>, Vec<u32>)> {
-        let said = |e: Error| e.to_string();
+    fn both(&self, prompt: &Text, completion: &Text) -> Result<(Vec<u32>, Vec<u32>)> {
         if let (Some(messages), Some(reply)) =
             (self.turns(prompt, Message::user), self.turns(completion, Message::assistant))
         {
-            return self.model.encode_reply(&messages, &reply).map_err(said);
+            return self.model.encode_reply(&messages, &reply);
         }
-        let prompt = self.plain_prompt(&prompt.content()).map_err(said)?;
-        let mut completion = self.model.tokenizer.encode_part(&completion.content()).map_err(said)?;
+        let prompt = self.plain_prompt(&prompt.content())?;
+        let mut completion = self.model.tokenizer.encode_part(&completion.content())?;
         self.end(&mut completion);
         Ok((prompt, completion))
     }
@@ -325,7 +322,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Adds an item, shortened or not at all where it is too long.
-    fn fit<T>(&self, all: &mut Encoded<T>, mut item: T, shorten: impl Fn(&mut T) -> Told<bool>) -> Told<()> {
+    fn fit<T>(&self, all: &mut Encoded<T>, mut item: T, shorten: impl Fn(&mut T) -> Result<bool>) -> Result<()> {
         match shorten(&mut item) {
             Ok(cut) => {
                 all.cut += usize::from(cut);
@@ -336,12 +333,12 @@ impl<'a> Encoder<'a> {
                 all.dropped += 1;
                 Ok(())
             }
-            Err(message) => Err(message),
+            Err(error) => Err(error),
         }
     }
 
     /// Cuts a sequence; whether it had to be.
-    fn shorten(&self, tokens: &mut Vec<u32>, prompt: usize) -> Told<bool> {
+    fn shorten(&self, tokens: &mut Vec<u32>, prompt: usize) -> Result<bool> {
         let mut completion = tokens.split_off(prompt.min(tokens.len()));
         let cut = self.shorten_behind(prompt, &mut completion)?;
         tokens.extend(completion);
@@ -349,11 +346,13 @@ impl<'a> Encoder<'a> {
     }
 
     /// Cuts a completion behind a prompt of some tokens; whether it had to be.
-    fn shorten_behind(&self, prompt: usize, completion: &mut Vec<u32>) -> Told<bool> {
+    fn shorten_behind(&self, prompt: usize, completion: &mut Vec<u32>) -> Result<bool> {
         let longest = self.longest;
         if prompt >= longest {
             let limit = self.limit();
-            return Err(format!("its prompt has {prompt} tokens and leaves no room for a completion within {limit}"));
+            return Err(Error::Usage(format!(
+                "its prompt has {prompt} tokens and leaves no room for a completion within {limit}"
+            )));
         }
         let all = prompt + completion.len();
         if all <= longest {
@@ -363,7 +362,7 @@ impl<'a> Encoder<'a> {
             completion.truncate(longest - prompt);
             return Ok(true);
         }
-        Err(format!("has {all} tokens, more than {}", self.limit()))
+        Err(Error::Usage(format!("has {all} tokens, more than {}", self.limit())))
     }
 
     fn limit(&self) -> String {

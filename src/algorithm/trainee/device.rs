@@ -3,8 +3,8 @@
 use super::home::{Frozen, Home, Kept};
 use super::part::Asked;
 use crate::error::{Error, Result};
-use crate::lm::candle::{DType, Resident};
-use crate::lm::{AdamW, Batch, Choices, Config, Keep, Layout, Lora, Placement, Precision, Sample, Sampling, Signal};
+use crate::lm::candle::Resident;
+use crate::lm::{AdamW, Batch, Choices, Config, Keep, Layout, Lora, Placement, Sample, Sampling, Signal};
 use crate::rng::Stream;
 use std::borrow::Cow;
 
@@ -14,12 +14,7 @@ pub(super) struct OnDevice(Resident);
 
 impl OnDevice {
     pub(super) fn new(placement: &Placement, config: &Config, params: &[f32]) -> Result<Self> {
-        let dtype = match placement.precision {
-            Precision::F32 => DType::F32,
-            Precision::Bf16 => DType::BF16,
-        };
-        let device = placement.device.open()?;
-        Ok(Self(Resident::new(config, params, &device, dtype, placement.checkpointing)?))
+        Ok(Self(Resident::on(placement, config, params)?))
     }
 }
 
@@ -106,6 +101,11 @@ impl Home for OnDevice {
 
     fn hidden(&self, rows: &[usize]) -> Result<Vec<f64>> {
         self.0.hidden(rows)
+    }
+
+    /// A guess that keeps a GPU busy and activations within a few tens of gigabytes for models of a hundred million weights.
+    fn part_tokens(&self) -> usize {
+        if self.0.is_checkpointing() { 1 << 14 } else { 1 << 12 }
     }
 
     fn forward_all(&mut self, wave: &[(Batch, Choices)]) -> Result<Vec<Vec<f64>>> {

@@ -2,7 +2,7 @@
 
 use super::part::Asked;
 use crate::error::{Error, Result};
-use crate::lm::{AdamW, Batch, Choices, Config, Keep, Layout, Lora, Sample, Sampling, Signal, candle};
+use crate::lm::{AdamW, Batch, Choices, Config, Keep, Layout, Lora, Sample, Sampling, Signal, candle, part_tokens};
 use crate::rng::Stream;
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -66,6 +66,11 @@ pub(super) trait Home: Debug + Send + Sync {
 
     /// The final normalised hidden states at some rows of the last batch, rows × width.
     fn hidden(&self, rows: &[usize]) -> Result<Vec<f64>>;
+
+    /// How many tokens a part of a step should have.
+    fn part_tokens(&self) -> usize {
+        part_tokens(self.config().width)
+    }
 
     /// How many batches go through at once.
     fn lanes(&self) -> usize {

@@ -1,6 +1,8 @@
 //! A transformer in training: its weights, the engine that computes with them, and an optimiser.
 
 mod device;
+#[cfg(test)]
+mod devices;
 mod home;
 mod host;
 mod part;
@@ -12,7 +14,7 @@ pub(super) use part::{Part, Weights};
 
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Keep, Sample, Sampling, Signal};
-use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, Device, Layout, Lora, Placement, part_tokens, parts};
+use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, Device, Layout, Lora, Placement, parts};
 use crate::objective::token_nll_loss;
 use crate::rng::Stream;
 use device::OnDevice;
@@ -100,12 +102,12 @@ impl Trainee {
         Ok(Self { home: self.home.in_lanes(lanes)?, ..self })
     }
 
-    /// Steps go through the engine in parts whose activations stay in the processor's cache, their gradients added up. The
+    /// Steps go through the engine in parts whose activations stay in the processor's cache (on a device: in its memory), their gradients added up. The
     /// parts follow from the numbers of tokens and the model's width alone, so bits repeat on any number of threads; they
     /// are not the bits of whole steps, but for rounding the gradient is the same.
     #[must_use]
     pub fn in_parts(self) -> Self {
-        let tokens = part_tokens(self.config().width);
+        let tokens = self.home.part_tokens();
         self.in_parts_of(tokens)
     }
 
@@ -489,6 +491,11 @@ impl Trainee {
     /// The gradient that the last step followed.
     pub(super) fn gradient(&self) -> Vec<f64> {
         self.home.gradient().expect("at hand").into_iter().map(f64::from).collect()
+    }
+
+    /// The optimiser's first moments.
+    fn moments(&self) -> Vec<f64> {
+        self.home.optimizer().expect("at hand").first.iter().map(|m| f64::from(*m)).collect()
     }
 
     /// Moves every entry of what is trained.

@@ -94,6 +94,11 @@ pub fn maths(path: &Path, params: &MathsParams) -> Result<Imported> {
     Ok(Imported { kind: "maths", items, sources: vec![source], seen, dropped, counts, settings, package })
 }
 
+/// What a mark states: of `48/2=24` 24; none unless it comes out. Numbers have decimal points.
+pub fn mark_result(mark: &str) -> Option<f64> {
+    steps::result(mark, steps::Numbers::Plain).ok()
+}
+
 /// The language that a path within the package belongs to, and the template's name if it is one; its word lists otherwise.
 fn place(name: &str) -> Option<(&str, Option<&str>)> {
     let mut parts = name.rsplit('/');

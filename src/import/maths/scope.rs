@@ -145,7 +145,7 @@ impl Scope<'_> {
             "arange" => {
                 let (first, last, step) = (number(0)?, number(1)?, number(2).unwrap_or(1.0));
                 let count = ((last - first) / step).round() + 1.0;
-                if !(count >= 1.0 && count <= LONGEST) {
+                if !(1.0..=LONGEST).contains(&count) {
                     return Err("arange: no values, or too many".into());
                 }
                 let at = self.below(count as usize)? as f64;

@@ -52,24 +52,32 @@ pub(super) fn check(solution: &str, numbers: Numbers) -> Result<Checked, &'stati
     let mut rest = solution;
     while let Some((_, behind)) = rest.split_once("<<") {
         let (mark, after) = behind.split_once(">>").ok_or("a step's mark is not closed")?;
-        let mark = numbers.plain(mark);
-        let (left, right) = mark.rsplit_once('=').ok_or("a step's mark is no equation")?;
-        let value = |text: &str| number(text).ok_or("a step's mark cannot be evaluated");
-        let stated = value(right)?;
-        let places = right.split_once('.').map_or(0, |(_, places)| places.len() as i32);
-        let rounding = if places == 0 { 0.0 } else { 0.5 * 10_f64.powi(-places) };
-        // a chain of equations holds if all of its members do
-        for member in left.split('=') {
-            if (value(member)? - stated).abs() > rounding + 1e-9 * stated.abs().max(1.0) {
-                return Err("a step's mark does not come out");
-            }
-        }
+        result(mark, numbers)?;
         steps += 1;
         rest = after;
     }
     let (_, last) = solution.rsplit_once("####").ok_or("no final answer behind ####")?;
     let answer = number(&numbers.plain(last.trim())).ok_or("the final answer is no number")?;
     Ok(Checked { steps, answer })
+}
+
+/// What an equation such as `48/2=24` states, if it comes out. A chain of equations holds if all of its members do.
+///
+/// # Errors
+/// As [`check`], of one mark.
+pub(super) fn result(mark: &str, numbers: Numbers) -> Result<f64, &'static str> {
+    let mark = numbers.plain(mark);
+    let (left, right) = mark.rsplit_once('=').ok_or("a step's mark is no equation")?;
+    let value = |text: &str| number(text).ok_or("a step's mark cannot be evaluated");
+    let stated = value(right)?;
+    let places = right.split_once('.').map_or(0, |(_, places)| places.len() as i32);
+    let rounding = if places == 0 { 0.0 } else { 0.5 * 10_f64.powi(-places) };
+    for member in left.split('=') {
+        if (value(member)? - stated).abs() > rounding + 1e-9 * stated.abs().max(1.0) {
+            return Err("a step's mark does not come out");
+        }
+    }
+    Ok(stated)
 }
 
 /// The value of an expression without names.

@@ -3,7 +3,7 @@
 use super::*;
 use std::fs;
 
-const APPLES: &str = r##"
+const APPLES: &str = r#"
 question = "Ada has 3 baskets of 4 apples. She eats half of them. How many are left?"
 answer = """
 She has 3*4 = <<3*4=12>>12 apples.
@@ -36,7 +36,7 @@ Left are {rest} = <<{n*k}-{n*k}*{share}={int(n*k - n*k*share)}>>{int(n*k - n*k*s
 
 #### {int(n*k*(1-share))}
 """
-"##;
+"#;
 
 const WORDS: &str = r#"{"names": ["Ada", "eve"], "numbers": ["one", "two", "three", "four", "five", "six"], "parts": [["half", "1/2"], ["a third", "1/3"]]}"#;
 
@@ -220,4 +220,16 @@ fn sentences_start_with_capitals_where_words_were_filled_in() {
         "Apples cost 3.5 coins. Plums do!  Eve\nX is 2"
     );
     assert_eq!(steps::tidy("a lb. of tea\n", false), "a lb. of tea");
+}
+
+/// What a mark of a solution states, where it comes out.
+#[test]
+fn marks_state_their_result() {
+    assert_eq!(
+        (mark_result("48/2=24"), mark_result("(2+3)*4=5*4=20"), mark_result("1/3=0.33")),
+        (Some(24.0), Some(20.0), Some(0.33))
+    );
+    for wrong in ["48/2=23", "5*5=5*4=20", "48/2", "two=2", ""] {
+        assert_eq!(mark_result(wrong), None, "{wrong}");
+    }
 }

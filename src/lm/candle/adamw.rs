@@ -12,8 +12,8 @@ const ROW: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Learned {
     pub(super) values: Tensor,
-    first: Tensor,
-    second: Tensor,
+    /// Both moments, from the first step on: a model that only speaks needs none.
+    moments: Option<[Tensor; 2]>,
     /// Settings and steps; its own moments are empty.
     settings: AdamW,
 }
@@ -22,18 +22,24 @@ impl Learned {
     /// With fresh moments.
     pub(super) fn new(values: &[f32], device: &Device) -> Result<Self> {
         let values = Tensor::from_slice(values, values.len(), device)?;
-        let (first, second) = (values.zeros_like()?, values.zeros_like()?);
-        Ok(Self { values, first, second, settings: AdamW::new(0, 0.0)? })
+        Ok(Self { values, moments: None, settings: AdamW::new(0, 0.0)? })
     }
 
     /// All of it once more.
     pub(super) fn twin(&self) -> Result<Self> {
-        let (values, first, second) = (self.values.copy()?, self.first.copy()?, self.second.copy()?);
-        Ok(Self { values, first, second, settings: self.settings.clone() })
+        let moments = match &self.moments {
+            Some([first, second]) => Some([first.copy()?, second.copy()?]),
+            None => None,
+        };
+        Ok(Self { values: self.values.copy()?, moments, settings: self.settings.clone() })
     }
 
     pub(super) fn optimizer(&self) -> Result<AdamW> {
-        Ok(AdamW { first: host(&self.first)?, second: host(&self.second)?, ..self.settings.clone() })
+        let (first, second) = match &self.moments {
+            Some([first, second]) => (host(first)?, host(second)?),
+            None => (vec![0.0; self.values.elem_count()], vec![0.0; self.values.elem_count()]),
+        };
+        Ok(AdamW { first, second, ..self.settings.clone() })
     }
 
     pub(super) fn set_optimizer(&mut self, optimizer: AdamW) -> Result<()> {
@@ -41,7 +47,7 @@ impl Learned {
         Error::check_shape("moments", self.values.elem_count(), first.len())?;
         let device = self.values.device();
         let [first, second] = [first, second].map(|m| Tensor::from_slice(m, m.len(), device));
-        (self.first, self.second) = (first?, second?);
+        self.moments = Some([first?, second?]);
         self.settings = AdamW { first: Vec::new(), second: Vec::new(), ..optimizer };
         Ok(())
     }
@@ -61,23 +67,34 @@ impl Learned {
         }
         let scale = if norm > clip { clip / norm } else { 1.0 };
         self.settings.steps += 1;
+        let moments = match self.moments.take() {
+            Some(moments) => moments,
+            None => [self.values.zeros_like()?, self.values.zeros_like()?],
+        };
+        let moments = self.moments.insert(moments).clone();
         let mut start = 0;
         for piece in pieces {
-            self.move_piece(start, piece, scale, learning_rate)?;
+            self.move_piece((start, piece), &moments, scale, learning_rate)?;
             start += piece.elem_count();
         }
         Ok(norm)
     }
 
-    fn move_piece(&self, start: usize, grad: &Tensor, scale: f64, learning_rate: f64) -> candle_core::Result<()> {
+    fn move_piece(
+        &self,
+        (start, grad): (usize, &Tensor),
+        [of_first, of_second]: &[Tensor; 2],
+        scale: f64,
+        learning_rate: f64,
+    ) -> candle_core::Result<()> {
         let AdamW { beta1, beta2, epsilon, weight_decay, steps, .. } = self.settings;
         let t = i32::try_from(steps).unwrap_or(i32::MAX);
         let at = |of: &Tensor| of.narrow(0, start, grad.elem_count());
         let grad = if scale < 1.0 { (grad * scale)? } else { grad.clone() };
-        let first = ((at(&self.first)? * beta1)? + (&grad * (1.0 - beta1))?)?;
-        self.first.slice_set(&first, 0, start)?;
-        let second = ((at(&self.second)? * beta2)? + (grad.sqr()? * (1.0 - beta2))?)?;
-        self.second.slice_set(&second, 0, start)?;
+        let first = ((at(of_first)? * beta1)? + (&grad * (1.0 - beta1))?)?;
+        of_first.slice_set(&first, 0, start)?;
+        let second = ((at(of_second)? * beta2)? + (grad.sqr()? * (1.0 - beta2))?)?;
+        of_second.slice_set(&second, 0, start)?;
         let root = second.sqrt()?.affine(1.0 / (1.0 - beta2.powi(t)).sqrt(), epsilon)?;
         let step = ((first / root)? * (learning_rate / (1.0 - beta1.powi(t))))?;
         let kept = if weight_decay > 0.0 {

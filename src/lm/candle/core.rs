@@ -7,7 +7,7 @@
 
 use super::head::Head;
 use super::padded::Padded;
-use super::weights::Model;
+use super::weights::{Block, Model};
 use super::{DType, Device};
 use crate::error::{Error, Result};
 use crate::lm::batch::{Batch, Side};
@@ -128,7 +128,7 @@ impl Core {
         let input = Padded::new(batch, self.padding, &self.device, self.dtype)?;
         let angles = self.angles(&input)?;
         let mut blocks = Vec::with_capacity(model.blocks.len());
-        let mut x = self.embed(&model, &input)?.detach();
+        let mut x = Self::embed(&model, &input)?.detach();
         for block in &model.blocks {
             let (from, result) = if self.checkpointing {
                 let plain = block.detached();
@@ -187,22 +187,21 @@ impl Core {
         let angles = self.angles(&input)?;
         // below the first of these there is nothing to learn
         let embedded = model.tokens.is_variable() || model.positions.as_ref().is_some_and(Tensor::is_variable);
-        let lowest = if embedded { 0 } else { model.blocks.iter().position(|b| b.learns()).unwrap_or(blocks.len()) };
+        let lowest = if embedded { 0 } else { model.blocks.iter().position(Block::learns).unwrap_or(blocks.len()) };
         let last = Var::from_tensor(&last)?;
         let result = model.norm.forward(&last)?;
-        let mut pull = self.through(&result, &last, pull, &model.norm.tensors(), sink)?;
+        let mut pull = Self::through(&result, &last, pull, &model.norm.tensors(), sink)?;
         while blocks.len() > lowest {
             let Some(Step { input: from, result }) = blocks.pop() else { break };
             let block = &model.blocks[blocks.len()];
-            let (from, result) = match result {
-                Some(result) => (from, result),
-                None => {
-                    let from = Var::from_tensor(&from)?.into_inner();
-                    let result = self.block(block, &input, &from, angles.as_ref(), None)?;
-                    (from, result)
-                }
+            let (from, result) = if let Some(result) = result {
+                (from, result)
+            } else {
+                let from = Var::from_tensor(&from)?.into_inner();
+                let result = self.block(block, &input, &from, angles.as_ref(), None)?;
+                (from, result)
             };
-            pull = self.through(&result, &from, &pull, &block.tensors(), sink)?;
+            pull = Self::through(&result, &from, &pull, &block.tensors(), sink)?;
         }
         if embedded {
             self.pull_embeddings(model, &input, &pull, sink)?;
@@ -211,14 +210,7 @@ impl Core {
     }
 
     /// One step of the chain rule: hands out the gradients of `learned`, returns that by `from`.
-    fn through(
-        &self,
-        result: &Tensor,
-        from: &Tensor,
-        pull: &Tensor,
-        learned: &[&Tensor],
-        sink: &mut Sink,
-    ) -> Result<Tensor> {
+    fn through(result: &Tensor, from: &Tensor, pull: &Tensor, learned: &[&Tensor], sink: &mut Sink) -> Result<Tensor> {
         // the gradient of this sum by `result` is `pull`
         let mut store = (result * pull.to_dtype(result.dtype())?)?.backward()?;
         for tensor in learned.iter().filter(|t| t.is_variable()) {

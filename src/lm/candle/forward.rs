@@ -14,7 +14,7 @@ impl Core {
     /// # Shapes
     /// Result: padded rows × width.
     pub(super) fn run(&self, model: &Model, input: &Padded, mut cache: Option<&mut Cache>) -> Result<Tensor> {
-        let mut x = self.embed(model, input)?;
+        let mut x = Self::embed(model, input)?;
         let angles = self.angles(input)?;
         for (l, block) in model.blocks.iter().enumerate() {
             let cache = cache.as_deref_mut().map(|c| (c, l));
@@ -24,7 +24,7 @@ impl Core {
     }
 
     /// What the first block reads.
-    pub(super) fn embed(&self, model: &Model, input: &Padded) -> Result<Tensor> {
+    pub(super) fn embed(model: &Model, input: &Padded) -> Result<Tensor> {
         let x = model.tokens.index_select(&input.tokens, 0)?;
         match &model.positions {
             Some(positions) => x + positions.index_select(&input.positions, 0)?,

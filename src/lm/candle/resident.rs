@@ -8,11 +8,13 @@ use super::{DType, Device};
 use crate::error::{Error, Result};
 use crate::lm::batch::{Batch, Choices, Side};
 use crate::lm::config::Config;
+use crate::lm::device::Placement;
 use crate::lm::layout::Layout;
 use crate::lm::lora::Lora;
 use crate::lm::optimizer::AdamW;
 use crate::lm::sampling::{Sample, Sampling};
 use crate::lm::transformer::{Keep, Signal};
+use crate::lm::weights::Precision;
 use crate::rng::Stream;
 use candle_core::{Tensor, Var};
 use std::ops::Range;
@@ -86,6 +88,18 @@ impl Resident {
         Ok(Self { core, model, vars, learned, gradients, base: None })
     }
 
+    /// The same where and how a placement says; the device `cpu` is candle's here.
+    ///
+    /// # Errors
+    /// Those of [`Resident::new`]; a device that is not there or was not built in.
+    pub fn on(placement: &Placement, config: &Config, params: &[f32]) -> Result<Self> {
+        let dtype = match placement.precision {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+        };
+        Self::new(config, params, &placement.device.open()?, dtype, placement.checkpointing)
+    }
+
     /// Learns low-rank adapters of the present weights, and score heads, from here on, with fresh moments.
     ///
     /// # Errors
@@ -135,6 +149,11 @@ impl Resident {
             Some(base) => base.assemble(&self.core.layout, take),
             None => whole(&self.core.config, &self.core.layout, take),
         }
+    }
+
+    /// Whether backward passes compute activations again.
+    pub fn is_checkpointing(&self) -> bool {
+        self.core.checkpointing
     }
 
     /// The config.

@@ -1,7 +1,8 @@
-//! A model's own tokeniser: from `tokenizer.json`, or from the metadata of a GGUF file.
+//! A model's own tokeniser: from `tokenizer.json`, from the metadata of a GGUF file, of given words, or learned from text.
 
 mod gguf;
 mod special;
+mod train;
 mod words;
 
 pub use special::Special;

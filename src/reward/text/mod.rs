@@ -11,7 +11,7 @@ pub use program::Program;
 pub use verifier::{final_number, is_exact_match, is_same_number};
 
 use crate::error::{Error, Result};
-use crate::lm::Message;
+use crate::lm::{Message, Placement};
 use regex::Regex;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -82,6 +82,17 @@ impl TextReward {
                 let kinds = KINDS.split(", ").map(|k| k.split([':', '[']).next().unwrap_or(k));
                 Err(Error::unknown("reward", other, kinds))
             }
+        }
+    }
+
+    /// The same; a model computes on a device.
+    ///
+    /// # Errors
+    /// As of [`ScoreModel::on`].
+    pub fn on(self, placement: &Placement) -> Result<Self> {
+        match self {
+            Self::Model(model) => model.on(placement).map(|m| Self::Model(Box::new(m))),
+            other => Ok(other),
         }
     }
 

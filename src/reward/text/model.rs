@@ -2,7 +2,8 @@
 
 use super::Written;
 use crate::error::{Error, Result};
-use crate::lm::{Batch, Keep, LanguageModel, Message, ScoreHead, cpu};
+use crate::lm::candle::Resident;
+use crate::lm::{Batch, Device, Keep, LanguageModel, Message, Placement, ScoreHead, cpu};
 use crate::num::log_softmax;
 use serde_json::Value;
 use std::fs;
@@ -13,11 +14,18 @@ const TEXTS: usize = 8;
 /// What Transformers calls the head.
 const HEAD: &str = "score";
 
+/// What computes the scores.
+#[derive(Debug)]
+enum Engine {
+    Cpu(Box<cpu::Engine>),
+    Device(Box<Resident>),
+}
+
 /// A model of the shape of Transformers' `…ForSequenceClassification`: scores of the last token by a head that is called `score`.
 #[derive(Debug)]
 pub struct ScoreModel {
     model: LanguageModel,
-    engine: cpu::Engine,
+    engine: Engine,
     /// Whose probability is the reward; none for a reward model, whose one score it is.
     label: Option<usize>,
 }
@@ -71,7 +79,21 @@ impl ScoreModel {
                 "tensor is missing: this is no classifier or reward model",
             ));
         }
-        Ok(Self { model, engine, label })
+        Ok(Self { model, engine: Engine::Cpu(Box::new(engine)), label })
+    }
+
+    /// The same, computed on a device.
+    ///
+    /// # Errors
+    /// A device that is not there or was not built in; an option that it does not have.
+    pub fn on(mut self, placement: &Placement) -> Result<Self> {
+        placement.validate()?;
+        self.engine = if placement.device == Device::Cpu {
+            Engine::Cpu(Box::new(cpu::Engine::new(&self.model.config)?))
+        } else {
+            Engine::Device(Box::new(Resident::on(placement, &self.model.config, &self.model.params)?))
+        };
+        Ok(self)
     }
 
     pub(super) fn range(&self) -> Option<(f64, f64)> {
@@ -103,9 +125,17 @@ impl ScoreModel {
                 texts.push(if ids.is_empty() { vec![0] } else { ids[from..].to_vec() });
             }
             let batch = Batch::new(&texts);
-            self.engine.forward(&self.model.params, &batch, Keep::Final)?;
             let ends: Vec<usize> = batch.all_rows().map(|r| r.end - 1).collect();
-            let mut scores = self.engine.scores(&self.model.params, 0, &ends)?;
+            let mut scores = match &mut self.engine {
+                Engine::Cpu(engine) => {
+                    engine.forward(&self.model.params, &batch, Keep::Final)?;
+                    engine.scores(&self.model.params, 0, &ends)?
+                }
+                Engine::Device(model) => {
+                    model.forward(&batch, Keep::Final)?;
+                    model.scores(0, &ends)?
+                }
+            };
             let outputs = scores.len() / ends.len().max(1);
             for row in scores.chunks_mut(outputs.max(1)) {
                 rewards.push(match self.label {

@@ -2,7 +2,7 @@
 
 use crate::algorithm::trainee::Trainee;
 use crate::error::Result;
-use crate::lm::{LanguageModel, Lora, LoraSettings};
+use crate::lm::{Device, LanguageModel, Lora, LoraSettings, Placement, Precision};
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +12,33 @@ use serde::{Deserialize, Serialize};
 pub struct Setup {
     /// Limit of the gradient's norm; positive.
     pub clip: f64,
-    /// Threads that share a step, each with a gradient of its own; at least 1.
+    /// What computes: `cpu`, `candle-cpu`, `cuda` or `cuda:N`.
+    #[serde(default)]
+    pub device: Device,
+    /// What a device computes in; what is learned is f32 in any case.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether a device computes activations again in the backward pass: less memory for more time.
+    #[serde(default)]
+    pub checkpointing: bool,
+    /// Threads of the CPU engine that share a step, each with a gradient of its own; at least 1.
     pub lanes: usize,
     /// Most tokens that go through the engine at once in each lane: gradients are accumulated over parts of a step. 0: as many as suit the
-    /// processor's cache.
+    /// processor's cache or the device.
     pub part_tokens: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { clip: 1.0, lanes: 2, part_tokens: 0 }
+        let Placement { device, precision, checkpointing } = Placement::default();
+        Self { clip: 1.0, device, precision, checkpointing, lanes: 2, part_tokens: 0 }
+    }
+}
+
+impl Setup {
+    /// Where and how it computes.
+    pub fn placement(&self) -> Placement {
+        Placement { device: self.device, precision: self.precision, checkpointing: self.checkpointing }
     }
 }
 
@@ -53,9 +70,10 @@ pub fn trainee(
             Some((lora, values))
         }
     };
-    let trainee = Trainee::new(&model.config, std::mem::take(&mut model.params), setup.clip)?;
+    let trainee = Trainee::on(&setup.placement(), &model.config, std::mem::take(&mut model.params), setup.clip)?;
     let trainee = if setup.part_tokens == 0 { trainee.in_parts() } else { trainee.in_parts_of(setup.part_tokens) };
-    let trainee = trainee.in_lanes(setup.lanes)?;
+    // a device has threads of its own
+    let trainee = if setup.device == Device::Cpu { trainee.in_lanes(setup.lanes)? } else { trainee };
     match adapters {
         None => Ok(trainee),
         Some((lora, values)) => trainee.with_adapters(lora, values),

@@ -279,6 +279,7 @@ impl Config {
         Error::check_not_negative(&[("memory_limit", config.memory_limit)])?;
         Error::check_positive(&[("setup.clip", config.setup.clip)])?;
         Error::check_counts(&[("setup.lanes", config.setup.lanes, 1, 1024)])?;
+        config.setup.placement().validate().map_err(|e| e.within("setup"))?;
         Ok(config)
     }
 

@@ -143,7 +143,7 @@ mod tests {
         let metrics = Metrics::open(folder.path(), Some(3)).expect("resumed");
         assert_eq!(
             fs::read_to_string(&path).expect("there"),
-            whole.lines().take(4).map(|l| format!("{l}\n")).collect::<String>()
+            whole.lines().take(4).map(|l| format!("{l}\n")).collect::<Vec<_>>().concat()
         );
         assert_eq!(metrics.rows.len(), 4);
         drop(Metrics::open(folder.path(), None).expect("fresh"));

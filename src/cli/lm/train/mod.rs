@@ -11,8 +11,9 @@ use crate::algorithm::text::{
 };
 use crate::cli::{note, out};
 use crate::error::{Error, Result};
-use crate::lm::{LanguageModel, Lora, LoraSettings, Sampling, ScoreHead};
+use crate::lm::{Device, LanguageModel, Layout, Lora, LoraSettings, Sampling, ScoreHead};
 use crate::preference::{Lines, read_lines};
+use crate::record::sha256;
 use crate::reward::text::{KINDS, TextReward};
 use crate::rng::Stream;
 use config::{Config, Finetune, METHODS};
@@ -80,19 +81,22 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     };
     let started = Instant::now();
     let run = Run::prepare(&table)?;
-    let estimate = run.memory()?;
-    note(&format!("memory: {estimate}"));
-    estimate.check((1e9 * run.config.memory_limit) as u64)?;
+    // of other devices it is not known
+    let estimate = if run.config.setup.device == Device::Cpu { Some(run.memory()?) } else { None };
+    if let Some(estimate) = &estimate {
+        note(&format!("memory: {estimate}"));
+        estimate.check((1e9 * run.config.memory_limit) as u64)?;
+    }
     folder.begin(&table, &run.inputs, args.resume)?;
     let code = run.train(&folder, args.resume)?;
     let took = started.elapsed().as_secs_f64();
     note(&match peak() {
         None => format!("{took:.1} s"),
-        Some(bytes) => format!(
-            "{took:.1} s, peak memory {:.0} MB (estimated {:.0} MB)",
-            bytes / 1e6,
-            estimate.total() as f64 / 1e6
-        ),
+        Some(bytes) => {
+            let estimated =
+                estimate.map(|e| format!(" (estimated {:.0} MB)", e.total() as f64 / 1e6)).unwrap_or_default();
+            format!("{took:.1} s, peak memory {:.0} MB{estimated}", bytes / 1e6)
+        }
     });
     Ok(code)
 }
@@ -120,12 +124,16 @@ impl Run {
     /// Reads everything, the small files before the model.
     fn prepare(table: &Table) -> Result<Self> {
         let config = Config::new(table)?;
-        let method = config.method()?;
+        let (method, placement) = (config.method()?, config.setup.placement());
+        // a device that is not there is told before the model is read
+        placement.device.open()?;
         let train = read_lines(Path::new(&config.data.train))?;
         let held_out = &config.data.evaluate;
         let held_out = if held_out.is_empty() { None } else { Some(read_lines(Path::new(held_out))?) };
         let reward = config.reward.as_ref();
-        let reward = reward.map(|r| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))).transpose()?;
+        let parse =
+            |r: &config::Reward| TextReward::parse(&r.reward, Duration::from_secs_f64(r.timeout))?.on(&placement);
+        let reward = reward.map(parse).transpose()?;
         let head = method.head().map(|name| ScoreHead { name: name.into(), outputs: 1 });
         let model = LanguageModel::load_scored(Path::new(&config.model), head.as_slice())?;
         let mut inputs = Table::new();
@@ -155,18 +163,15 @@ impl Run {
         let mut trainee = trainee(&mut model, &config.setup, adapters, &mut rng.split())?;
         let last = if resume { folder.last()? } else { None };
         let mut metrics = Metrics::open(folder.path(), last.as_ref().map(|(steps, _)| *steps))?;
-        let mut training = match &last {
-            Some((steps, path)) => {
-                note(&format!("going on after step {steps}"));
-                TextTraining::load(&method, material, &mut trainee, path, *steps)?
-            }
-            None => {
-                let mut training = TextTraining::start(&method, material, &mut trainee, rng)?;
-                let told = training.measure(&mut trainee)?;
-                tell(0, method.steps(), &told);
-                metrics.add(0, &told)?;
-                training
-            }
+        let mut training = if let Some((steps, path)) = &last {
+            note(&format!("going on after step {steps}"));
+            TextTraining::load(&method, material, &mut trainee, path, *steps)?
+        } else {
+            let mut training = TextTraining::start(&method, material, &mut trainee, rng)?;
+            let told = training.measure(&mut trainee)?;
+            tell(0, method.steps(), &told);
+            metrics.add(0, &told)?;
+            training
         };
         if !steps(&config, &method, folder, &mut training, &mut trainee, &mut metrics)? {
             metrics.write_table()?;
@@ -178,7 +183,7 @@ impl Run {
         metrics.write_table()?;
         save(&config, &method, model, trainee, folder)?;
         told.insert(0, ("steps", made as f64));
-        let told: Map<String, Value> = told.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        let told: Map<String, Value> = told.into_iter().map(|(name, value)| (name.to_owned(), number(value))).collect();
         folder.complete(&Value::Object(told.clone()))?;
         out(&format!("{}\n", summary(folder, &told, config.finetune)));
         Ok(0)
@@ -241,10 +246,15 @@ fn short(told: &Told) -> String {
     shown.map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What the file of weights is known by; a score head that starts at zero is left out.
+/// What weights are known by: the digest of the digests of a million of them at a time.
 fn weights_digest(model: &LanguageModel) -> String {
-    let bytes: Vec<u8> = model.params.iter().flat_map(|w| w.to_le_bytes()).collect();
-    crate::record::sha256(&bytes)
+    let of = |some: &[f32]| sha256(&some.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
+    sha256(model.params.chunks(1 << 20).map(of).collect::<String>().as_bytes())
+}
+
+/// Whole numbers without a point.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
 }
 
 /// The lines as the method learns from them.
@@ -327,7 +337,7 @@ fn save(config: &Config, method: &Method, mut model: LanguageModel, trainee: Tra
     model.params = trainee.into_params()?;
     if method.makes_a_reward_model() {
         // pairs say nothing of a constant, and Transformers' heads have none
-        let bias = crate::lm::Layout::new(&model.config)?.tensor("score.bias")?.range.clone();
+        let bias = Layout::new(&model.config)?.tensor("score.bias")?.range.clone();
         model.params[bias].fill(0.0);
     } else {
         model = model.with_heads(&[])?;
