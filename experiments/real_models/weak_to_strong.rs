@@ -78,12 +78,10 @@ impl Scratch {
             ("layers", self.layers, 1, 24),
             ("heads", self.heads, 1, 16),
         ])?;
-        match self.width.is_multiple_of(2 * self.heads) {
-            true => Ok(()),
-            false => {
-                Err(Error::parameter("width", self.width, format!("a multiple of 2 · heads = {}", 2 * self.heads)))
-            }
+        if self.width.is_multiple_of(2 * self.heads) {
+            return Ok(());
         }
+        Err(Error::parameter("width", self.width, format!("a multiple of 2 · heads = {}", 2 * self.heads)))
     }
 }
 
