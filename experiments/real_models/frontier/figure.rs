@@ -50,7 +50,7 @@ fn cloud(rows: &[Record<Row>]) -> Panel {
     });
     layers.push(Layer::Horizontal { label: "reference".into(), y: reference(&one) });
     Panel {
-        title: format!("all checkpoints below {most_kl} nats"),
+        title: format!("checkpoints below {most_kl:.1} nats"),
         x: Axis { label: "KL(π‖reference) per sequence (nats)".into(), ..Axis::default() },
         y: Axis { label: "mean true reward".into(), ..Axis::default() },
         layers,
