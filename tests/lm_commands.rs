@@ -345,6 +345,22 @@ fn a_run_is_the_same_on_any_device() {
         }
     }
     assert!(desk.path("b/adapter/adapter_model.safetensors").exists());
+    let both = |arguments: &[&str]| {
+        let on = |device: &str| {
+            let (code, said, errors) = desk.lm(&[arguments, &["--device", device]].concat());
+            assert_eq!(code, 0, "{errors}");
+            json_lines(&said)
+        };
+        (on("cpu"), on("candle-cpu"))
+    };
+    let (here, there) = both(&["score", "--model", "b/model", "--data", "pairs.jsonl"]);
+    assert_eq!(here.len(), there.len());
+    for (a, b) in here.iter().zip(&there) {
+        assert!((a["margin"].as_f64().expect("a pair") - b["margin"].as_f64().expect("a pair")).abs() < 1e-3, "{a} {b}");
+    }
+    let (here, there) =
+        both(&["generate", "--model", "b/model", "--prompts", "prompts.jsonl", "--max-tokens", "6", "--samples", "2"]);
+    assert!(here.iter().zip(&there).all(|(a, b)| a["completion"] == b["completion"]), "{here:?} {there:?}");
 }
 
 /// The defaults that are printed are a config.

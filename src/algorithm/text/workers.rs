@@ -1,7 +1,8 @@
-//! A model at work on several threads: completions and log-probabilities of many texts.
+//! A model at work, on several threads or on a device: completions and log-probabilities of many texts.
 
 use crate::error::{Error, Result};
-use crate::lm::{Batch, Keep, LanguageModel, Sample, Sampling, cpu};
+use crate::lm::candle::Resident;
+use crate::lm::{Batch, Choices, Device, Keep, LanguageModel, Placement, Sample, Sampling, cpu};
 use crate::rng::Stream;
 use std::sync::Mutex;
 
@@ -9,13 +10,22 @@ use std::sync::Mutex;
 const WRITTEN: usize = 32;
 /// Sequences that a thread scores side by side.
 const READ: usize = 8;
+/// The same of a device.
+const WRITTEN_ON_DEVICE: usize = 256;
+const READ_ON_DEVICE: usize = 64;
 
-/// Engines for one model, one per thread. What goes through an engine together does not depend on how many there are, so that any
+/// Engines for one model, one per thread, or the model on a device. What goes through an engine together does not depend on how many there are, so that any
 /// number of threads gives the same bits.
 #[derive(Debug)]
 pub struct Workers<'a> {
     model: &'a LanguageModel,
-    engines: Vec<cpu::Engine>,
+    engines: Engines,
+}
+
+#[derive(Debug)]
+enum Engines {
+    Cpu(Vec<cpu::Engine>),
+    Device(Box<Resident>),
 }
 
 /// What a model says of a sequence.
@@ -33,7 +43,20 @@ impl<'a> Workers<'a> {
     pub fn new(model: &'a LanguageModel, threads: usize) -> Result<Self> {
         Error::check_counts(&[("threads", threads, 1, 1024)])?;
         let engines = (0..threads).map(|_| cpu::Engine::new(&model.config)).collect::<Result<_>>()?;
-        Ok(Self { model, engines })
+        Ok(Self { model, engines: Engines::Cpu(engines) })
+    }
+
+    /// The same wherever it is to be; `threads` are the CPU engine's.
+    ///
+    /// # Errors
+    /// Those of [`Workers::new`]; a device that is not there or was not built in; an option that it does not have.
+    pub fn on(model: &'a LanguageModel, threads: usize, placement: &Placement) -> Result<Self> {
+        placement.validate()?;
+        if placement.device == Device::Cpu {
+            return Self::new(model, threads);
+        }
+        let resident = Resident::on(placement, &model.config, &model.params)?;
+        Ok(Self { model, engines: Engines::Device(Box::new(resident)) })
     }
 
     /// The model.
@@ -43,7 +66,10 @@ impl<'a> Workers<'a> {
 
     /// How many completions are under way at a time: what an interrupted caller would lose.
     pub fn wave(&self) -> usize {
-        WRITTEN * self.engines.len()
+        match &self.engines {
+            Engines::Cpu(engines) => WRITTEN * engines.len(),
+            Engines::Device(_) => WRITTEN_ON_DEVICE,
+        }
     }
 
     /// A completion of every prompt, each from its own stream.
@@ -57,11 +83,15 @@ impl<'a> Workers<'a> {
         streams: &mut [Stream],
     ) -> Result<Vec<Sample>> {
         Error::check_shape("streams", prompts.len(), streams.len())?;
+        let engines = match &mut self.engines {
+            Engines::Cpu(engines) => engines,
+            Engines::Device(model) => return model.sample(prompts, sampling, streams),
+        };
         let (params, work) = (&self.model.params, prompts.chunks(WRITTEN).zip(streams.chunks_mut(WRITTEN)));
         let each = |engine: &mut cpu::Engine, (prompts, streams): (&[P], &mut [Stream])| {
             engine.sample(params, prompts, sampling, streams)
         };
-        Ok(share(&mut self.engines, work.collect(), each)?.concat())
+        Ok(share(engines, work.collect(), each)?.concat())
     }
 
     /// What the model says of some sequences, each with the length of its prompt.
@@ -70,28 +100,47 @@ impl<'a> Workers<'a> {
     /// An empty prompt, or a sequence that does not fit the model; a log-probability that is not finite.
     pub fn score<S: AsRef<[u32]> + Sync>(&mut self, sequences: &[(S, usize)]) -> Result<Vec<Scored>> {
         let (params, with_scores) = (&self.model.params, !self.model.config.scores.is_empty());
-        let each = |engine: &mut cpu::Engine, some: &[(S, usize)]| {
-            let (tokens, prompts): (Vec<&[u32]>, Vec<usize>) = some.iter().map(|(s, p)| (s.as_ref(), *p)).unzip();
-            let batch = Batch::new(&tokens);
-            let choices = batch.completions(&prompts)?;
-            engine.forward(params, &batch, Keep::Final)?;
-            let mut rest = engine.log_probs(params, &choices)?.to_vec();
-            Error::check_finite("log-probability of a completion", &rest)?;
-            let mut scores = Vec::new();
-            if with_scores {
-                let ends: Vec<usize> = batch.all_rows().map(|r| r.end - 1).collect();
-                scores = engine.scores(params, 0, &ends)?;
+        let engines = match &mut self.engines {
+            Engines::Cpu(engines) => engines,
+            Engines::Device(model) => {
+                let mut say = |batch: &Batch, choices: &Choices, ends: &[usize]| {
+                    model.forward(batch, Keep::Final)?;
+                    let log_probs = model.log_probs(choices)?.to_vec();
+                    Ok((log_probs, if with_scores { model.scores(0, ends)? } else { Vec::new() }))
+                };
+                let scored = sequences.chunks(READ_ON_DEVICE).map(|some| scored(some, &mut say));
+                return Ok(scored.collect::<Result<Vec<_>>>()?.concat());
             }
-            let outputs = scores.len() / some.len();
-            let one = |(i, (tokens, prompt)): (usize, (&&[u32], &usize))| {
-                let after = rest.split_off(tokens.len() - prompt);
-                let log_probs = std::mem::replace(&mut rest, after);
-                Scored { log_probs, scores: scores[i * outputs..(i + 1) * outputs].to_vec() }
-            };
-            Ok(tokens.iter().zip(&prompts).enumerate().map(one).collect::<Vec<_>>())
         };
-        Ok(share(&mut self.engines, sequences.chunks(READ).collect(), each)?.concat())
+        let each = |engine: &mut cpu::Engine, some: &[(S, usize)]| {
+            scored(some, &mut |batch, choices, ends| {
+                engine.forward(params, batch, Keep::Final)?;
+                let log_probs = engine.log_probs(params, choices)?.to_vec();
+                Ok((log_probs, if with_scores { engine.scores(params, 0, ends)? } else { Vec::new() }))
+            })
+        };
+        Ok(share(engines, sequences.chunks(READ).collect(), each)?.concat())
     }
+}
+
+/// What is said of some sequences: `say` gives the choices' log-probabilities, and the scores at the sequences' last rows.
+fn scored<S: AsRef<[u32]>>(
+    some: &[(S, usize)],
+    say: &mut dyn FnMut(&Batch, &Choices, &[usize]) -> Result<(Vec<f64>, Vec<f64>)>,
+) -> Result<Vec<Scored>> {
+    let (tokens, prompts): (Vec<&[u32]>, Vec<usize>) = some.iter().map(|(s, p)| (s.as_ref(), *p)).unzip();
+    let batch = Batch::new(&tokens);
+    let choices = batch.completions(&prompts)?;
+    let ends: Vec<usize> = batch.all_rows().map(|r| r.end - 1).collect();
+    let (mut rest, scores) = say(&batch, &choices, &ends)?;
+    Error::check_finite("log-probability of a completion", &rest)?;
+    let outputs = scores.len() / some.len();
+    let one = |(i, (tokens, prompt)): (usize, (&&[u32], &usize))| {
+        let after = rest.split_off(tokens.len() - prompt);
+        let log_probs = std::mem::replace(&mut rest, after);
+        Scored { log_probs, scores: scores[i * outputs..(i + 1) * outputs].to_vec() }
+    };
+    Ok(tokens.iter().zip(&prompts).enumerate().map(one).collect())
 }
 
 /// Does pieces of work on as many threads as there are engines, each thread the next piece that is left; results in order. The first piece's

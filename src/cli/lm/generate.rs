@@ -1,12 +1,12 @@
 //! `rewardlab lm generate`.
 
 use super::progress::Progress;
-use super::{Model, check_free};
+use super::{Model, Place, check_free};
 use crate::algorithm::text::{Encoder, Encoding, TextPrompt, Workers};
 use crate::cli::{note, out, run};
 use crate::error::{Error, Result};
 use crate::jsonl;
-use crate::lm::{LanguageModel, Message, Sample, Sampling};
+use crate::lm::{LanguageModel, Message, Placement, Sample, Sampling};
 use crate::preference::{Line, Lines, Shape, Text, read_lines};
 use crate::rng::Stream;
 use serde_json::{Map, Value, json};
@@ -22,13 +22,15 @@ user; messages always go through the model's chat template. Each line written is
 assistant), sample (its number among those of the prompt), tokens (how many), log_prob (the model's own at temperature 1, summed, in nats) and \
 ended (an end token came): `lm score` and `lm train` read it as it is.
 
-The same seed gives the same bytes on any number of threads.";
+The same seed gives the same bytes on any number of threads; another device may round differently.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
     #[command(flatten)]
     model: Model,
+    #[command(flatten)]
+    place: Place,
     /// JSONL: {"prompt": text or messages, ...}
     #[arg(long, value_name = "FILE", required_unless_present = "prompt", conflicts_with = "prompt")]
     prompts: Option<PathBuf>,
@@ -72,7 +74,7 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
     check_free(args.out.as_deref(), args.force)?;
-    let threads = run::threads(args.threads)?;
+    let work = (run::threads(args.threads)?, args.place.placement()?);
     Error::check_counts(&[("samples", args.samples, 1, 1 << 20), ("max-tokens", args.max_tokens, 1, 1 << 20)])?;
     let lines = match &args.prompts {
         Some(path) => read_lines(path)?,
@@ -89,7 +91,7 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     sampling.validate()?;
     let encoding = Encoding { chat: args.chat, end: false, ..Encoding::default() };
     let prompts = prompts(&model, &encoding, lines)?;
-    let samples = sample(&model, &prompts, &sampling, args, threads)?;
+    let samples = sample(&model, &prompts, &sampling, args, work)?;
     let written = || samples.iter().map(|(x, s, sample)| line(&model, &prompts[*x], *s, sample, args.ids));
     match &args.out {
         Some(path) => {
@@ -140,9 +142,9 @@ fn sample(
     prompts: &[TextPrompt],
     sampling: &Sampling,
     args: &Args,
-    threads: usize,
+    (threads, placement): (usize, Placement),
 ) -> Result<Vec<(usize, usize, Sample)>> {
-    let mut workers = Workers::new(model, threads)?;
+    let mut workers = Workers::on(model, threads, &placement)?;
     let all: Vec<(usize, usize)> = (0..prompts.len()).flat_map(|x| (0..args.samples).map(move |s| (x, s))).collect();
     let (progress, wave) = (Progress::new(all.len() as u64, "completions"), workers.wave());
     let mut samples = Vec::with_capacity(all.len());

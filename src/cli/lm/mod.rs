@@ -6,7 +6,7 @@ mod score;
 mod train;
 
 use crate::error::{Error, Result};
-use crate::lm::{LanguageModel, ScoreHead};
+use crate::lm::{Device, LanguageModel, Placement, Precision, ScoreHead};
 use crate::reward::text::score_head;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,38 @@ struct Model {
     /// Low-rank adapters to merge into it: a folder of PEFT's
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
+}
+
+/// Where it computes.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// What computes: cpu, candle-cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+    /// What a device other than cpu computes in
+    #[arg(long, value_enum, default_value_t = Numbers::F32)]
+    precision: Numbers,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Numbers {
+    F32,
+    Bf16,
+}
+
+impl Place {
+    /// # Errors
+    /// What the device cannot do; one that is not there or was not built in.
+    fn placement(&self) -> Result<Placement> {
+        let precision = match self.precision {
+            Numbers::F32 => Precision::F32,
+            Numbers::Bf16 => Precision::Bf16,
+        };
+        let placement = Placement { device: self.device, precision, checkpointing: false };
+        placement.validate()?;
+        placement.device.open()?;
+        Ok(placement)
+    }
 }
 
 impl Model {

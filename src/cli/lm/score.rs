@@ -1,7 +1,7 @@
 //! `rewardlab lm score`.
 
 use super::progress::Progress;
-use super::{Model, check_free};
+use super::{Model, Place, check_free};
 use crate::algorithm::text::{Encoder, Encoding, Learn, Scored, Workers};
 use crate::cli::{note, out, run};
 use crate::error::Result;
@@ -28,6 +28,8 @@ completion is the more probable one, or the one with the higher score.";
 pub(super) struct Args {
     #[command(flatten)]
     model: Model,
+    #[command(flatten)]
+    place: Place,
     /// JSONL in TRL's shapes
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
@@ -56,12 +58,12 @@ struct Work {
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
     check_free(args.out.as_deref(), args.force)?;
-    let threads = run::threads(args.threads)?;
+    let (threads, placement) = (run::threads(args.threads)?, args.place.placement()?);
     let lines = read_lines(&args.data)?;
     let model = args.model.load(true)?;
     let encoding = Encoding { chat: args.chat, end: args.end, learn: Learn::Completions, ..Encoding::default() };
     let work = work(&Encoder::new(&model, &encoding)?, &lines)?;
-    let mut workers = Workers::new(&model, threads)?;
+    let mut workers = Workers::on(&model, threads, &placement)?;
     let (progress, wave) = (Progress::new(work.sequences.len() as u64, "sequences"), workers.wave());
     let mut scored = Vec::with_capacity(work.sequences.len());
     for some in work.sequences.chunks(wave) {
