@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// Ends a text and a turn, begins a text.
-pub const SPECIAL: [&str; 3] = ["<end>", "<turn>", "<begin>"];
+pub(crate) const SPECIAL: [&str; 3] = ["<end>", "<turn>", "<begin>"];
 
 const TEMPLATE: &str = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '<turn>' + '\\n' }}{% endfor %}\
                         {% if add_generation_prompt %}assistant: {% endif %}";
@@ -29,7 +29,7 @@ fn alphabet() -> Vec<char> {
 }
 
 /// Writes a Llama of these sizes with random weights.
-pub fn write(folder: &Path, width: usize, layers: usize, context: usize) {
+pub(crate) fn write(folder: &Path, width: usize, layers: usize, context: usize) {
     let vocab = 256 + SPECIAL.len();
     let config = Config { tied: true, ..Config::llama(Size { vocab, width, layers, heads: 4, context }) };
     let params = init(&config, 0.1, &mut Stream::named(&["tests", "tiny"])).expect("a layout");
