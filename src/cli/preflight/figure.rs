@@ -94,7 +94,13 @@ fn changed(
     };
     let mut stds = line("mean reward std", &bars(&|s| Some(s.std))).to_vec();
     stds.push(Layer::Horizontal { label: "counts as vanished".into(), y: report.said.threshold });
-    let dead = |(i, group): (usize, &usize)| line(&format!("groups of {group}"), &bars(&|s| s.dead.get(i).copied()));
+    // their intervals, which lie over each other, are on the page
+    let dead = |(i, group): (usize, &usize)| Layer::Line {
+        series: format!("groups of {group}"),
+        points: bars(&|s| s.dead.get(i).copied()).into_iter().map(|p| (p.0, p.1)).collect(),
+        stroke: Stroke::Solid,
+        markers: true,
+    };
     let count = any.prompts.len();
     vec![
         Panel {
@@ -107,7 +113,7 @@ fn changed(
             title: format!("{title}: dead groups"),
             x: axis(label),
             y: Axis { label: "expected share of groups".into(), range: Some((0.0, 1.0)), ..Axis::default() },
-            layers: report.groups.iter().enumerate().flat_map(dead).collect(),
+            layers: report.groups.iter().enumerate().map(dead).collect(),
         },
     ]
 }

@@ -20,7 +20,8 @@ question_annotated = """
 - n_txt, n = range_str(2, 6, 1, numbers)
 - $k = range(1, 30)
 - part, share = sample(parts)
-- $price = arange(0.5, 2, 0.25)
+- $price = arange(0.5, 2, 0.25) # a comment
+- cents = [5, 7]
 - $rest = n * k - share * n * k
 
 #conditions:
@@ -31,7 +32,7 @@ question_annotated = """
 """
 answer_annotated = """
 She has {n}*{k} = <<{n}*{k}={n*k}>>{n*k} {colour} {fruit}.
-Left are {rest} = <<{n*k}-{n*k}*{share}={int(n*k - n*k*share)}>>{int(n*k - n*k*share)}, for {price * 2} {'coin' if n == 1 else 'coins'}.
+Left are {rest} = <<{n*k}-{n*k}*{share}={int(n*k - n*k*share)}>>{int(n*k - n*k*share)}, for {price * 2} and {cents} {'coin' if n == 1 else 'coins'}.
 
 #### {int(n*k*(1-share))}
 """
@@ -84,6 +85,11 @@ fn instances_meet_the_conditions_and_their_steps_come_out() {
         assert_eq!(line.answer.as_deref(), Some((n * k - n * k / share).to_string().as_str()));
         let colour = if &found[4] == "apples" { "red" } else { "blue" };
         assert!(line.completion.contains(&format!("{} {colour} {}", n * k, &found[4])), "{}", line.completion);
+        assert!(
+            line.completion.contains(" and 5 coins.") || line.completion.contains(" and 7 coins."),
+            "{}",
+            line.completion
+        );
         assert_eq!(item.group, "template 17");
     }
     // the same seed, the same draws; another, others
