@@ -21,8 +21,9 @@ impl Desk {
         fs::create_dir(desk.path("model")).expect("made");
         tiny::write(&desk.path("model"), 32, 2, 96);
         let sums = || (0..5).flat_map(|a| (0..5).map(move |b| (a, b)));
-        let lines =
-            |line: &dyn Fn(u32, u32) -> Value| sums().map(|(a, b)| format!("{}\n", line(a, b))).collect::<String>();
+        let lines = |line: &dyn Fn(u32, u32) -> Value| {
+            sums().map(|(a, b)| format!("{}\n", line(a, b))).collect::<Vec<_>>().concat()
+        };
         let said = |role: &str, content: String| json!({"role": role, "content": content});
         desk.write(
             "sums.jsonl",
@@ -385,7 +386,7 @@ fn long() -> String {
 fn what_is_wrong_is_one_line_and_writes_nothing() {
     let desk = Desk::new();
     let bad = |name: &str, line: &str| {
-        desk.write(name, &format!("{}{line}\n", desk.read(name.split('#').next().expect("a name"))))
+        desk.write(name, &format!("{}{line}\n", desk.read(name.split('#').next().expect("a name"))));
     };
     bad("sums.jsonl#1", "{\"prompt\": \"1+1=\"}");
     bad("sums.jsonl#2", "{\"prompt\": 7, \"completion\": \"x\"}");

@@ -84,7 +84,7 @@ impl Task {
         let reward = match (self.reward.as_str(), self.reward.strip_prefix("trained:")) {
             ("", _) => Reward::OfWorld,
             (_, Some(folder)) => Reward::Trained(TextClassifier::train(subject, model, (folder, Training::REAL), ctx)?),
-            (reward, None) => Reward::Text(TextReward::parse(reward, Duration::from_secs(600))?),
+            (reward, None) => Reward::Text(TextReward::parse(reward, Duration::from_mins(10))?),
         };
         let held_out = both.pop().unwrap_or_default();
         let train = both.pop().unwrap_or_default();

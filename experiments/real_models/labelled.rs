@@ -97,13 +97,11 @@ impl Question {
             found.texts.push(tokens);
             found.truth.push(label == 1);
         }
-        match left {
-            [0, 0] => Ok(found),
-            _ => {
-                let message = format!("too few lines: {} of label 0 and {} of label 1 are missing", left[0], left[1]);
-                Err(Error::content(path, "lines", message))
-            }
+        if left == [0, 0] {
+            return Ok(found);
         }
+        let message = format!("too few lines: {} of label 0 and {} of label 1 are missing", left[0], left[1]);
+        Err(Error::content(path, "lines", message))
     }
 }
 

@@ -18,7 +18,7 @@
 //! 0.68) of the others' gradient, for verifiers, of which hardly a prompt is said to vanish (a std below 0.05 is a success in 400): not decided either.
 //!
 //! **What changed after the first run**: there the prior pooled values with one weight for all prompts; 36% of the intervals of a continuous reward held the
-//! std, since a prompt that spreads little around a mean that others share was believed to spread as others do, and "covers_std" was refuted. The prior now
+//! std, since a prompt that spreads little around a mean that others share was believed to spread as others do, and `covers_std` was refuted. The prior now
 //! pools spreads, and each prompt has a weight of its own (`metrics::RewardPrior`). It was chosen on seeds 100 to 111, as was its smoothing (a third of a prompt,
 //! among 0.1, 0.3, 1, 3 and 10). A first version of it was run here too, with the same verdicts; tests in other worlds (two spreads, failures beside continuous
 //! rewards) then asked for a finer grid and a second weight. Measurement, criteria and seeds of this file are as they were.

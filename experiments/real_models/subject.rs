@@ -147,7 +147,7 @@ impl Subject {
         };
         let config = Config::llama(size);
         let params = ctx.common_stage("real_models", "pretrained", &(world.name, made, self.gradient_clip), |rng| {
-            self.from_scratch(&config, world.document, rng)
+            self.pretrain(&config, world.document, rng)
         })?;
         let words: Vec<&str> = world.words.iter().map(String::as_str).collect();
         let tokenizer = Tokenizer::of_words(&words, world.special.clone())?;
@@ -158,7 +158,7 @@ impl Subject {
     ///
     /// # Errors
     /// Training that diverges.
-    pub(crate) fn from_scratch(
+    pub(crate) fn pretrain(
         &self,
         config: &Config,
         mut document: impl FnMut(&mut Stream) -> Example,
@@ -172,7 +172,7 @@ impl Subject {
             let batch: Vec<Example> = (0..made.batch).map(|_| document(rng)).collect();
             trainee.text_step(&batch, made.prompt_weight, schedule.rate(step))?;
         }
-        Ok(trainee.into_params()?)
+        trainee.into_params()
     }
 
     /// The model in training, with fresh adapters (or none) and a fresh optimiser.

@@ -15,6 +15,16 @@
 //!
 //! **Controls**: weak labels dealt anew among texts teach nothing; a student of the same form that was not pretrained recovers less: it is
 //! what the student knew that is elicited.
+//!
+//! Chosen by pilots on seeds 100 to 103: sixteen texts for the teacher (with 256 it makes no errors on reviews), `animals` in the place of a question about answers that nobody
+//! learned, and the budgets.
+//!
+//! **Found** (ten seeds): on reviews the student recovers 0.54 of the gap (0.30 to 0.89; teacher 0.87, student 0.94, ceiling 1.00) and takes over 14% of its
+//! teacher's errors; on animals it recovers nothing (−0.13) and takes over 65%. There its teacher errs on whole words that it has not seen, and what pretraining says of
+//! animals and things is not salient enough against that; errors at random, as many, leave it at 0.83 (0.61 after the teacher's). On reviews praise and blame are told apart by
+//! pretraining, and an error in one of four clauses is outvoted. But a student of the same form that was not pretrained does nearly as well there (0.91): that it is
+//! pretraining which counts this run does not show. The confidence loss is a lottery in so short a run, as in `weak_to_strong/methods`, and so are labels
+//! dealt anew, single runs of which end far from 1/2 with either sign.
 
 mod figure;
 mod judge;
@@ -78,12 +88,10 @@ impl Scratch {
             ("layers", self.layers, 1, 24),
             ("heads", self.heads, 1, 16),
         ])?;
-        match self.width.is_multiple_of(2 * self.heads) {
-            true => Ok(()),
-            false => {
-                Err(Error::parameter("width", self.width, format!("a multiple of 2 · heads = {}", 2 * self.heads)))
-            }
+        if self.width.is_multiple_of(2 * self.heads) {
+            return Ok(());
         }
+        Err(Error::parameter("width", self.width, format!("a multiple of 2 · heads = {}", 2 * self.heads)))
     }
 }
 

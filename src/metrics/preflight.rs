@@ -163,9 +163,9 @@ impl RewardPrior {
     ///
     /// # Formula
     /// Of a prompt with n samples, `k_j` of them the j-th common value (share `w_j` of the base; all continuous values count as one), the
-    /// log-likelihood of the weight c is `log Γ(c)/Γ(c + n) + Σ_j log Γ(c w_j + k_j)/Γ(c w_j)`. Of m samples of a continuous reward with d
-    /// distinct values that of its weight a is `log Γ(a)/Γ(a + m) + d log a`; that of the spread is the normal density of the d values, the
-    /// location integrated out.
+    /// log-likelihood of the weight c is `log Γ(c)/Γ(c + n) + Σ_j log Γ(c w_j + k_j)/Γ(c w_j)`. Of m samples of a continuous reward with d distinct values that
+    /// of its weight a is log Γ(a)/Γ(a + m) + d log a; that of the spread is the normal density of the d values, the location
+    /// integrated out.
     ///
     /// # Errors
     /// No reward; one that is not finite; a range that is empty or not finite.

@@ -22,7 +22,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "Reward against KL of a language model".into(),
         subtitle: format!(
-            "Samples on held-out prompts. Left: every checkpoint of every run of the first seed; best-of-N at the upper bound of its KL. Bars and \
+            "Samples on held-out prompts. Left: the first seed's runs, where they are near; best-of-N at the upper bound of its KL. Bars and \
              bands: 95% t intervals over seeds. The learned reward ranks {:.0}% of held-out pairs right.",
             100.0 * mean(&accuracy)
         ),
@@ -34,7 +34,11 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
 fn cloud(rows: &[Record<Row>]) -> Panel {
     let first = rows.first().map_or(0, |r| r.seed);
     let one: Vec<&Record<Row>> = rows.iter().filter(|r| r.seed == first).collect();
-    let points = |method: &str| one.iter().filter(|r| r.method == method).map(|r| (r.kl, r.reward)).collect();
+    let most_kl = 1.2 * one.first().map_or(0.0, |r| r.most_kl);
+    let points = |method: &str| {
+        let shown = one.iter().filter(|r| r.method == method && r.kl <= most_kl);
+        shown.map(|r| (r.kl, r.reward)).collect()
+    };
     let scatter =
         |(method, series, _): &(&str, &str, &str)| Layer::Scatter { series: (*series).into(), points: points(method) };
     let mut layers: Vec<Layer> = METHODS.iter().map(scatter).collect();
@@ -46,7 +50,7 @@ fn cloud(rows: &[Record<Row>]) -> Panel {
     });
     layers.push(Layer::Horizontal { label: "reference".into(), y: reference(&one) });
     Panel {
-        title: "all checkpoints".into(),
+        title: format!("checkpoints below {most_kl:.1} nats"),
         x: Axis { label: "KL(π‖reference) per sequence (nats)".into(), ..Axis::default() },
         y: Axis { label: "mean true reward".into(), ..Axis::default() },
         layers,

@@ -65,7 +65,7 @@ impl<'a> Runs<'a> {
             let values = ctx.stage("reference", &key, |rng| {
                 let mut trainee = p.subject.trainee(&model, rng)?;
                 sft.run(&mut trainee, &asked.train, rng)?;
-                Ok(trainee.into_params()?)
+                trainee.into_params()
             })?;
             model.params.clone_from(&values);
         }
@@ -74,8 +74,7 @@ impl<'a> Runs<'a> {
 
     pub(super) fn run(mut self, method: Method) -> Result<Vec<Row>> {
         match method {
-            Method::Dpo { beta } => self.on_pairs(method, PreferenceLoss::Dpo { beta }),
-            Method::DpoCoins { beta } => self.on_pairs(method, PreferenceLoss::Dpo { beta }),
+            Method::Dpo { beta } | Method::DpoCoins { beta } => self.on_pairs(method, PreferenceLoss::Dpo { beta }),
             Method::Unlikelihood { alpha } => self.on_pairs(method, PreferenceLoss::Unlikelihood { alpha }),
             Method::Preferred => self.on_pairs(method, PreferenceLoss::Preferred),
             Method::Rloo { kl } | Method::RlooTrue { kl } => self.online(method, kl),

@@ -98,7 +98,7 @@ impl<'a> Study<'a> {
                 let sentence = &train[rng.below(train.len())];
                 example(sentence, &sentence.target)
             };
-            self.p.subject.from_scratch(&self.config, draw, rng)
+            self.p.subject.pretrain(&self.config, draw, rng)
         })
     }
 

@@ -38,6 +38,9 @@ pub struct Scored {
 }
 
 impl<'a> Workers<'a> {
+    /// Completions that a thread writes side by side.
+    pub const BATCH: usize = WRITTEN;
+
     /// # Errors
     /// No thread; a model without a layout.
     pub fn new(model: &'a LanguageModel, threads: usize) -> Result<Self> {
@@ -82,12 +85,31 @@ impl<'a> Workers<'a> {
         sampling: &Sampling,
         streams: &mut [Stream],
     ) -> Result<Vec<Sample>> {
+        if let Engines::Device(model) = &mut self.engines {
+            Error::check_shape("streams", prompts.len(), streams.len())?;
+            return model.sample(prompts, sampling, streams);
+        }
+        let model = self.model;
+        self.write_with(&model.params, prompts, sampling, streams)
+    }
+
+    /// The same with other weights than the model's, as training leaves them.
+    ///
+    /// # Errors
+    /// As [`Workers::write`]; weights that do not fit the model.
+    pub fn write_with<P: AsRef<[u32]> + Sync>(
+        &mut self,
+        params: &[f32],
+        prompts: &[P],
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<Sample>> {
         Error::check_shape("streams", prompts.len(), streams.len())?;
         let engines = match &mut self.engines {
             Engines::Cpu(engines) => engines,
-            Engines::Device(model) => return model.sample(prompts, sampling, streams),
+            Engines::Device(_) => return Err(Error::Usage("on a device a model writes with its own weights".into())),
         };
-        let (params, work) = (&self.model.params, prompts.chunks(WRITTEN).zip(streams.chunks_mut(WRITTEN)));
+        let work = prompts.chunks(WRITTEN).zip(streams.chunks_mut(WRITTEN));
         let each = |engine: &mut cpu::Engine, (prompts, streams): (&[P], &mut [Stream])| {
             engine.sample(params, prompts, sampling, streams)
         };

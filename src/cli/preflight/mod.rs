@@ -28,7 +28,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trial::TrialArgs;
+use trial::{Learner, TrialArgs};
 
 const EXAMPLE: &str = "\
 Example:
@@ -213,14 +213,15 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     let params = PreflightParams { range: params.range.or(reward.range()), ..params };
     let model = LanguageModel::load(&args.model)?;
     let prompts = prompts::read(&args.prompts, args.limit.unwrap_or(usize::MAX), &model, args.plain)?;
+    let sampling = Sampling { temperature: args.temperature, ..Sampling::plain(args.length) };
+    let sampler = Sampler::new(&model, &sampling, args.threads)?;
     let named = |name: &str| Stream::named(&["preflight", name, &args.seed.to_string()]);
     let shares = &args.trial.shares;
     let plan = if shares.is_empty() { None } else { Some(trial::plan(&prompts, &args.trial, &mut named("trial"))?) };
-    let sampling = Sampling { temperature: args.temperature, ..Sampling::plain(args.length) };
-    let sampler = Sampler::new(&model, &sampling, args.threads)?;
+    let learner = Learner { model: &model, plain: args.plain, args: &args.trial };
     if let Some(plan) = &plan {
         // what does not fit is said before the work
-        plan.learned.iter().try_for_each(|l| trial::examples(&model, &prompts, l, &args.trial).map(drop))?;
+        plan.learned.iter().try_for_each(|l| learner.examples(&prompts, l).map(drop))?;
     }
     note(&cost(args, prompts.len(), plan.as_ref()));
     let journal = Journal::open(&args.out, &settings(args, &params)?, args.resume, args.force)?;
@@ -229,7 +230,7 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     let said = flight.measure(&(0..flight.prompts.len()).collect::<Vec<_>>())?;
     let mut again = heat(&mut flight, args, &said)?;
     if let Some(plan) = &plan {
-        again.extend(trials(&mut flight, args, plan, &model)?);
+        again.extend(trials(&mut flight, args, plan, &learner)?);
     }
     let rows = rows(&flight.prompts, &said, &flight.params.groups, &again);
     let report = Report {
@@ -298,14 +299,14 @@ fn heat(flight: &mut Flight, args: &Args, said: &Preflight) -> Result<Vec<Again>
 }
 
 /// Prompts behind trials of supervised finetuning.
-fn trials(flight: &mut Flight, args: &Args, plan: &trial::Plan, model: &LanguageModel) -> Result<Vec<Again>> {
+fn trials(flight: &mut Flight, args: &Args, plan: &trial::Plan, learner: &Learner) -> Result<Vec<Again>> {
     let mut again = Vec::new();
     for (share, learned) in args.trial.shares.iter().zip(&plan.learned) {
-        let examples = trial::examples(model, &flight.prompts, learned, &args.trial)?;
+        let examples = learner.examples(&flight.prompts, learned)?;
         let mut rng = Stream::named(&["preflight", "sft", &share.to_string(), &args.seed.to_string()]);
         let started = Instant::now();
         let steps = args.trial.sft_steps;
-        let (params, loss) = trial::train(model, &examples, &args.trial, &mut rng, |step, loss| {
+        let (params, loss) = learner.train(&examples, &mut rng, |step, loss| {
             let minutes = started.elapsed().as_secs_f64() / 60.0 * (steps - step) as f64 / step as f64;
             note(&format!(
                 "finetuning on {share}: step {step} of {steps}, loss {loss:.3}, about {minutes:.1} minutes to go"

@@ -1,10 +1,11 @@
 //! A short trial of supervised finetuning on a share of the prompts, and what the others' rewards are then.
 
-use crate::algorithm::text::TextPrompt;
+use crate::algorithm::text::{Encoder, Encoding, TextPrompt};
 use crate::algorithm::{Example, Sft, Trainee};
 use crate::error::{Error, Result};
 use crate::jsonl::short;
 use crate::lm::{Decay, LanguageModel, Lora, LoraSettings, Schedule};
+use crate::preference::Text;
 use crate::rng::Stream;
 use serde_json::Value;
 
@@ -101,55 +102,70 @@ pub(super) fn plan(prompts: &[TextPrompt], args: &TrialArgs, rng: &mut Stream) -
     Ok(Plan { learned, measured })
 }
 
-/// The prompts with their completions, as the model reads them.
-///
-/// # Errors
-/// One that does not fit into the model's context.
-pub(super) fn examples(
-    model: &LanguageModel,
-    prompts: &[TextPrompt],
-    learned: &[usize],
-    args: &TrialArgs,
-) -> Result<Vec<Example>> {
-    let one = |x: &usize| {
-        let prompt = &prompts[*x];
-        let text = prompt.fields.get(&args.completion).and_then(Value::as_str).unwrap_or_default();
-        let mut tokens = prompt.tokens.clone();
-        tokens.extend(model.tokenizer.encode_part(text)?);
-        tokens.extend(model.tokenizer.special().eos.first());
-        if tokens.len() > model.config.context {
-            let legal = format!("at most {}, the model's context", model.config.context);
-            return Err(Error::parameter(format!("tokens of prompt {x} and its completion"), tokens.len(), legal));
-        }
-        Ok(Example { tokens, prompt: prompt.tokens.len() })
-    };
-    learned.iter().map(one).collect()
+/// Who learns, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Learner<'a> {
+    pub(super) model: &'a LanguageModel,
+    /// Whether prompts are given as they are.
+    pub(super) plain: bool,
+    pub(super) args: &'a TrialArgs,
 }
 
-/// The model's weights after the trial, and the loss of its last steps, nats per token.
-///
-/// # Errors
-/// Training that diverges.
-pub(super) fn train(
-    model: &LanguageModel,
-    examples: &[Example],
-    args: &TrialArgs,
-    rng: &mut Stream,
-    mut progress: impl FnMut(u64, f64),
-) -> Result<(Vec<f32>, f64)> {
-    let mut trainee = Trainee::new(&model.config, model.params.clone(), 1.0)?.in_parts();
-    if args.sft_rank > 0 {
-        let settings = LoraSettings { rank: args.sft_rank, alpha: 2.0 * args.sft_rank as f64, targets: Vec::new() };
-        let lora = Lora::new(&model.config, &settings)?;
-        let values = lora.init(&model.params, rng)?;
-        trainee = trainee.with_adapters(lora, values)?;
+impl Learner<'_> {
+    /// The prompts with their completions, as the model reads them.
+    ///
+    /// # Errors
+    /// One that does not fit into the model's context, or that the chat template refuses.
+    pub(super) fn examples(&self, prompts: &[TextPrompt], learned: &[usize]) -> Result<Vec<Example>> {
+        let model = self.model;
+        let (chat, end) = (!self.plain && model.chat_template.is_some(), !model.tokenizer.special().eos.is_empty());
+        let encoding = Encoding { chat, end, ..Encoding::default() };
+        let encoder = Encoder::new(model, &encoding)?;
+        let one = |x: &usize| {
+            let prompt = &prompts[*x];
+            let text = prompt.fields.get(&self.args.completion).and_then(Value::as_str).unwrap_or_default();
+            let example = encoder.completion(&prompt.given, &Text::Plain(text.to_owned()));
+            let example = example.map_err(|message| Error::Usage(format!("--sft: prompt {x}: {message}")))?;
+            if example.tokens.len() > model.config.context {
+                let legal = format!("at most {}, the model's context", model.config.context);
+                return Err(Error::parameter(
+                    format!("tokens of prompt {x} and its completion"),
+                    example.tokens.len(),
+                    legal,
+                ));
+            }
+            Ok(example)
+        };
+        learned.iter().map(one).collect()
     }
-    let mut run = Sft::new(&args.schedule(), args.sft_batch.min(examples.len()), rng.clone())?;
-    let mut step = 0;
-    while !run.is_done() {
-        let loss = run.step(&mut trainee, examples)?;
-        step += 1;
-        progress(step, loss);
+
+    /// The model's weights after the trial, and the loss of its last steps, nats per token.
+    ///
+    /// # Errors
+    /// Training that diverges.
+    pub(super) fn train(
+        &self,
+        examples: &[Example],
+        rng: &mut Stream,
+        mut progress: impl FnMut(u64, f64),
+    ) -> Result<(Vec<f32>, f64)> {
+        let (model, args) = (self.model, self.args);
+        let mut trainee = Trainee::new(&model.config, model.params.clone(), 1.0)?.in_parts();
+        if args.sft_rank > 0 {
+            let settings =
+                LoraSettings { rank: args.sft_rank, alpha: 2.0 * args.sft_rank as f64, ..LoraSettings::default() };
+            let lora = Lora::new(&model.config, &settings)?;
+            let values = lora.init(&model.params, rng)?;
+            trainee = trainee.with_adapters(lora, values)?;
+        }
+        let mut run = Sft::new(&args.schedule(), args.sft_batch.min(examples.len()), rng.clone())?;
+        let mut step = 0;
+        while !run.is_done() {
+            let loss = run.step(&mut trainee, examples)?;
+            step += 1;
+            progress(step, loss);
+        }
+        let loss = run.loss();
+        Ok((trainee.into_params()?, loss))
     }
-    Ok((trainee.into_params()?, run.loss()))
 }

@@ -357,8 +357,8 @@ mod tests {
         let keeps = "training.improves=['all', {above={threshold=0.5}}]";
         let Method::Rest(settings) = set(&[&rest[..], &[keeps]].concat()).expect("filters") else { panic!() };
         assert_eq!(settings.improves, [Keep::All, Keep::Above { threshold: 0.5 }]);
-        let message = set(&["method=dop"]).expect_err("a typo").to_string();
-        assert_eq!(message, "unknown method `dop`; did you mean `dpo`?");
+        let message = set(&["method=dpoo"]).expect_err("a typo").to_string();
+        assert_eq!(message, "unknown method `dpoo`; did you mean `dpo`?");
         assert!(set(&[]).expect_err("none").to_string().contains("no method"));
     }
 }
