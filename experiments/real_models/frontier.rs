@@ -73,8 +73,8 @@ pub(crate) struct Params {
     kl_coefficients: Vec<f64>,
     /// Training on pairs.
     pair_training: Sft,
-    /// DPO's learning rate in the place of that; positive.
-    dpo_learning_rate: f64,
+    /// The same of DPO.
+    dpo_training: Sft,
     /// RLOO's prompts per round; 1 to 10 000.
     round: usize,
     /// Its sequences per step; 1 to 10 000.
@@ -194,7 +194,7 @@ impl Experiment for Frontier {
             alphas: vec![0.05, 0.1, 0.5, 1.0],
             kl_coefficients: vec![0.03, 0.1, 0.3, 1.0],
             pair_training: Sft { steps: 200, batch: 16, learning_rate: 1e-3 },
-            dpo_learning_rate: 1e-4,
+            dpo_training: Sft { steps: 200, batch: 16, learning_rate: 1e-4 },
             round: 16,
             minibatch: 32,
             rloo_learning_rate: 1e-3,
@@ -214,7 +214,7 @@ impl Experiment for Frontier {
                 alphas: vec![0.5],
                 kl_coefficients: vec![0.05],
                 pair_training: Sft { steps: 12, batch: 8, learning_rate: 3e-3 },
-                dpo_learning_rate: 1e-3,
+                dpo_training: Sft { steps: 12, batch: 8, learning_rate: 1e-3 },
                 round: 8,
                 minibatch: 16,
                 rloo_learning_rate: 3e-3,
@@ -248,7 +248,7 @@ impl Experiment for Frontier {
             prompts: 2048,
             held_out: 256,
             pair_training: Sft { steps: 400, batch: 16, learning_rate: 1e-4 },
-            dpo_learning_rate: 2e-5,
+            dpo_training: Sft { steps: 400, batch: 16, learning_rate: 2e-5 },
             round: 32,
             minibatch: 64,
             rloo_learning_rate: 1e-4,
@@ -267,7 +267,7 @@ impl Experiment for Frontier {
             ("checkpoints", p.checkpoints, 1, 1000),
             ("round", p.round, 1, p.prompts),
         ])?;
-        Error::check_positive(&[("most_kl", p.most_kl), ("dpo_learning_rate", p.dpo_learning_rate)])?;
+        Error::check_positive(&[("most_kl", p.most_kl)])?;
         p.dpo_betas.iter().try_for_each(|b| Error::check_positive(&[("dpo_betas", *b)]))?;
         p.alphas.iter().try_for_each(|a| Error::check_not_negative(&[("alphas", *a)]))?;
         p.kl_coefficients.iter().try_for_each(|k| p.rft(*k).validate().map_err(|e| e.within("kl_coefficients")))?;
@@ -278,6 +278,7 @@ impl Experiment for Frontier {
             sft.validate().map_err(|e| e.within("sft"))?;
         }
         p.pair_training.validate().map_err(|e| e.within("pair_training"))?;
+        p.dpo_training.validate().map_err(|e| e.within("dpo_training"))?;
         p.reward_model.validate().map_err(|e| e.within("reward_model"))?;
         p.task.validate().map_err(|e| e.within("task"))?;
         p.subject.validate().map_err(|e| e.within("subject"))

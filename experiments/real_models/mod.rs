@@ -13,5 +13,6 @@ pub(crate) mod rest_translation;
 mod subject;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transfer;
 pub(crate) mod vanishing;
 pub(crate) mod weak_to_strong;

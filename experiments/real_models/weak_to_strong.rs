@@ -41,6 +41,7 @@ use rewardlab::lm::{Config, Decay, LanguageModel, Schedule, ScoreHead, Size, ini
 use rewardlab::metrics::{Scores, accuracy, agreement, balanced};
 use rewardlab::num::sigmoid;
 use rewardlab::plot::Chart;
+use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -115,6 +116,8 @@ pub(crate) struct Row {
     weak: f64,
     /// Accuracy of the student.
     accuracy: f64,
+    /// Mean squared error of the student's P(yes) against the truth (Brier): how sure it is, where accuracies are equal.
+    brier: f64,
     /// Accuracy of the ceiling: the pretrained model on the truth of the student's half.
     ceiling: f64,
     /// Share of test texts on which student and teacher call one class.
@@ -289,6 +292,7 @@ impl Study<'_> {
                 student: name.into(),
                 weak: accuracy(&weak.test, &self.test.truth),
                 accuracy: accuracy(&said.test, &self.test.truth),
+                brier: brier(&said.test, &self.test.truth),
                 ceiling: accuracy(&ceiling.test, &self.test.truth),
                 agreement: of(&|_| true).unwrap_or(f64::NAN),
                 agreement_right: of(&|r| r),
@@ -347,6 +351,12 @@ impl Study<'_> {
     fn dealt(&self, weak: &[f64]) -> Vec<f64> {
         self.ctx.stream("dealt").permutation(weak.len()).into_iter().map(|i| weak[i]).collect()
     }
+}
+
+/// Mean squared error of probabilities.
+fn brier(probabilities: &[f64], truth: &[bool]) -> f64 {
+    let errors = probabilities.iter().zip(truth).map(|(p, y)| (p - f64::from(u8::from(*y))).powi(2));
+    mean(&errors.collect::<Vec<_>>())
 }
 
 /// One student's rows of a question, by seed.

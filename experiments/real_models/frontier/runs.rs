@@ -152,11 +152,11 @@ impl<'a> Runs<'a> {
     fn on_pairs(&mut self, method: Method, loss: PreferenceLoss) -> Result<Vec<Row>> {
         let pairs = self.pairs(matches!(method, Method::DpoCoins { .. }))?;
         let dpo = matches!(method, Method::Dpo { .. } | Method::DpoCoins { .. });
-        let how = &self.p.pair_training;
-        let peak = if dpo { self.p.dpo_learning_rate } else { how.learning_rate };
+        let how = if dpo { &self.p.dpo_training } else { &self.p.pair_training };
         let mut trainee = self.trainee()?;
         let reference = trainee.freeze()?;
-        let schedule = Schedule { peak, warm_up: how.steps.div_ceil(10), steps: how.steps, decay: Decay::Constant };
+        let (peak, warm_up) = (how.learning_rate, how.steps.div_ceil(10));
+        let schedule = Schedule { peak, warm_up, steps: how.steps, decay: Decay::Constant };
         let order = self.ctx.stream("order");
         let mut run = PreferenceTuning::new(&mut trainee, &pairs, loss, &schedule, how.batch, order)?;
         let mut rows = Vec::new();

@@ -44,23 +44,6 @@ pub(super) enum Finetune {
     Lora,
 }
 
-/// How the model is saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Save {
-    F32,
-    Bf16,
-}
-
-impl Save {
-    pub(super) fn precision(self) -> Precision {
-        match self {
-            Self::F32 => Precision::F32,
-            Self::Bf16 => Precision::Bf16,
-        }
-    }
-}
-
 /// The `[data]` table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Data {
@@ -121,7 +104,7 @@ pub(super) struct Config {
     pub(super) model: String,
     pub(super) seed: u64,
     pub(super) finetune: Finetune,
-    pub(super) save: Save,
+    pub(super) save: Precision,
     /// GB; 0: what the machine has.
     pub(super) memory_limit: f64,
     /// Steps or rounds; 0: only at the end.
@@ -211,7 +194,7 @@ pub(super) fn defaults(method: &str) -> Result<Table> {
         model: String::new(),
         seed: 0,
         finetune: Finetune::Full,
-        save: Save::F32,
+        save: Precision::F32,
         memory_limit: 0.0,
         checkpoint_every: 100,
         evaluate_every: 50,

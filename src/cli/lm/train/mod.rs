@@ -345,7 +345,7 @@ fn save(config: &Config, method: &Method, mut model: LanguageModel, trainee: Tra
     if let Some((settings, values)) = adapters {
         save_adapters(&model, &settings, &values, &config.model, &folder.file("adapter"))?;
     }
-    model.save(&folder.file("model"), config.save.precision())
+    model.save(&folder.file("model"), config.save)
 }
 
 fn save_adapters(
