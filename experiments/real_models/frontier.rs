@@ -194,7 +194,7 @@ impl Experiment for Frontier {
             alphas: vec![0.05, 0.1, 0.5, 1.0],
             kl_coefficients: vec![0.03, 0.1, 0.3, 1.0],
             pair_training: Sft { steps: 200, batch: 16, learning_rate: 1e-3 },
-            dpo_training: Sft { steps: 200, batch: 16, learning_rate: 1e-4 },
+            dpo_training: Sft { steps: 240, batch: 64, learning_rate: 1e-4 },
             round: 16,
             minibatch: 32,
             rloo_learning_rate: 1e-3,
