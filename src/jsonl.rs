@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `parse` makes of each line's object; blank lines are left out.
 pub(crate) fn read<T>(path: &Path, mut parse: impl FnMut(&Map<String, Value>) -> Result<T, String>) -> Result<Vec<T>> {
@@ -118,15 +118,40 @@ pub(crate) fn short(value: &Value) -> String {
 
 /// Writes one line per value, so that an interrupted write leaves no half file.
 pub(crate) fn write<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
-    let partial = path.with_extension("jsonl.partial");
-    let io = |e: std::io::Error| Error::io(path, e);
-    let mut file = BufWriter::new(File::create(&partial).map_err(io)?);
-    for line in lines {
-        serde_json::to_writer(&mut file, line).map_err(|e| io(e.into()))?;
-        file.write_all(b"\n").map_err(io)?;
+    let mut file = Writer::new(path)?;
+    lines.iter().try_for_each(|line| file.write(line))?;
+    file.finish()
+}
+
+/// Writes lines as they come, beside the file that they become when they are all there.
+pub(crate) struct Writer<'a> {
+    path: &'a Path,
+    partial: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(path: &'a Path) -> Result<Self> {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let file = BufWriter::new(File::create(&partial).map_err(|e| Error::io(&partial, e))?);
+        Ok(Self { path, partial, file })
     }
-    file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
-    std::fs::rename(&partial, path).map_err(io)
+
+    /// A line, which is in the file when this returns.
+    pub(crate) fn write<T: Serialize>(&mut self, line: &T) -> Result<()> {
+        let io = |e: std::io::Error| Error::io(&self.partial, e);
+        serde_json::to_writer(&mut self.file, line).map_err(|e| io(e.into()))?;
+        self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(io)
+    }
+
+    /// All lines are there.
+    pub(crate) fn finish(self) -> Result<()> {
+        let io = |e: std::io::Error| Error::io(self.path, e);
+        self.file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
+        std::fs::rename(&self.partial, self.path).map_err(io)
+    }
 }
 
 #[cfg(test)]

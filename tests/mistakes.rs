@@ -25,6 +25,10 @@ fn a_typo_in_an_id_or_a_parameter_names_the_nearest() {
     assert_one_clear_line(&["run", "vanishing_gradients/theorem1", "--set", "draws"], &["key=value"]);
     assert_one_clear_line(&["run", QUICK, "--device", "cuda:0"], &["--device", "cuda:0"]);
     assert_one_clear_line(&["run", QUICK, "--threads", "0"], &["--threads", "between"]);
+    // the real version computes in 16 bits, which the CPU engine does not: asked for it, it is in 32
+    let real =
+        ["run", "real_models/vanishing", "--profile", "gpu", "--device", "cpu", "--set", "subject.model=/nowhere"];
+    assert_one_clear_line(&real, &["real_models/vanishing", "no model at /nowhere", "--set subject.model"]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Task {
         found.ok_or_else(|| Error::unknown("task", &self.name, TASKS.map(text::Task::name)))
     }
 
-    /// Questions of both halves: the first so many of a file's lines, or as many draws, the same in all cells at a seed.
+    /// Questions of both halves: so many of a file's lines, or of the world's draws, others at every seed and the same in all cells at one.
     ///
     /// # Errors
     /// A file that is missing or malformed; too few lines; a prompt that does not fit the model.
@@ -78,7 +78,8 @@ impl Task {
                 let mut rng = ctx.shared_stream(&format!("{} {name}", self.name));
                 (0..count).map(|_| Question::of_world(task.input(split, &mut rng))).collect()
             } else {
-                self.read(&Path::new(&self.data).join(format!("{name}.jsonl")), count, model)?
+                let mut rng = ctx.shared_stream(&format!("{} {name}", self.name));
+                self.read(&Path::new(&self.data).join(format!("{name}.jsonl")), count, model, &mut rng)?
             });
         }
         let reward = match (self.reward.as_str(), self.reward.strip_prefix("trained:")) {
@@ -91,8 +92,8 @@ impl Task {
         Ok(Questions { train, held_out, pay: Pay { reward, tokenizer: model.tokenizer.clone(), failure: None } })
     }
 
-    fn read(&self, path: &Path, count: usize, model: &LanguageModel) -> Result<Vec<Question>> {
-        lines(path, count, |line| {
+    fn read(&self, path: &Path, count: usize, model: &LanguageModel, rng: &mut Stream) -> Result<Vec<Question>> {
+        lines(path, count, rng, |line| {
             let (prompt, completion) = (line.string("prompt")?, line.string("completion")?);
             let tokens = if self.chat {
                 model.encode_chat(&[Message { role: "user".into(), content: prompt.to_owned() }], true)?
@@ -136,14 +137,21 @@ impl Line<'_> {
     }
 }
 
-/// What `parse` makes of the first `count` lines of a JSONL file that it keeps.
+/// What `parse` makes of `count` lines of a JSONL file that it keeps, drawn without replacement: an interval over seeds has the texts' share too.
 ///
 /// # Errors
 /// A file that cannot be read; a line that is no JSON object, or that `parse` refuses; fewer lines than asked for.
-pub(crate) fn lines<T>(path: &Path, count: usize, mut parse: impl FnMut(&Line) -> Result<Option<T>>) -> Result<Vec<T>> {
+pub(crate) fn lines<T>(
+    path: &Path,
+    count: usize,
+    rng: &mut Stream,
+    mut parse: impl FnMut(&Line) -> Result<Option<T>>,
+) -> Result<Vec<T>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let all: Vec<&str> = text.lines().collect();
     let mut kept = Vec::with_capacity(count);
-    for (i, line) in text.lines().enumerate() {
+    for i in rng.permutation(all.len()) {
+        let line = all[i];
         if kept.len() == count {
             break;
         }
@@ -229,7 +237,9 @@ impl Pay {
                 Ok(reward.score(&[Written { prompt, messages: &[], completion: &completion, fields }])?[0])
             }
             (Reward::Trained(classifier), _) => {
-                let words = answer.strip_suffix(&self.tokenizer.special().eos[..]).unwrap_or(answer);
+                let ends = &self.tokenizer.special().eos;
+                let words =
+                    answer.split_last().filter(|(last, _)| ends.contains(last)).map_or(answer, |(_, words)| words);
                 classifier.probability(&[&question.prompt[..], words].concat())
             }
             (_, Source::World(input)) => Ok(input.reward(answer)),

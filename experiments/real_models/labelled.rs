@@ -48,15 +48,16 @@ impl Question {
         Ok(())
     }
 
-    /// As many texts with the answer yes as with no, from one half of the data: of the small world the same in all cells at a seed, of a
-    /// file the first that it has.
+    /// Texts with the answer yes and no in turn, from one half of the data: drawn, or lines of a file without replacement, others at every seed
+    /// and the same in all cells at one.
     ///
     /// # Errors
     /// A file that is missing or malformed, or has too few lines of a class.
     pub(crate) fn open(&self, model: &LanguageModel, split: Split, count: usize, ctx: &Context) -> Result<Labelled> {
         let name = if split == Split::Train { "train" } else { "test" };
         if !self.data.is_empty() {
-            return self.read(&Path::new(&self.data).join(format!("{name}.jsonl")), count, model);
+            let mut rng = ctx.shared_stream(&format!("{} {name}", self.name));
+            return self.read(&Path::new(&self.data).join(format!("{name}.jsonl")), count, model, &mut rng);
         }
         let mut rng = ctx.shared_stream(&format!("{} {name}", self.name));
         let mut found = Labelled::default();
@@ -70,13 +71,15 @@ impl Question {
         Ok(found)
     }
 
-    fn read(&self, path: &Path, count: usize, model: &LanguageModel) -> Result<Labelled> {
-        let lines = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let (mut found, mut left) = (Labelled::default(), [count / 2, count.div_ceil(2)]);
-        for (i, line) in lines.lines().enumerate() {
+    fn read(&self, path: &Path, count: usize, model: &LanguageModel, rng: &mut Stream) -> Result<Labelled> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let lines: Vec<&str> = text.lines().collect();
+        let (mut by_label, mut left) = ([Vec::new(), Vec::new()], [count / 2, count.div_ceil(2)]);
+        for i in rng.permutation(lines.len()) {
             if left == [0; 2] {
                 break;
             }
+            let line = lines[i];
             let wrong = |message: String| Error::content(path, format!("line {}", i + 1), message);
             let fields: Map<String, Value> = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
             let string = |key: &str| {
@@ -94,11 +97,13 @@ impl Question {
             if tokens.len() < 2 {
                 return Err(wrong("a text of at least two tokens is needed".into()));
             }
-            found.texts.push(tokens);
-            found.truth.push(label == 1);
+            by_label[label].push(tokens);
         }
         if left == [0, 0] {
-            return Ok(found);
+            let truth: Vec<bool> = (0..count).map(|i| i % 2 == 0).collect();
+            let mut of = by_label.map(Vec::into_iter);
+            let texts = truth.iter().filter_map(|yes| of[usize::from(*yes)].next()).collect();
+            return Ok(Labelled { texts, truth });
         }
         let message = format!("too few lines: {} of label 0 and {} of label 1 are missing", left[0], left[1]);
         Err(Error::content(path, "lines", message))

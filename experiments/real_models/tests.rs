@@ -77,7 +77,7 @@ fn lines_of_files_go_the_way_of_the_small_world() {
     let question = json!({"name": "reviews", "data": folder.path(), "length": 64});
     let question = toml::Value::try_from(vec![question]).expect("TOML");
     let tables = measure::<WeakToStrong>(1, &[("questions", question)]).expect("legal lines");
-    assert_eq!(tables[0].rows.len(), 5);
+    assert_eq!(tables[0].rows.len(), 6);
 }
 
 #[test]

@@ -21,7 +21,7 @@
 //! **Found** (five seeds): the paper's picture. Of the held-out prompts 62% start stuck; RFT learns on the others (0.14 to 0.20 in all) and moves the stuck ones by
 //! nothing (−0.1% of what they miss, in every seed), where PPO with normalised advantages over all weights moved them in `vanishing_gradients/benchmark`; SFT gains 47% of it
 //! (whether half of it, five seeds do not decide). A little SFT on five labels, then RFT, comes to 107% of SFT on all five hundred, then RFT: RFT goes on where groups have a gradient again.
-//! RFT's change goes with the std (0.66), but no more than noise does (0.63); SFT's goes against it (−0.42, refuted): stuck prompts have most to
+//! RFT's change goes with the std (0.66), but no more than the noise of the samples does (0.63), so that this check alone would have said the same of a model that did not change; SFT's goes against it (−0.42, refuted): stuck prompts have most to
 //! gain. The gradient of the stuck prompts is 0.16 of the others', not below 0.05: prompts that ten samples call stuck still earn something at times.
 
 mod figure;

@@ -109,8 +109,8 @@ impl fmt::Display for Cell {
 /// A student of one teacher.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// `naive`, `confidence` (the paper's loss), `random` (truth with as many errors as the teacher makes, at random), `dealt` (weak labels
-    /// dealt anew), `scratch` (a student that was not pretrained).
+    /// `naive`, `confidence` (the paper's loss), `hardened` (weak labels as 0 or 1), `random` (truth with as many errors as the teacher makes, at
+    /// random), `dealt` (weak labels dealt anew), `scratch` (a student that was not pretrained).
     student: String,
     /// Accuracy of the teacher on test texts.
     weak: f64,
@@ -220,7 +220,7 @@ impl Experiment for WeakToStrong {
         let model = p.subject.load(&world, ctx)?.with_heads(&[head])?;
         let train = question.open(&model, Split::Train, p.teacher_texts + p.student_texts, ctx)?;
         let test = question.open(&model, Split::Test, p.test_texts, ctx)?;
-        // twins of different classes stay together
+        // a text of either class: both halves are balanced
         let groups: Vec<usize> = (0..train.texts.len()).map(|i| i / 2).collect();
         let all = Halves::grouped(&groups, &mut ctx.shared_stream("halves"))?;
         let mut order = [all.teacher, all.student].concat();
@@ -277,6 +277,7 @@ impl Study<'_> {
         for (name, who, labels, loss) in [
             ("naive", Who::Pretrained, weak.half.clone(), WeakLoss::CrossEntropy),
             ("confidence", Who::Pretrained, weak.half.clone(), WeakLoss::paper(true)),
+            ("hardened", Who::Pretrained, hardened(&weak.half), WeakLoss::CrossEntropy),
             ("random", Who::Pretrained, self.at_random(&truth(student), label_accuracy), WeakLoss::CrossEntropy),
             ("dealt", Who::Pretrained, self.dealt(&weak.half), WeakLoss::CrossEntropy),
             ("scratch", Who::Scratch, weak.half.clone(), WeakLoss::CrossEntropy),
@@ -351,6 +352,11 @@ impl Study<'_> {
     fn dealt(&self, weak: &[f64]) -> Vec<f64> {
         self.ctx.stream("dealt").permutation(weak.len()).into_iter().map(|i| weak[i]).collect()
     }
+}
+
+/// Each label as the class that it calls.
+fn hardened(labels: &[f64]) -> Vec<f64> {
+    labels.iter().map(|p| f64::from(u8::from(*p > 0.5))).collect()
 }
 
 /// Mean squared error of probabilities.

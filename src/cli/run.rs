@@ -6,7 +6,7 @@ use crate::experiment::{self, Claim, Job, Preset, Progress, Request, Runnable, p
 use crate::lm::Device;
 use crate::report::{Tally, text};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Do the K-th of N shares of the work (counted from 1); `merge` puts them together
     #[arg(long, value_name = "K/N", value_parser = parse_shard, default_value = "1/1", hide_default_value = true)]
     shard: Shard,
-    /// Where models of the profile gpu compute: cpu, candle-cpu, cuda or cuda:N; short for --set subject.placement.device=…
+    /// Where models of the profile gpu compute: cpu (in f32), candle-cpu, cuda or cuda:N; short for --set subject.placement.device=…
     #[arg(long)]
     device: Option<Device>,
 }
@@ -177,12 +177,23 @@ fn table(experiment: &dyn Runnable, args: &Args) -> Result<toml::Table> {
             return Err(Error::parameter("--device", device, legal));
         }
         params::apply_set(&mut table, &format!("subject.placement.device={device}")).map_err(refused)?;
+        if device == Device::Cpu {
+            // it knows no other
+            params::apply_set(&mut table, "subject.placement.precision=f32").map_err(refused)?;
+        }
     }
     for assignment in &args.sets {
         params::apply_set(&mut table, assignment).map_err(refused)?;
     }
     experiment.plan(&table)?;
-    Ok(table)
+    let model = table.get("subject").and_then(|s| s.get("model")).and_then(toml::Value::as_str);
+    match model.filter(|m| !m.is_empty() && !Path::new(m).exists()) {
+        None => Ok(table),
+        Some(model) => Err(Error::Usage(format!(
+            "{}: no model at {model}: fetch SmolLM2 (.ci/fetch-smollm2), or name another (--set subject.model=…)",
+            experiment.id()
+        ))),
+    }
 }
 
 fn announce(jobs: &[Job]) {

@@ -107,7 +107,7 @@ impl Placement {
             return Ok(());
         }
         if self.precision != Precision::F32 {
-            return Err(Error::parameter("precision", self.precision.name(), "float32 on the device cpu"));
+            return Err(Error::parameter("precision", self.precision, "f32 on the device cpu"));
         }
         if self.checkpointing {
             return Err(Error::parameter("checkpointing", "true", "false on the device cpu"));

@@ -10,6 +10,7 @@ use safetensors::tensor::{Dtype, TensorView, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,12 +68,12 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|f| folder.join(f)).collect())
 }
 
-/// Fills the flat vector from safetensors files. Tensors that the layout does not have are passed over (rotary tables,
-/// masks, a tied model's copy of its head); score heads that the files lack stay as they are, and with score heads the output
-/// matrix too.
+/// Fills the flat vector from safetensors files. Of tensors that the layout does not have some are passed over: rotary tables,
+/// masks, output matrices and score heads that this config has no use for. Score heads that the files lack stay as they are, and with
+/// score heads the output matrix too.
 ///
 /// # Errors
-/// An unreadable file; a tensor that no file has, of another shape, of a type other than F32, F16, BF16, or with values
+/// An unreadable file; a tensor that no file has, or that the config has no use for (a block too many, a bias), of another shape, of a type other than F32, F16, BF16, or with values
 /// that are not finite.
 pub fn read_weights(files: &[PathBuf], config: &Config, layout: &Layout, params: &mut [f32]) -> Result<()> {
     Error::check_shape("parameters", layout.len(), params.len())?;
@@ -87,7 +88,7 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn locate(files: &[PathBuf], config: &Config, layout: &'a Layout) -> Result<Self> {
         let mut missing: Vec<&Tensor> = layout.tensors.iter().collect();
-        let mut found = Vec::new();
+        let (mut found, mut strange) = (Vec::new(), None);
         for path in files {
             let file = TensorFile::open(path)?;
             let (mut here, mut left) = (Vec::new(), Vec::new());
@@ -103,6 +104,9 @@ impl<'a> Found<'a> {
                     None => left.push(tensor),
                 }
             }
+            let is_read = |name: &str| here.iter().any(|(_, read)| *read == name);
+            let unused = file.names().into_iter().find(|name| !is_read(name) && !is_passed_over(name));
+            strange = strange.or(unused.map(|name| (path.clone(), name)));
             found.push((file, here));
             missing = left;
         }
@@ -111,9 +115,12 @@ impl<'a> Found<'a> {
         };
         // a classifier's folder may lack the matrix that it does not use
         let unused = |t: &Tensor| !config.scores.is_empty() && !config.tied && t.range == layout.head;
-        match missing.iter().find(|t| !score(t) && !unused(t)) {
+        if let Some(t) = missing.iter().find(|t| !score(t) && !unused(t)) {
+            return Err(Error::content(files.last().cloned().unwrap_or_default(), &*t.name, "tensor is missing"));
+        }
+        match strange {
             None => Ok(Self { files: found }),
-            Some(t) => Err(Error::content(files.last().cloned().unwrap_or_default(), &*t.name, "tensor is missing")),
+            Some((path, name)) => Err(Error::content(path, name, "a tensor that the config has no use for")),
         }
     }
 
@@ -125,6 +132,14 @@ impl<'a> Found<'a> {
         }
         Ok(())
     }
+}
+
+/// What the engine computes itself, or what another use of the same model has: constant buffers, output matrices, score heads.
+fn is_passed_over(name: &str) -> bool {
+    const BUFFERS: [&str; 5] =
+        [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".inv_freq"];
+    const HEADS: [&str; 6] = ["lm_head.", "embed_out.", "score.", "classifier.", "v_head.", "value_head."];
+    BUFFERS.iter().any(|end| name.ends_with(end)) || HEADS.iter().any(|start| name.starts_with(start))
 }
 
 /// The names that a tensor has been seen under: GPT-2's oldest checkpoints lack the prefix, and Transformers 5 calls
@@ -207,12 +222,21 @@ impl Precision {
         }
     }
 
-    /// Its name in `config.json`.
+    /// Its name in `config.json` (a setting calls it f32 or bf16).
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
             Self::Bf16 => "bfloat16",
         }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lines of the files that models are trained on, scored with and asked with, in TRL's shapes.
 
-use super::jsonl::{not_empty, pair, text, texts};
+use super::jsonl::{pair, text, texts};
 use super::{Message, Pair, Text};
 use crate::error::{Error, Result};
 use crate::jsonl::{read_numbered, short};
@@ -75,7 +75,7 @@ impl Lines {
 /// The lines of a file, whatever their shapes.
 ///
 /// # Errors
-/// With path and line: no JSON object, text that is not UTF-8, fields of no known shape or of another type, an empty prompt, completion or
+/// With path and line: no JSON object, text that is not UTF-8, fields of no known shape or of another type, an empty prompt or
 /// text, a pair that prefers nothing. A file without lines.
 pub fn read_lines(path: &Path) -> Result<Lines> {
     let lines = read_numbered(path, |number, line| {
@@ -96,7 +96,6 @@ fn shape(fields: &mut Map<String, Value>) -> Result<Shape, String> {
     }
     if has("prompt") && has("completion") {
         let [prompt, completion] = texts(fields, ["prompt", "completion"])?;
-        not_empty("completion", &completion)?;
         fields.retain(|name, _| !["prompt", "completion"].contains(&name.as_str()));
         return Ok(Shape::Completion { prompt, completion });
     }
@@ -158,7 +157,6 @@ mod tests {
             ("{\"messages\": []}", "`messages` is []: it must be a list of messages"),
             ("{\"messages\": \"hi\"}", "`messages` is \"hi\": it must be a list of messages"),
             ("{\"prompt\": \" \"}", "`prompt` is empty"),
-            ("{\"prompt\": \"a\", \"completion\": \"\"}", "`completion` is empty"),
             ("{\"chosen\": \"a\"}", "no field `rejected` among [\"chosen\"]"),
         ] {
             let said = read(&format!("{{\"text\": \"x\"}}\n{line}")).expect_err(line).to_string();

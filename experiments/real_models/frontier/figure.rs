@@ -41,7 +41,8 @@ fn cloud(rows: &[Record<Row>]) -> Panel {
     };
     let scatter =
         |(method, series, _): &(&str, &str, &str)| Layer::Scatter { series: (*series).into(), points: points(method) };
-    let mut layers: Vec<Layer> = METHODS.iter().map(scatter).collect();
+    // the paper's method on top
+    let mut layers: Vec<Layer> = METHODS.iter().rev().map(scatter).collect();
     layers.push(Layer::Line {
         series: "best-of-N, learned reward".into(),
         points: points("best_of"),

@@ -74,7 +74,7 @@ impl Corpus {
     pub(super) fn open(&self, p: &Params, ctx: &Context) -> Result<Parallel> {
         match self {
             Self::World { noise } => of_world(p, *noise, ctx),
-            Self::Files { folder, vocabulary, length } => of_files(p, Path::new(folder), *vocabulary, *length),
+            Self::Files { folder, vocabulary, length } => of_files(p, Path::new(folder), [*vocabulary, *length], ctx),
         }
     }
 }
@@ -109,15 +109,16 @@ fn of_world(p: &Params, noise: f64, ctx: &Context) -> Result<Parallel> {
     Ok(Parallel { tokenizer, end: EOS, lengths: [SOURCE_MAX, TARGET_MAX], train, held_out, test })
 }
 
-fn of_files(p: &Params, folder: &Path, vocabulary: usize, length: usize) -> Result<Parallel> {
+fn of_files(p: &Params, folder: &Path, [vocabulary, length]: [usize; 2], ctx: &Context) -> Result<Parallel> {
     let path = |name: &str| folder.join(format!("{name}.jsonl"));
-    let texts: Vec<String> = lines(&path("train"), p.pairs, |line| {
+    let lines_of = |name: &str| ctx.shared_stream(&format!("lines of {name}"));
+    let texts: Vec<String> = lines(&path("train"), p.pairs, &mut lines_of("train"), |line| {
         Ok(Some(format!("{}{}", line.string("prompt")?, line.string("completion")?)))
     })?;
     let tokenizer = Tokenizer::train_bpe(&texts.iter().map(String::as_str).collect::<Vec<_>>(), vocabulary)?;
     let end = tokenizer.special().eos.first().copied().unwrap_or_default();
     let read = |name: &str, count: usize| {
-        lines(&path(name), count, |line| {
+        lines(&path(name), count, &mut lines_of(name), |line| {
             let (prompt, completion) = (line.string("prompt")?, line.string("completion")?);
             let (source, mut target) = (tokenizer.encode(prompt)?, tokenizer.encode_part(completion)?);
             target.push(end);

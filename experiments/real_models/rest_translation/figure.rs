@@ -1,7 +1,7 @@
 //! The figure: reward and gold along the chains, and the best of N.
 
 use super::Row;
-use crate::statistics::{banded, intervals, log_axis};
+use crate::statistics::{banded, intervals, log_axis, seeds};
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 
@@ -17,9 +17,11 @@ const POOLS: [(&str, usize); 3] = [("supervised", 0), ("after one Grow", 1), ("a
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     Chart {
         title: "ReST on parallel text with a learned reward".into(),
-        subtitle: "Test sources; reward: share of the supervised model's rated samples that the reward model scores lower; gold: chrF to the \
-                   reference. Step 0 trains on everything; lines: means over seeds, bands: 95% t intervals."
-            .into(),
+        subtitle: format!(
+            "Test sources; reward: share of the supervised model's rated samples that the reward model scores lower; gold: chrF to the \
+             reference. Step 0 trains on everything; lines: means over {} seeds, bands: 95% t intervals.",
+            seeds(rows).len()
+        ),
         panels: vec![
             along(rows, "Reward", "learned reward", |r| Some(r.reward)),
             along(rows, "Gold", "chrF of samples", |r| Some(r.gold)),

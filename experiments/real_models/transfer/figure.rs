@@ -13,14 +13,14 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     panels.push(against(rows));
     Chart {
         title: "From small worlds to language models".into(),
-        subtitle: "Each effect in its own unit, with the 95% interval of its check; intervals end where the axes do."
+        subtitle: "Each effect in its own unit, with the 95% interval of its check; those of the last panel end where its axis does."
             .into(),
         panels,
         columns: 3,
     }
 }
 
-/// Where axes and intervals end.
+/// Where the last panel ends, and its intervals.
 const RANGE: (f64, f64) = (-1.25, 1.75);
 
 fn cut(value: f64) -> f64 {
@@ -31,7 +31,7 @@ fn effects(rows: &[Record<Row>], paper: &str) -> Panel {
     let own: Vec<&Record<Row>> = rows.iter().filter(|r| r.cell == paper).collect();
     let series = |name: &str, shift: f64, of: fn(&Row) -> [f64; 3]| {
         let point = |(i, r): (usize, &&Record<Row>)| {
-            let [value, low, high] = of(&r.row).map(cut);
+            let [value, low, high] = of(&r.row);
             (i as f64 + shift, value, low, high)
         };
         Layer::ErrorBars { series: name.into(), points: own.iter().enumerate().map(point).collect() }
@@ -43,7 +43,7 @@ fn effects(rows: &[Record<Row>], paper: &str) -> Panel {
             categories: own.iter().map(|r| r.effect.clone()).collect(),
             ..Axis::default()
         },
-        y: Axis { label: "size (own unit)".into(), range: Some(RANGE), ..Axis::default() },
+        y: Axis { label: "size (own unit)".into(), ..Axis::default() },
         layers: vec![
             series(BOTH[0], -0.12, |r| [r.small_effect, r.small_low, r.small_high]),
             series(BOTH[1], 0.12, |r| [r.real_effect, r.real_low, r.real_high]),

@@ -58,26 +58,26 @@ const WEAK: &str = "weak_to_strong";
 pub(super) const PAIRS: [Pair; 17] = [
     pair(
         VANISHING,
-        ("stuck prompts: gain by RFT", "share of the missing reward"),
+        ("stuck: gain by RFT", "share of the missing reward"),
         ("vanishing_gradients/scatter", "rft_leaves_small_std"),
         ("real_models/vanishing", "rft_leaves_stuck"),
     )
     .vanishes(),
     pair(
         VANISHING,
-        ("stuck prompts: gain by SFT", "share of the missing reward"),
+        ("stuck: gain by SFT", "share of the missing reward"),
         ("vanishing_gradients/scatter", "sft_moves_small_std"),
         ("real_models/vanishing", "sft_moves_stuck"),
     ),
     pair(
         VANISHING,
-        ("std against change by RFT", "correlation"),
+        ("std, change by RFT", "correlation"),
         ("vanishing_gradients/correlation", "rft_correlates_a"),
         ("real_models/vanishing", "rft_correlates"),
     ),
     pair(
         VANISHING,
-        ("std against change by SFT", "correlation"),
+        ("std, change by SFT", "correlation"),
         ("vanishing_gradients/correlation", "sft_does_not_a"),
         ("real_models/vanishing", "sft_hardly_correlates"),
     ),
@@ -89,7 +89,7 @@ pub(super) const PAIRS: [Pair; 17] = [
     ),
     pair(
         KL,
-        ("DPO − RL, learned reward", "hypervolume"),
+        ("DPO − RL, learned", "hypervolume"),
         ("reward_kl/frontier_exact", "dpo_over_ppo"),
         ("real_models/frontier", "dpo_ahead_of_rloo"),
     )
@@ -123,27 +123,27 @@ pub(super) const PAIRS: [Pair; 17] = [
     ),
     pair(
         REST,
-        ("smallest gain of an Improve", "reward"),
+        ("least Improve gain", "reward"),
         ("rest/improve", "rises_sampled"),
         ("real_models/rest_translation", "every_improve_raises"),
     ),
     pair(
         REST,
-        ("best-of-N on top of ReST", "reward, other N"),
+        ("best-of-N after ReST", "reward, other N"),
         ("rest/best_of_n", "helps_rest"),
         ("real_models/rest_translation", "best_of_n_on_top"),
     )
     .other_unit(),
     pair(
         REST,
-        ("few of ReST − many of BC", "reward, other N"),
+        ("few ReST − many BC", "reward, other N"),
         ("rest/best_of_n", "few_are_worth_many_product"),
         ("real_models/rest_translation", "few_are_worth_many"),
     )
     .other_unit(),
     pair(
         REST,
-        ("filter chooses at random", "reward"),
+        ("random filter", "reward"),
         ("rest/selection_control", "random_product"),
         ("real_models/rest_translation", "random_choice"),
     )
@@ -156,13 +156,13 @@ pub(super) const PAIRS: [Pair; 17] = [
     ),
     pair(
         WEAK,
-        ("confidence loss − naive", "PGR"),
+        ("confidence − naive", "PGR"),
         ("weak_to_strong/confidence", "confidence_lifts_a"),
         ("real_models/weak_to_strong", "confidence_recovers_more"),
     ),
     pair(
         WEAK,
-        ("errors at random − of a kind", "PGR; accuracy"),
+        ("random − own errors", "PGR; accuracy"),
         ("weak_to_strong/error_structure", "easy_errors_cost"),
         ("real_models/weak_to_strong", "random_errors_are_easier"),
     )

@@ -54,13 +54,15 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
 }
 
 fn prompts(rows: &[Record<Row>], task: &str, policy: &str, title: &str) -> Panel {
-    let points = rows
+    let points: Vec<(f64, f64)> = rows
         .iter()
         .filter(|r| r.cell == task && r.policy == policy && r.prompt.is_some())
         .map(|r| (r.reward_std, r.reward))
         .collect();
+    // they lie on one another
+    let at_zero = points.iter().filter(|p| **p == (0.0, 0.0)).count();
     Panel {
-        title: format!("{task}: {title}"),
+        title: format!("{task}: {title} ({at_zero} of {} at 0, 0)", points.len()),
         x: Axis { label: "reward std of the prompt".into(), range: Some((-0.02, 0.57)), ..Axis::default() },
         y: Axis { label: "mean reward".into(), range: Some((-0.03, 1.03)), ..Axis::default() },
         layers: vec![Layer::Scatter { series: "a prompt".into(), points }],

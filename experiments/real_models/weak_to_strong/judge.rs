@@ -112,8 +112,8 @@ impl Judge<'_> {
                 (Kind::Claim, "random_errors_are_easier"),
                 "errors at random are easier to see through than the teacher's",
                 "arXiv:2312.09390, Appendix E.2; criterion ours",
-                "accuracy after labels with as many errors at random less the naive student's",
-                self.lead(["random", "naive"]),
+                "accuracy after labels with as many errors at random less that after the teacher's, both 0 or 1",
+                self.lead(["random", "hardened"]),
                 Criterion::AtLeast(0.0),
             ),
             self.check(

@@ -210,6 +210,11 @@ impl<'a> Encoder<'a> {
     /// As [`Encoder::examples`], without a place.
     pub fn completion(&self, prompt: &Text, completion: &Text) -> Result<Example> {
         let (prompt, completion) = self.both(prompt, completion)?;
+        if completion.is_empty() {
+            let message =
+                "`completion` is empty: with its end token (end = true, --end) there is something to learn or to score";
+            return Err(Error::Usage(message.into()));
+        }
         let given = if self.settings.learn == Learn::Everything { 1 } else { prompt.len() };
         Ok(Example { tokens: [prompt, completion].concat(), prompt: given })
     }
@@ -376,7 +381,7 @@ impl<'a> Encoder<'a> {
 
     fn check<T>(&self, lines: &Lines, all: Encoded<T>) -> Result<Encoded<T>> {
         if all.items.is_empty() {
-            return Err(lines.wrong(&lines.lines[0], format!("and all others have more tokens than {}", self.limit())));
+            return Err(Error::content(&lines.path, "lines", format!("all have more tokens than {}", self.limit())));
         }
         Ok(all)
     }

@@ -18,9 +18,10 @@ Examples:
   rewardlab lm generate --model runs/sft/model --prompts prompts.jsonl --samples 4 --out completions.jsonl
 
 Each line of the prompts' file is {\"prompt\": text or messages, ...}. A text is continued as it is, or with --chat answered as a turn of the \
-user; messages always go through the model's chat template. Each line written is the prompt's line with completion (text, or a message of the \
-assistant), sample (its number among those of the prompt), tokens (how many), log_prob (the model's own at temperature 1, summed, in nats) and \
-ended (an end token came): `lm score` and `lm train` read it as it is.
+user; messages always go through the model's chat template. Each line written is the prompt's line with completion (text, or, as the prompt then \
+is too, messages), sample (its number among those of the prompt), tokens (how many, the end token too), log_prob (the model's own at temperature 1, \
+summed, in nats) and ended (an end token came): `lm score` (of plain text with --end) and `lm train` read it as it is. With --out lines are written \
+as they come, into FILE.partial, which becomes FILE at the end.
 
 The same seed gives the same bytes on any number of threads; another device may round differently.";
 
@@ -44,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1)]
     samples: usize,
     /// Divides the logits; 0 takes the most probable token
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     temperature: f64,
     /// Draw from the most probable so many tokens; 0: from all
     #[arg(long, default_value_t = 0)]
@@ -91,26 +92,35 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     sampling.validate()?;
     let encoding = Encoding { chat: args.chat, end: false, ..Encoding::default() };
     let prompts = prompts(&model, &encoding, lines)?;
-    let samples = sample(&model, &prompts, &sampling, args, work)?;
-    let written = || samples.iter().map(|(x, s, sample)| line(&model, &prompts[*x], *s, sample, args.ids));
-    match &args.out {
-        Some(path) => {
-            jsonl::write(path, &written().collect::<Result<Vec<_>>>()?)?;
-            note(&format!("{} completions of {} prompts: {}", samples.len(), prompts.len(), path.display()));
+    let mut file = args.out.as_deref().map(jsonl::Writer::new).transpose()?;
+    sample(&model, &prompts, &sampling, args, work, |x, s, sample| {
+        if file.is_none() && args.prompts.is_none() {
+            return show(&model, sample);
         }
-        None if args.prompts.is_some() => {
-            written().try_for_each(|line| line.map(|l| out(&format!("{}\n", Value::Object(l)))))?;
-        }
-        None => {
-            for (_, _, sample) in &samples {
-                out(&format!("{}\n", model.tokenizer.decode(&sample.tokens)?));
-                let (sum, count) = (sample.log_probs.iter().sum::<f64>(), sample.tokens.len());
-                let why = if sample.ended { "an end token" } else { "no end token" };
-                note(&format!("[{count} tokens, {why}, log-probability {sum:.2} nats]"));
+        let line = line(&model, &prompts[x], s, sample, args.ids)?;
+        match &mut file {
+            Some(file) => file.write(&line),
+            None => {
+                out(&format!("{}\n", Value::Object(line)));
+                Ok(())
             }
         }
+    })?;
+    if let (Some(file), Some(path)) = (file, &args.out) {
+        file.finish()?;
+        let count = args.samples * prompts.len();
+        note(&format!("{count} completions of {} prompts: {}", prompts.len(), path.display()));
     }
     Ok(0)
+}
+
+/// A completion for whoever sits at the keyboard.
+fn show(model: &LanguageModel, sample: &Sample) -> Result<()> {
+    out(&format!("{}\n", model.tokenizer.decode(&sample.tokens)?));
+    let (sum, count) = (sample.log_probs.iter().sum::<f64>(), sample.tokens.len());
+    let why = if sample.ended { "an end token" } else { "no end token" };
+    note(&format!("[{count} tokens, {why}, log-probability {sum:.2} nats]"));
+    Ok(())
 }
 
 /// Prompts of the command line, as lines.
@@ -136,18 +146,19 @@ fn prompts(model: &LanguageModel, encoding: &Encoding, mut lines: Lines) -> Resu
     Ok(Encoder::new(model, encoding)?.prompts(&lines)?.items)
 }
 
-/// Prompt's number, sample's number and sample, prompt by prompt.
+/// Hands on prompt's number, sample's number and sample, prompt by prompt, as they come.
 fn sample(
     model: &LanguageModel,
     prompts: &[TextPrompt],
     sampling: &Sampling,
     args: &Args,
     (threads, placement): (usize, Placement),
-) -> Result<Vec<(usize, usize, Sample)>> {
+    mut each: impl FnMut(usize, usize, &Sample) -> Result<()>,
+) -> Result<()> {
     let mut workers = Workers::on(model, threads, &placement)?;
     let all: Vec<(usize, usize)> = (0..prompts.len()).flat_map(|x| (0..args.samples).map(move |s| (x, s))).collect();
     let (progress, wave) = (Progress::new(all.len() as u64, "completions"), workers.wave());
-    let mut samples = Vec::with_capacity(all.len());
+    let mut done = 0;
     for some in all.chunks(wave) {
         let tokens: Vec<&[u32]> = some.iter().map(|(x, _)| prompts[*x].tokens.as_slice()).collect();
         let named = |(x, s): &(usize, usize)| {
@@ -155,11 +166,12 @@ fn sample(
         };
         let mut streams: Vec<Stream> = some.iter().map(named).collect();
         let drawn = workers.write(&tokens, sampling, &mut streams)?;
-        samples.extend(some.iter().zip(drawn).map(|((x, s), sample)| (*x, *s, sample)));
-        progress.at(samples.len() as u64);
+        some.iter().zip(&drawn).try_for_each(|((x, s), sample)| each(*x, *s, sample))?;
+        done += some.len() as u64;
+        progress.at(done);
     }
     progress.end();
-    Ok(samples)
+    Ok(())
 }
 
 /// A line of the output.
@@ -171,13 +183,14 @@ fn line(
     ids: bool,
 ) -> Result<Map<String, Value>> {
     let text = model.tokenizer.decode(&sample.tokens)?;
-    let completion = match &prompt.given {
-        Text::Plain(_) => json!(text),
-        Text::Messages(_) => json!([Message::assistant(text)]),
+    // what went through the chat template says so: who reads the line must not take it for plain text
+    let (asked, completion) = match &prompt.messages[..] {
+        [] => (json!(prompt.given), json!(text)),
+        messages => (json!(messages), json!([Message::assistant(text)])),
     };
     let mut line = prompt.fields.clone();
     let own = [
-        ("prompt", json!(prompt.given)),
+        ("prompt", asked),
         ("completion", completion),
         ("sample", json!(s)),
         ("tokens", json!(sample.tokens.len())),

@@ -102,13 +102,15 @@ fn adapted_head(folder: &Path) -> Result<Option<ScoreHead>> {
     Ok(is_reward_model.then(|| ScoreHead { name: "score".into(), outputs: 1 }))
 }
 
-/// Fails if a file is there that would be replaced unasked.
+/// Fails if a file is there that would be replaced unasked, or its folder is not.
 fn check_free(path: Option<&Path>, force: bool) -> Result<()> {
-    match path.filter(|p| p.exists() && !force) {
+    let Some(path) = path else { return Ok(()) };
+    if path.exists() && !force {
+        let path = path.display();
+        return Err(Error::Usage(format!("{path} is there already: give --force to replace it, or another --out")));
+    }
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         None => Ok(()),
-        Some(path) => {
-            let path = path.display();
-            Err(Error::Usage(format!("{path} is there already: give --force to replace it, or another --out")))
-        }
+        Some(folder) => Err(Error::Usage(format!("{}: no such folder for {}", folder.display(), path.display()))),
     }
 }
