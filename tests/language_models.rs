@@ -170,6 +170,20 @@ fn wrong_folders_are_one_line_of_error() {
     assert!(message.contains("chat_template"), "{message}");
 }
 
+/// A model without its last block writes other text: a file that has more than the config says is refused.
+#[test]
+fn a_block_too_many_is_refused() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    LanguageModel::load(&gguf("llama")).expect("a model").save(scratch.path(), Precision::F32).expect("saved");
+    let path = scratch.path().join("config.json");
+    let config = fs::read_to_string(&path).expect("text");
+    let fewer = config.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
+    assert!(fewer != config);
+    fs::write(&path, fewer).expect("written");
+    let message = LanguageModel::load(scratch.path()).expect_err("refused").to_string();
+    assert!(message.contains("model.safetensors, model.layers.1.") && !message.contains('\n'), "{message}");
+}
+
 #[test]
 fn mistral_is_llama_unless_its_window_slides() {
     let base = r#"{"model_type": "mistral", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,

@@ -478,6 +478,30 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
     }
 }
 
+/// A completion that ended at once is its end token: scored with that, and without it nothing is there to score.
+#[test]
+fn an_empty_completion_is_its_end_token() {
+    let desk = Desk::new();
+    desk.write("ended.jsonl", "{\"prompt\": \"1+1=\", \"completion\": \"\"}\n");
+    let score = ["score", "--model", "model", "--data", "ended.jsonl"];
+    let lines = json_lines(&desk.runs(&[&score[..], &["--end"]].concat()));
+    assert!(lines[0]["tokens"] == 1 && lines[0]["log_prob"].as_f64().expect("nats") < 0.0, "{lines:?}");
+    let (code, _, errors) = desk.lm(&score);
+    assert!(
+        code == 2 && errors.contains("ended.jsonl, line 1: `completion` is empty") && errors.contains("--end"),
+        "{errors}"
+    );
+}
+
+/// What cannot be written is said before the work.
+#[test]
+fn a_missing_folder_is_said_first() {
+    let desk = Desk::new();
+    let (code, _, errors) =
+        desk.lm(&["generate", "--model", "nowhere", "--prompt", "1+1=", "--out", "missing/folder/x.jsonl"]);
+    assert!(code == 2 && errors.contains("missing/folder: no such folder"), "{errors}");
+}
+
 /// Too long lines are left out or cut where that is asked for, and told.
 #[test]
 fn long_lines_are_dropped_or_cut_on_demand() {
