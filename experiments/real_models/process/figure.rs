@@ -7,16 +7,17 @@ use rewardlab::plot::{Axis, Chart, Layer, Panel, Stroke};
 use rewardlab::stats::mean_interval;
 
 /// In the legend, in the rows.
-const METHODS: [(&str, &str); 5] = [
+const METHODS: [(&str, &str); 6] = [
     ("process model", "process"),
     ("outcome model", "outcome"),
+    ("outcome, product", "product"),
     ("majority", "majority"),
     ("labels dealt anew", "shuffled"),
     ("any is right", "any"),
 ];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
-    let verifiers = [METHODS[0], METHODS[1], METHODS[3]];
+    let verifiers = [METHODS[0], METHODS[1], METHODS[2], METHODS[4]];
     let bars = verifiers.iter().enumerate().map(|(i, (_, method))| {
         let last = rows.iter().map(|r| r.n).max().unwrap_or(0);
         let own = rows.iter().filter(|r| r.method == *method && r.n == last);
@@ -58,7 +59,7 @@ fn along(
     let of = |(series, method): &(&str, &str)| {
         let own = rows.iter().filter(|r| r.method == *method);
         let points = own.filter_map(|r| Some((f64::from(r.n), column(r)?)));
-        let stroke = if ["process", "outcome"].contains(method) { Stroke::Solid } else { Stroke::Dashed };
+        let stroke = if ["process", "outcome", "product"].contains(method) { Stroke::Solid } else { Stroke::Dashed };
         banded(series, &intervals(points), stroke)
     };
     let y = Axis { label: label.into(), ..Axis::default() };

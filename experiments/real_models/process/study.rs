@@ -16,9 +16,10 @@ use rewardlab::stats::mean;
 const TOGETHER: usize = 128;
 
 /// What says what of a verifier's training.
-const VERIFIERS: [(&str, Supervision); 3] = [
+const VERIFIERS: [(&str, Supervision); 4] = [
     ("process", Supervision::Process(Neutral::Positive)),
     ("outcome", Supervision::Outcome),
+    ("product", Supervision::OutcomeProduct),
     ("shuffled", Supervision::Process(Neutral::Positive)),
 ];
 
