@@ -75,9 +75,8 @@ impl Trainer {
     }
 
     fn score(&mut self) {
-        let Trainee { engine, params, .. } = &mut self.trainee;
-        engine.forward(params, &self.batch, Keep::Final).expect("legal");
-        black_box(engine.log_probs(params, &self.choices).expect("legal"));
+        self.trainee.forward(&self.batch, Keep::Final).expect("legal");
+        black_box(self.trainee.log_probs(&self.choices).expect("legal"));
     }
 
     /// Completes prompts of a quarter of the length up to the whole.
@@ -88,8 +87,7 @@ impl Trainer {
         let mut streams: Vec<Stream> =
             (0..prompts.len()).map(|i| Stream::named(&["peers", "sample", &i.to_string()])).collect();
         let sampling = Sampling::plain(length - length / 4);
-        let Trainee { engine, params, .. } = &mut self.trainee;
-        black_box(engine.sample(params, &prompts, &sampling, &mut streams).expect("legal"));
+        black_box(self.trainee.sample(&prompts, &sampling, &mut streams).expect("legal"));
     }
 
     fn step(&mut self) {

@@ -88,8 +88,10 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<weak_to_strong::generative::Generative>(),
         entry::<real_models::preflight_calibration::PreflightCalibration>(),
         entry::<real_models::vanishing::Vanishing>(),
+        entry::<real_models::frontier::Frontier>(),
         entry::<real_models::rest_translation::RestTranslation>(),
         entry::<real_models::process::Process>(),
+        entry::<real_models::weak_to_strong::WeakToStrong>(),
     ]
 }
 

@@ -11,6 +11,14 @@ use std::path::Path;
 
 /// What `parse` makes of each line's object; blank lines are left out.
 pub(crate) fn read<T>(path: &Path, mut parse: impl FnMut(&Map<String, Value>) -> Result<T, String>) -> Result<Vec<T>> {
+    read_numbered(path, |_, line| parse(line))
+}
+
+/// The same with each line's number, from 1.
+pub(crate) fn read_numbered<T>(
+    path: &Path,
+    mut parse: impl FnMut(u64, &Map<String, Value>) -> Result<T, String>,
+) -> Result<Vec<T>> {
     let mut file = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
     let (mut found, mut bytes, mut number) = (Vec::new(), Vec::new(), 0_u64);
     loop {
@@ -19,7 +27,8 @@ pub(crate) fn read<T>(path: &Path, mut parse: impl FnMut(&Map<String, Value>) ->
         if file.read_until(b'\n', &mut bytes).map_err(|e| Error::io(path, e))? == 0 {
             break;
         }
-        let parsed = object(&bytes, number == 1).and_then(|line| line.as_ref().map(&mut parse).transpose());
+        let parsed =
+            object(&bytes, number == 1).and_then(|line| line.as_ref().map(|line| parse(number, line)).transpose());
         match parsed {
             Ok(None) => {}
             Ok(Some(value)) => found.push(value),

@@ -86,7 +86,7 @@ fn chat_template_and_greedy_reply_are_those_of_transformers() {
     assert_eq!(model.encode_chat(&messages, true).expect("encoded"), chat.prompt);
     let sampling = Sampling {
         temperature: 0.0,
-        end: model.tokenizer.special().eos.first().copied(),
+        end: model.tokenizer.special().ends().expect("few"),
         ..Sampling::plain(chat.reply.len())
     };
     let mut engine = cpu::Engine::new(&model.config).expect("legal");

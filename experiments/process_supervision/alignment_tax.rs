@@ -193,7 +193,7 @@ impl Experiment for AlignmentTax {
             chosen: chosen.len(),
             chosen_right: right as f64 / chosen.len() as f64,
             chosen_tainted: (right - sound) as f64 / right as f64,
-            ..worth(p, ctx, &trainee.params)?
+            ..worth(p, ctx, &trainee.params()?)?
         }])
     }
 

@@ -200,7 +200,7 @@ impl WriterSetup {
             let examples: Vec<Example> = problems.iter().map(read).collect();
             let mut trainee = self.trainee(&init(&self.config(), 0.02, rng)?)?;
             sft(&mut trainee, &examples, self.base.minibatch, &self.base.schedule(), rng)?;
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -220,7 +220,7 @@ impl WriterSetup {
                 return Err(Error::Numeric("the base model wrote no right answer in the right format".into()));
             }
             sft(&mut trainee, &examples, self.format.minibatch, &self.format.schedule(), rng)?;
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -235,14 +235,14 @@ impl WriterSetup {
         each: usize,
         rng: &mut Stream,
     ) -> Result<Vec<Sample>> {
-        let sampling = Sampling { end: Some(EOS), ..Sampling::plain(longest_solution(self.most_steps())) };
+        let sampling = Sampling { end: EOS.into(), ..Sampling::plain(longest_solution(self.most_steps())) };
         let drawn: Vec<usize> = (0..problems.len()).flat_map(|i| std::iter::repeat_n(i, each)).collect();
         let mut samples = Vec::with_capacity(drawn.len());
         for part in drawn.chunks(1024) {
             let prompts: Vec<Vec<u32>> = part.iter().map(|&i| problems[i].tokens()).collect();
             let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
             let mut streams: Vec<Stream> = part.iter().map(|_| rng.split()).collect();
-            let outputs = trainee.engine.sample(&trainee.params, &prompts, &sampling, &mut streams)?;
+            let outputs = trainee.sample(&prompts, &sampling, &mut streams)?;
             samples.extend(part.iter().zip(outputs).map(|(&problem, output)| {
                 let solution = parse(&problems[problem], &output.tokens).ok();
                 Sample { problem, tokens: output.tokens, solution }

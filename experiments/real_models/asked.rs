@@ -1,6 +1,7 @@
 //! What a model is asked and what it is paid for: inputs of a small world in its words, or lines of a JSONL file.
 
-use super::subject::World;
+use super::classifier::{TextClassifier, Training};
+use super::subject::{Subject, World};
 use rewardlab::algorithm::{Example, Trainee};
 use rewardlab::env::Split;
 use rewardlab::env::text::{self, Input, OUTPUT_MAX, PROMPT_MAX, TASKS, plain_text};
@@ -26,7 +27,8 @@ pub(crate) struct Task {
     /// A folder with `train.jsonl` and `test.jsonl` (lines with `prompt`, `completion` and what the reward needs), as
     /// `rewardlab data import` writes it; empty: the small world.
     pub(crate) data: String,
-    /// The reward, as `rewardlab preflight` names it; empty: the small world's own.
+    /// The reward: as `rewardlab preflight` names it; or `trained:FOLDER`, P(label 1) of prompt and answer by a classifier that is trained on the
+    /// labelled texts of a folder; empty: the small world's own.
     pub(crate) reward: String,
     /// Whether a prompt is put as a user's turn in the model's chat template, not as the start of a text.
     pub(crate) chat: bool,
@@ -62,7 +64,12 @@ impl Task {
     ///
     /// # Errors
     /// A file that is missing or malformed; too few lines; a prompt that does not fit the model.
-    pub(crate) fn open(&self, model: &LanguageModel, counts: [usize; 2], ctx: &Context) -> Result<Questions> {
+    pub(crate) fn open(
+        &self,
+        (subject, model): (&Subject, &LanguageModel),
+        counts: [usize; 2],
+        ctx: &Context,
+    ) -> Result<Questions> {
         let halves = [(Split::Train, "train"), (Split::Test, "test")];
         let mut both = Vec::new();
         for ((split, name), count) in halves.into_iter().zip(counts) {
@@ -74,9 +81,10 @@ impl Task {
                 self.read(&Path::new(&self.data).join(format!("{name}.jsonl")), count, model)?
             });
         }
-        let reward = match self.reward.as_str() {
-            "" => None,
-            reward => Some(TextReward::parse(reward, Duration::from_secs(600))?),
+        let reward = match (self.reward.as_str(), self.reward.strip_prefix("trained:")) {
+            ("", _) => Reward::OfWorld,
+            (_, Some(folder)) => Reward::Trained(TextClassifier::train(subject, model, (folder, Training::REAL), ctx)?),
+            (reward, None) => Reward::Text(TextReward::parse(reward, Duration::from_mins(10))?),
         };
         let held_out = both.pop().unwrap_or_default();
         let train = both.pop().unwrap_or_default();
@@ -188,10 +196,17 @@ pub(crate) struct Questions {
 /// What pays answers.
 #[derive(Debug)]
 pub(crate) struct Pay {
-    reward: Option<TextReward>,
+    reward: Reward,
     tokenizer: Tokenizer,
     /// Why the first answer without a reward has none.
     failure: Option<Error>,
+}
+
+#[derive(Debug)]
+enum Reward {
+    OfWorld,
+    Text(TextReward),
+    Trained(TextClassifier),
 }
 
 impl Pay {
@@ -203,14 +218,22 @@ impl Pay {
         })
     }
 
-    fn try_reward(&mut self, question: &Question, answer: &[u32]) -> Result<f64> {
-        match (&question.source, &mut self.reward) {
-            (Source::World(input), _) => Ok(input.reward(answer)),
-            (Source::Line(prompt, fields), Some(reward)) => {
+    /// The same, saying why at once.
+    ///
+    /// # Errors
+    /// An answer without a reward.
+    pub(crate) fn try_reward(&mut self, question: &Question, answer: &[u32]) -> Result<f64> {
+        match (&mut self.reward, &question.source) {
+            (Reward::Text(reward), Source::Line(prompt, fields)) => {
                 let completion = self.tokenizer.decode(answer)?;
-                Ok(reward.score(&[Written { prompt, completion: &completion, fields }])?[0])
+                Ok(reward.score(&[Written { prompt, messages: &[], completion: &completion, fields }])?[0])
             }
-            (Source::Line(..), None) => Err(Error::Usage("lines of a file need a reward".into())),
+            (Reward::Trained(classifier), _) => {
+                let words = answer.strip_suffix(&self.tokenizer.special().eos[..]).unwrap_or(answer);
+                classifier.probability(&[&question.prompt[..], words].concat())
+            }
+            (_, Source::World(input)) => Ok(input.reward(answer)),
+            (Reward::OfWorld, Source::Line(..)) => Err(Error::Usage("lines of a file need a reward".into())),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Finetuning of a subject: budgets that the experiments on real models share.
 
 use super::asked::{Question, Questions};
-use rewardlab::algorithm::{Example, PolicyGradientParams, Round, Trainee, policy_gradient, sft};
+use rewardlab::algorithm::{Example, Kl, PolicyGradientParams, Round, Trainee, policy_gradient, sft};
 use rewardlab::error::{Error, Result};
 use rewardlab::lm::{Decay, Sampling, Schedule};
 use rewardlab::rng::Stream;
@@ -82,6 +82,20 @@ impl Rft {
         Error::check_not_negative(&[("kl", self.kl)])
     }
 
+    /// The loop's settings.
+    pub(crate) fn settings(&self) -> PolicyGradientParams {
+        let rloo = PolicyGradientParams::rloo();
+        PolicyGradientParams {
+            iterations: self.rounds,
+            prompts: self.prompts,
+            group: self.group,
+            minibatch: self.minibatch,
+            learning_rate: self.learning_rate,
+            kl: Kl { coefficient: self.kl, ..rloo.kl },
+            ..rloo
+        }
+    }
+
     /// Trains on the training questions; what each round saw.
     ///
     /// # Errors
@@ -93,16 +107,7 @@ impl Rft {
         sampling: &Sampling,
         rng: &mut Stream,
     ) -> Result<Vec<Round>> {
-        let rloo = PolicyGradientParams::rloo();
-        let settings = PolicyGradientParams {
-            iterations: self.rounds,
-            prompts: self.prompts,
-            group: self.group,
-            minibatch: self.minibatch,
-            learning_rate: self.learning_rate,
-            kl: rewardlab::algorithm::Kl { coefficient: self.kl, ..rloo.kl },
-            ..rloo
-        };
+        let settings = self.settings();
         let prompts: Vec<Vec<u32>> = asked.train.iter().map(|q| q.prompt.clone()).collect();
         let Questions { train, pay, .. } = asked;
         let rounds = policy_gradient(trainee, &settings, &prompts, sampling, |i, a| pay.reward(&train[i], a), rng);

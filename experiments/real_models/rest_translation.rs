@@ -207,7 +207,7 @@ impl Experiment for RestTranslation {
         };
         let params = Params {
             subject: Subject { made, ..paper.subject },
-            corpus: Corpus::Files { folder: "runs/data/german-english".into(), vocabulary: 8000, length: 48 },
+            corpus: Corpus::Files { folder: "runs/jsonl/german-english".into(), vocabulary: 8000, length: 48 },
             pairs: 12_000,
             held_out: 300,
             test: 500,

@@ -5,7 +5,8 @@ use rewardlab::algorithm::{Example, Trainee};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
 use rewardlab::lm::{
-    Config, Decay, LanguageModel, Lora, LoraSettings, Sampling, Schedule, Size, Special, Tokenizer, init,
+    Config, Decay, Device, LanguageModel, Lora, LoraSettings, Placement, Precision, Sampling, Schedule, Size, Special,
+    Tokenizer, init,
 };
 use rewardlab::rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub(crate) struct Subject {
     pub(crate) gradient_clip: f64,
     /// Parts of a step that are computed side by side, which the last bits depend on; 1 to 64.
     pub(crate) lanes: usize,
+    /// Where it computes, and how.
+    pub(crate) placement: Placement,
     /// The small transformer.
     pub(crate) made: Made,
 }
@@ -69,6 +72,7 @@ impl Subject {
             lora_rank: 8,
             gradient_clip: 0.5,
             lanes: 1,
+            placement: Placement::default(),
             made: Made {
                 width: 64,
                 layers: 2,
@@ -91,13 +95,15 @@ impl Subject {
     /// SmolLM2-135M-Instruct where `.ci/fetch-smollm2` puts it.
     pub(crate) fn real() -> Self {
         let model = "runs/models/SmolLM2-135M-Instruct.Q4_1.gguf".into();
-        Self { model, lora_rank: 16, gradient_clip: 1.0, ..Self::paper() }
+        let placement = Placement { device: Device::Cuda(0), precision: Precision::Bf16, checkpointing: false };
+        Self { model, lora_rank: 16, gradient_clip: 1.0, placement, ..Self::paper() }
     }
 
     /// # Errors
     /// The first parameter outside its legal range.
     pub(crate) fn validate(&self) -> Result<()> {
         let made = &self.made;
+        self.placement.validate().map_err(|e| e.within("placement"))?;
         Error::check_counts(&[
             ("lora_rank", self.lora_rank, 0, 4096),
             ("lanes", self.lanes, 1, 64),
@@ -141,7 +147,7 @@ impl Subject {
         };
         let config = Config::llama(size);
         let params = ctx.common_stage("real_models", "pretrained", &(world.name, made, self.gradient_clip), |rng| {
-            self.from_scratch(&config, world.document, rng)
+            self.pretrain(&config, world.document, rng)
         })?;
         let words: Vec<&str> = world.words.iter().map(String::as_str).collect();
         let tokenizer = Tokenizer::of_words(&words, world.special.clone())?;
@@ -152,7 +158,7 @@ impl Subject {
     ///
     /// # Errors
     /// Training that diverges.
-    pub(crate) fn from_scratch(
+    pub(crate) fn pretrain(
         &self,
         config: &Config,
         mut document: impl FnMut(&mut Stream) -> Example,
@@ -166,7 +172,7 @@ impl Subject {
             let batch: Vec<Example> = (0..made.batch).map(|_| document(rng)).collect();
             trainee.text_step(&batch, made.prompt_weight, schedule.rate(step))?;
         }
-        Ok(trainee.trained().to_vec())
+        trainee.into_params()
     }
 
     /// The model in training, with fresh adapters (or none) and a fresh optimiser.
@@ -174,7 +180,7 @@ impl Subject {
     /// # Errors
     /// A rank that the model is too small for.
     pub(crate) fn trainee(&self, model: &LanguageModel, rng: &mut Stream) -> Result<Trainee> {
-        let trainee = Trainee::new(&model.config, model.params.clone(), self.gradient_clip)?;
+        let trainee = Trainee::on(&self.placement, &model.config, model.params.clone(), self.gradient_clip)?;
         let trainee = trainee.in_parts().in_lanes(self.lanes)?;
         if self.lora_rank == 0 {
             return Ok(trainee);
@@ -187,6 +193,9 @@ impl Subject {
 }
 
 /// How a model answers: plain samples of at most `length` tokens, to its end token.
-pub(crate) fn sampling(model: &LanguageModel, length: usize) -> Sampling {
-    Sampling { end: model.tokenizer.special().eos.first().copied(), ..Sampling::plain(length) }
+///
+/// # Errors
+/// A model with too many end tokens.
+pub(crate) fn sampling(model: &LanguageModel, length: usize) -> Result<Sampling> {
+    Ok(Sampling { end: model.tokenizer.special().ends()?, ..Sampling::plain(length) })
 }

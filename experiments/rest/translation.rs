@@ -297,7 +297,7 @@ impl TranslationSetup {
 
     /// How models translate, but for the temperature.
     pub(crate) fn sampling() -> Sampling {
-        Sampling { end: Some(EOS), ..Sampling::plain(TARGET_MAX) }
+        Sampling { end: EOS.into(), ..Sampling::plain(TARGET_MAX) }
     }
 
     /// The data of a set at this seed: the same in all experiments.
@@ -335,7 +335,7 @@ impl TranslationSetup {
             let (steps, peak) = (self.sft_steps.div_ceil(part), share * self.sft_learning_rate);
             let schedule = Schedule { peak, warm_up: steps.div_ceil(20), steps, decay: Decay::Cosine };
             sft(&mut trainee, &examples, self.sft_batch, &schedule, rng)?;
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -365,7 +365,7 @@ impl TranslationSetup {
             run.steps.push(Policy { grow: 0, improve: 0, params: start.to_vec() });
             rest(&mut trainee, &mut task, original, settings, &Self::sampling(), &mut rng, |report, trainee| {
                 if let Report::Improved(i) = report {
-                    run.steps.push(Policy { grow: i.grow, improve: i.improve, params: trainee.params.clone() });
+                    run.steps.push(Policy { grow: i.grow, improve: i.improve, params: trainee.params()?.into_owned() });
                 }
                 if let Report::Grown(_) = report {
                     run.distinct.push(seen.borrow().len());
@@ -432,7 +432,7 @@ impl TranslationSetup {
             let peak = settings.learning_rate;
             let schedule = Schedule { peak, warm_up: steps.div_ceil(20), steps, decay: Decay::Cosine };
             score_regression(&mut trainee, &rated, Place::Last, settings.minibatch, &schedule, rng)?;
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -548,7 +548,7 @@ pub(crate) fn translate(
     for part in drawn.chunks(1024) {
         let prompts: Vec<&[u32]> = part.iter().map(|&i| pairs[i].source.as_slice()).collect();
         let mut streams: Vec<Stream> = part.iter().map(|_| rng.split()).collect();
-        let samples = trainee.engine.sample(&trainee.params, &prompts, &sampling, &mut streams)?;
+        let samples = trainee.sample(&prompts, &sampling, &mut streams)?;
         outputs.extend(samples.into_iter().map(|s| s.tokens));
     }
     Ok(outputs)

@@ -447,7 +447,7 @@ mod tests {
     fn a_target_above_the_room_is_refused_once_it_is_known() {
         let registry = crate::registry();
         let frontier = registry.iter().find(|e| e.id() == Frontier::ID).expect("registered");
-        let mut params = frontier.params(Profile::Smoke).expect("TOML");
+        let mut params = frontier.params(rewardlab::experiment::Preset::Smoke).expect("TOML");
         params["targets"] = toml::Value::Array(vec![toml::Value::Float(20.0)]);
         let plan = frontier.plan(&params).expect("below what can be known beforehand");
         let error = plan.measure(0, 0, &StageStore::default()).expect_err("above the room").to_string();

@@ -18,7 +18,7 @@ pub(crate) mod variants;
 
 // shared set-up
 mod features;
-mod front;
+pub(crate) mod front;
 mod markov;
 mod mixture;
 #[cfg(test)]

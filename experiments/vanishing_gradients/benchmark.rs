@@ -47,7 +47,8 @@
 mod figure;
 mod judge;
 
-use super::text::{GradientNorms, Spread, TextSetup, draw, kind_name};
+use super::gradient_norms::GradientNorms;
+use super::text::{Spread, TextSetup, draw, kind_name};
 use rewardlab::algorithm::{PpoParams, Round, Trainee};
 use rewardlab::env::Split;
 use rewardlab::env::text::{Input, Kind, TASKS, Task};
@@ -203,11 +204,11 @@ impl Experiment for Benchmark {
         setup.sft(&mut by_sft, train, setup.sft_steps, &mut ctx.stream("sft"))?;
         rows.extend(report("sft", &sample(&mut by_sft)?, &[]));
 
-        let mut by_both = setup.trainee(&by_sft.params)?;
+        let mut by_both = setup.trainee(&by_sft.params()?)?;
         let rounds = TextSetup::rft(&mut by_both, &setup.ppo_after_sft, train, &mut ctx.stream("rft after sft"))?;
         rows.extend(report("sft_rft", &sample(&mut by_both)?, &rounds));
 
-        let mut by_both = setup.trainee(&by_sft.params)?;
+        let mut by_both = setup.trainee(&by_sft.params()?)?;
         let plain = PpoParams { normalise_advantages: false, ..setup.ppo_after_sft.clone() };
         let rounds = TextSetup::rft(&mut by_both, &plain, train, &mut ctx.stream("rft after sft"))?;
         rows.extend(report("sft_rft_plain", &sample(&mut by_both)?, &rounds));

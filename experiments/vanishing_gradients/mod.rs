@@ -8,6 +8,7 @@ pub(crate) mod controlled;
 pub(crate) mod controlled_text;
 pub(crate) mod correlation;
 pub(crate) mod estimators;
+pub(crate) mod gradient_norms;
 pub(crate) mod group_normalisation;
 pub(crate) mod kl_estimators;
 pub(crate) mod partial_sft;

@@ -207,7 +207,7 @@ impl Experiment for PartialSftText {
         let mut samples = ctx.stream("samples after sft");
         let after_sft = setup.measure(&mut trainee, measured, &mut samples)?;
         let held_out_after_sft = setup.measure(&mut trainee, &held_out, &mut samples)?;
-        let mut trainee = setup.trainee(&trainee.params)?;
+        let mut trainee = setup.trainee(&trainee.params()?)?;
         let taught = steps > 0 && cell.kind == CellKind::References;
         let rft = if taught { &setup.ppo_after_sft } else { &setup.ppo };
         TextSetup::rft(&mut trainee, rft, &inputs, &mut ctx.stream("rft"))?;

@@ -203,7 +203,7 @@ impl Experiment for RemediesText {
         let before = setup.measure(&mut trainee, measured, &mut samples)?;
         if let Cell::Reference(_) = cell {
             setup.sft(&mut trainee, &inputs, setup.sft_steps, &mut ctx.stream("sft"))?;
-            trainee = setup.trainee(&trainee.params)?;
+            trainee = setup.trainee(&trainee.params()?)?;
         }
         let rounds = TextSetup::rft(&mut trainee, &rft, &inputs, &mut ctx.stream("rft"))?;
         let after = setup.measure(&mut trainee, measured, &mut ctx.stream("samples"))?;

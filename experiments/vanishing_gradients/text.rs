@@ -1,13 +1,13 @@
 //! What the experiments on text share: a small transformer pretrained on the plain text of all seven tasks, finetuning of
 //! it by PPO and by SFT, and each input's reward mean and std from samples.
 
+use super::gradient_norms::{Asked, GradientNorms, gradient_norms};
 use rewardlab::algorithm::{Example, PpoParams, Round, Trainee, ppo, sft};
 use rewardlab::env::Split;
 use rewardlab::env::text::{EOS, Input, Kind, OUTPUT_MAX, PROMPT_MAX, Task, plain_text, vocab};
 use rewardlab::error::{Error, Result};
 use rewardlab::experiment::Context;
-use rewardlab::lm::{Batch, Config, Decay, Keep, Sampling, Schedule, ScoreHead, Signal, Size, init};
-use rewardlab::objective::rloo_advantages;
+use rewardlab::lm::{Config, Decay, Sampling, Schedule, ScoreHead, Size, init};
 use rewardlab::rng::Stream;
 use rewardlab::stats::mean;
 use serde::{Deserialize, Serialize};
@@ -152,7 +152,7 @@ impl TextSetup {
     }
 
     /// Llama's shape: on this text rotary positions learn to look up and to copy in half the steps of learned ones.
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         let context = PROMPT_MAX + OUTPUT_MAX;
         let size = Size { vocab: vocab(), width: self.width, layers: self.layers, heads: self.heads, context };
         let scores = vec![ScoreHead { name: "value".into(), outputs: 1 }];
@@ -194,13 +194,13 @@ impl TextSetup {
                 let batch: Vec<Example> = (0..self.pretrain_batch).map(document).collect();
                 trainee.text_step(&batch, self.prompt_weight, schedule.rate(step))?;
             }
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
     /// How the models answer.
     pub(crate) fn sampling() -> Sampling {
-        Sampling { end: Some(EOS), ..Sampling::plain(OUTPUT_MAX) }
+        Sampling { end: EOS.into(), ..Sampling::plain(OUTPUT_MAX) }
     }
 
     /// RFT on these inputs; returns what each round saw.
@@ -253,14 +253,11 @@ impl TextSetup {
     pub(crate) fn answers(trainee: &mut Trainee, inputs: &[Input], rng: &mut Stream) -> Result<Vec<Vec<u32>>> {
         let prompts: Vec<&[u32]> = inputs.iter().map(|i| i.prompt.as_slice()).collect();
         let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
-        let samples = trainee.engine.sample(&trainee.params, &prompts, &Self::sampling(), &mut streams)?;
+        let samples = trainee.sample(&prompts, &Self::sampling(), &mut streams)?;
         Ok(samples.into_iter().map(|s| s.tokens).collect())
     }
 
-    /// How large the gradients of single inputs are. The expected reward's is estimated by RLOO from two independent lots of
-    /// samples, `lot` to an input: their inner product has no bias from noise. Where its mean over inputs drowns in noise its
-    /// standard error stands in, so that the norm is rather too large than zero; but where no sample at all earns anything both are zero: a
-    /// limit of detection.
+    /// How large the gradients of single inputs are: [`gradient_norms`] of `lot` samples to an input, twice.
     ///
     /// # Errors
     /// Samples of probability that is not finite.
@@ -270,29 +267,10 @@ impl TextSetup {
         lot: usize,
         rng: &mut Stream,
     ) -> Result<GradientNorms> {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-        let blank = || vec![0.0_f32; trainee.params.len()];
-        let (mut lots, mut taught) = ([blank(), blank()], blank());
-        let (mut rft, mut sft) = (Vec::new(), Vec::new());
-        for input in inputs {
-            lots.iter_mut().chain([&mut taught]).for_each(|grad| grad.fill(0.0));
-            let prompts = vec![input.prompt.as_slice(); lot];
-            for grad in &mut lots {
-                let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
-                let samples = trainee.engine.sample(&trainee.params, &prompts, &Self::sampling(), &mut streams)?;
-                let rewards: Vec<f64> = samples.iter().map(|s| input.reward(&s.tokens)).collect();
-                let mut advantages = vec![0.0; lot];
-                rloo_advantages(&rewards, &mut advantages);
-                let outputs: Vec<&[u32]> = samples.iter().map(|s| s.tokens.as_slice()).collect();
-                add_gradient(trainee, &input.prompt, &outputs, &advantages, grad)?;
-            }
-            add_gradient(trainee, &input.prompt, &[&input.references[0]], &[1.0], &mut taught)?;
-            rft.push(dot(&lots[0], &lots[1]));
-            sft.push(dot(&taught, &taught));
-        }
-        let deviations: Vec<f64> = rft.iter().map(|x| (x - mean(&rft)).powi(2)).collect();
-        let standard_error = (mean(&deviations) / inputs.len() as f64).sqrt();
-        Ok(GradientNorms { rft: mean(&rft).max(standard_error).sqrt(), sft: mean(&sft).sqrt() })
+        let asked: Vec<Asked> =
+            inputs.iter().map(|i| Asked { prompt: &i.prompt, reference: &i.references[0] }).collect();
+        let reward = |i: usize, output: &[u32]| Ok(inputs[i].reward(output));
+        gradient_norms(trainee, &asked, (lot, &Self::sampling()), reward, rng)
     }
 
     /// Each input's reward under the model: mean and standard deviation over `samples` samples.
@@ -305,7 +283,7 @@ impl TextSetup {
             let prompts: Vec<&[u32]> =
                 some.iter().flat_map(|i| std::iter::repeat_n(i.prompt.as_slice(), self.samples)).collect();
             let mut streams: Vec<Stream> = prompts.iter().map(|_| rng.split()).collect();
-            let samples = trainee.engine.sample(&trainee.params, &prompts, &Self::sampling(), &mut streams)?;
+            let samples = trainee.sample(&prompts, &Self::sampling(), &mut streams)?;
             for (input, samples) in some.iter().zip(samples.chunks(self.samples)) {
                 let rewards: Vec<f64> = samples.iter().map(|s| input.reward(&s.tokens)).collect();
                 spreads.push(Spread::of(&rewards));
@@ -313,15 +291,6 @@ impl TextSetup {
         }
         Ok(spreads)
     }
-}
-
-/// Norms of single inputs' gradients with respect to the weights: roots of mean squares over inputs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct GradientNorms {
-    /// Of the expected reward.
-    pub(crate) rft: f64,
-    /// Of the first reference's negative log-likelihood, nats per sequence.
-    pub(crate) sft: f64,
 }
 
 /// An input's reward under a model, from samples.
@@ -352,30 +321,6 @@ pub(crate) fn mean_where(spreads: &[Spread], wanted: impl Fn(usize) -> bool) -> 
     mean(&(0..spreads.len()).filter(|i| wanted(*i)).map(|i| spreads[i].mean).collect::<Vec<_>>())
 }
 
-/// Adds the gradient of the mean over outputs of weight · log-probability.
-fn add_gradient(
-    trainee: &mut Trainee,
-    prompt: &[u32],
-    outputs: &[&[u32]],
-    weights: &[f64],
-    grad: &mut [f32],
-) -> Result<()> {
-    // most samples of an input of small std weigh nothing
-    let weighty = || outputs.iter().zip(weights).filter(|(_, w)| **w != 0.0);
-    let sequences: Vec<Vec<u32>> = weighty().map(|(o, _)| [prompt, o].concat()).collect();
-    if sequences.is_empty() {
-        return Ok(());
-    }
-    let batch = Batch::new(&sequences);
-    let choices = batch.completions(&vec![prompt.len(); sequences.len()])?;
-    let share = |(o, w): (&&[u32], &f64)| std::iter::repeat_n(w / outputs.len() as f64, o.len());
-    let log_probs: Vec<f64> = weighty().flat_map(share).collect();
-    trainee.engine.forward(&trainee.params, &batch, Keep::All)?;
-    trainee.engine.log_probs(&trainee.params, &choices)?;
-    let signal = Signal { log_probs: &log_probs, ..Signal::default() };
-    trainee.engine.backward(&trainee.params, &signal, grad)
-}
-
 /// Inputs of a task, the same in all cells at a seed.
 pub(crate) fn draw(task: Task, split: Split, count: usize, ctx: &Context) -> Vec<Input> {
     let name = if split == Split::Train { "training inputs" } else { "held-out inputs" };
@@ -389,38 +334,5 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
         Kind::Familiar => "familiar",
         Kind::Unseen => "unseen",
         Kind::Settled => "settled",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fresh(setup: &TextSetup) -> Trainee {
-        let weights = init(&setup.config(), 0.02, &mut Stream::named(&["text"])).expect("legal");
-        setup.trainee(&weights).expect("fits")
-    }
-
-    /// Other samples measure the same length; the likelihood's is exact; where nothing can be earned there is none.
-    #[test]
-    fn gradient_norms_are_of_the_gradient() {
-        let setup = TextSetup::smoke();
-        let mut trainee = fresh(&setup);
-        let mut rng = Stream::named(&["inputs"]);
-        let input = Task::Sentiment.input(Split::Train, &mut rng);
-        // an answer that the vocabulary has no word of
-        let hopeless = Input { task: Task::Answering, references: vec![vec![vocab() as u32]], ..input.clone() };
-        let outputs: [&[u32]; 2] = [&[EOS], &[EOS, EOS]];
-        let mut grad = vec![0.0; trainee.params.len()];
-        assert!(outputs.iter().all(|o| hopeless.reward(o) == 0.0));
-        add_gradient(&mut trainee, &input.prompt, &outputs, &[0.0, 0.0], &mut grad).expect("finite");
-        assert!(grad.iter().all(|g| *g == 0.0));
-        let mut measure = || {
-            let inputs = std::slice::from_ref(&input);
-            TextSetup::gradient_norms(&mut trainee, inputs, 3000, &mut rng).expect("finite")
-        };
-        let (one, two) = (measure(), measure());
-        assert!(one.rft > 0.0 && (one.rft / two.rft - 1.0).abs() < 0.2, "{one:?} {two:?}");
-        assert_eq!(one.sft.to_bits(), two.sft.to_bits());
     }
 }

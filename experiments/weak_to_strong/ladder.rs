@@ -193,7 +193,7 @@ impl Ladder {
                     (0..self.documents).map(|_| Example { tokens: document(&self.mixture, rng), prompt: 1 }).collect();
                 trainee.nll_step(&documents, schedule.rate(step))?;
             }
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 

@@ -31,7 +31,7 @@ pub(crate) mod saliency;
 pub(crate) mod tasks;
 
 // shared set-up
-mod gap;
+pub(crate) mod gap;
 mod ladder;
 mod linear_world;
 mod puzzles;

@@ -217,7 +217,7 @@ impl Experiment for Prompting {
         let concepts = p.nature.concepts();
         let school = School { nature: &p.nature, ladder: &p.ladder, concepts, longest: p.longest(), ctx };
         let mut model = school.pretrained(*level)?;
-        let parameters = model.params.len();
+        let parameters = model.layout().len();
         let mut scores = Scores::new();
         for number in 0..p.lessons {
             let lesson = p.lesson(number, &school);

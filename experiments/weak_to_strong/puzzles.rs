@@ -69,7 +69,7 @@ impl Passes {
 
     fn run(&self, trainee: &mut Trainee, examples: &[Example], rng: &mut Stream) -> Result<()> {
         let steps = (self.epochs * examples.len()).div_ceil(self.batch) as u64;
-        let peak = self.learning_rate * (WIDTH / trainee.engine.config().width as f64).sqrt();
+        let peak = self.learning_rate * (WIDTH / trainee.config().width as f64).sqrt();
         let schedule = Schedule { peak, warm_up: steps / 20, steps, decay: Decay::Cosine };
         sft(trainee, examples, self.batch, &schedule, rng)?;
         Ok(())
@@ -207,7 +207,7 @@ impl<'a> Chess<'a> {
             let examples: Vec<Example> = moves.iter().map(|m| example(&m.prompt, m.answer)).collect();
             let mut trainee = Trainee::new(&rung.config(), init(&rung.config(), SCALE, rng)?, 1.0)?.in_parts();
             p.pretraining.run(&mut trainee, &examples, rng)?;
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -294,7 +294,7 @@ impl Family for Chess<'_> {
         for items in items.chunks(CHUNK) {
             let prompts: Vec<&[u32]> = items.iter().map(|i| self.puzzles[*i].prompt.as_slice()).collect();
             let mut streams: Vec<Stream> = prompts.iter().map(|_| unused.split()).collect();
-            for sample in model.engine.sample(&model.params, &prompts, &greedy, &mut streams)? {
+            for sample in model.sample(&prompts, &greedy, &mut streams)? {
                 let tokens: Result<[u32; ANSWER], _> = sample.tokens.try_into();
                 answers.push(tokens.map_err(|t| Error::Numeric(format!("a move of {} tokens", t.len())))?);
             }

@@ -177,7 +177,7 @@ impl Reviews {
                 let batch: Vec<Example> = (0..self.texts).map(text).collect();
                 trainee.nll_step(&batch, schedule.rate(step))?;
             }
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -314,7 +314,7 @@ impl<'a> Readers<'a> {
             let peak = self.reviews.scaled(self.reviews.rate, level);
             let schedule = Schedule { peak, warm_up: steps / 20, steps, decay: Decay::Cosine };
             rewardlab::algorithm::sft(&mut trainee, &examples, self.reviews.texts, &schedule, rng)?;
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 

@@ -16,6 +16,7 @@ mod resume;
 mod rollout;
 mod score_regression;
 mod sft;
+pub mod text;
 mod trainee;
 mod verifier;
 mod weak_to_strong;
@@ -39,7 +40,7 @@ pub use resume::Resume;
 pub use rollout::Round;
 pub use score_regression::{Place, Rated, ScoreRegression, score_regression};
 pub use sft::{Sft, sft};
-pub use trainee::{Example, Trainee};
+pub use trainee::{Example, Frozen, Trainee};
 pub use verifier::{
     Collection, LogisticParams, MarkedSolution, Rollouts, Supervision, VerifierTraining, collect_labels,
     fit_outcome_linear, fit_outcome_product, fit_process, fit_process_classes, fit_step_values, step_log_probs,

@@ -6,8 +6,8 @@
 //! model of its own as critic; its value loss is not clipped, as here.)
 
 use super::resume::Resume;
-use super::rollout::{Rollout, Round, Samples, Steps, at};
-use super::trainee::{Trainee, Weights};
+use super::rollout::{Rollout, Round, Samples, Steps, at, one_by_one};
+use super::trainee::{Frozen, Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
 use crate::metrics;
@@ -16,6 +16,7 @@ use crate::objective::{
 };
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Settings of [`ppo`]. The defaults are those of the code of arXiv:2310.20703 where it has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +122,7 @@ pub struct Ppo {
     scale: Option<Running>,
     rng: Stream,
     #[serde(skip)]
-    reference: Vec<f32>,
+    reference: Frozen,
 }
 
 /// Count, mean and sum of squared deviations of a growing sample (Welford).
@@ -151,12 +152,13 @@ impl Resume for Ppo {
     const LOOP: &'static str = "ppo";
     const REFERENCES: usize = 1;
 
-    fn reference(&self) -> &[f32] {
-        &self.reference
+    fn reference(&self) -> Result<Cow<'_, [f32]>> {
+        self.reference.values()
     }
 
-    fn set_reference(&mut self, weights: Vec<f32>) {
-        self.reference = weights;
+    fn set_reference(&mut self, trainee: &Trainee, values: Vec<f32>) -> Result<()> {
+        self.reference = trainee.freeze_at(&values)?;
+        Ok(())
     }
 }
 
@@ -176,7 +178,7 @@ impl Ppo {
         trainee.clear_score_head()?;
         let control = AdaptiveKl::new(settings.kl_coefficient, settings.kl_target, 0.1)
             .ok_or_else(|| Error::parameter("kl_coefficient", settings.kl_coefficient, "positive"))?;
-        let reference = trainee.params.clone();
+        let reference = trainee.freeze()?;
         Ok(Self { settings: settings.clone(), rounds: 0, control, scale: None, rng, reference })
     }
 
@@ -215,8 +217,22 @@ impl Ppo {
         sampling: &Sampling,
         reward: impl FnMut(usize, &[u32]) -> f64,
     ) -> Result<Round> {
+        self.round_rated(trainee, prompts, sampling, one_by_one(reward))
+    }
+
+    /// The same, a round's completions paid together: `rate` is given each with the number of its prompt, and may fail.
+    ///
+    /// # Errors
+    /// As [`ppo`], and those of `rate`.
+    pub fn round_rated(
+        &mut self,
+        trainee: &mut Trainee,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
+    ) -> Result<Round> {
         let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
-        let samples = Samples::draw(trainee, prompts, (self.settings.samples, 1), &sampling, reward, &mut self.rng)?;
+        let samples = Samples::draw(trainee, prompts, (self.settings.samples, 1), &sampling, rate, &mut self.rng)?;
         // k1 is the KL's estimate under the policy's own samples; tempered ones need the distributions
         let tempered = self.settings.temperature.to_bits() != 1.0_f64.to_bits();
         let rollout = Rollout::new(trainee, &self.reference, samples, tempered)?;
@@ -245,7 +261,7 @@ impl Ppo {
     fn targets(&self, trainee: &Trainee, rollout: &Rollout, paid: &[f64]) -> Result<Targets> {
         let Rollout { samples, choices, log_probs, reference, .. } = rollout;
         let (settings, lengths) = (&self.settings, &samples.lengths);
-        let old_values = trainee.engine.scores(&trainee.params, 0, &choices.rows)?;
+        let old_values = trainee.scores_at(&choices.rows)?;
         let (mut token_rewards, mut advantages) = (vec![0.0; log_probs.len()], vec![0.0; log_probs.len()]);
         let beta = self.control.beta();
         kl_penalised_token_rewards(log_probs, reference, lengths, paid, beta, k1, &mut token_rewards);
@@ -336,7 +352,7 @@ mod tests {
 
     fn train(reward: impl FnMut(usize, &[u32]) -> f64) -> Result<(Trainee, Vec<Round>)> {
         let mut trainee = trainee();
-        let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+        let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
         let prompts = [vec![0, 1], vec![0, 2]];
         let rounds = ppo(&mut trainee, &settings(), &prompts, &sampling, reward, &mut Stream::named(&["rollouts"]))?;
         Ok((trainee, rounds))
@@ -350,7 +366,7 @@ mod tests {
         assert!(rounds[0].reward < 0.5 && rounds[24].reward > 0.8, "{rounds:?}");
         assert_eq!(rounds[0].kl_k1, 0.0);
         assert!(rounds[24].kl_k1 > 0.1);
-        assert_eq!(one.params, two.params);
+        assert_eq!(one.weights(), two.weights());
     }
 
     /// A value loss beyond any float: an error before the first step moves anything.
@@ -359,10 +375,10 @@ mod tests {
         let wild = PpoParams { value_coefficient: 1e308, ..settings() };
         let mut trainee = trainee();
         let mut run = Ppo::new(&mut trainee, &wild, Stream::named(&["rollouts"])).expect("legal");
-        let before = trainee.params.clone();
+        let before = trainee.weights();
         let error = run.round(&mut trainee, &[vec![0, 1]], &Sampling::plain(4), |_, _| 1e10);
         assert!(matches!(error, Err(Error::NotFinite { .. })), "{error:?}");
-        assert!(trainee.params == before);
+        assert!(trainee.weights() == before);
     }
 
     /// Nothing to earn, nothing to learn: not a bit moves in 25 rounds.
@@ -371,7 +387,7 @@ mod tests {
         let mut start = trainee();
         start.clear_score_head().expect("a head");
         let (after, rounds) = train(|_, _| 0.0).expect("finite");
-        assert!(after.params == start.params);
+        assert!(after.weights() == start.weights());
         assert!(rounds.iter().all(|r| r.kl_k1 == 0.0 && r.clip_fraction == 0.0));
     }
 
@@ -384,7 +400,7 @@ mod tests {
             let run = Ppo::new(&mut trainee, &settings, Stream::named(&["rollouts"])).expect("legal");
             let mut run = run.with_kl_gain(gain).expect("legal").with_normalised_rewards();
             let reward = |i: usize, o: &[u32]| shift + scale * f64::from(u8::from(o.first() == Some(&(i as u32 + 1))));
-            let sampling = Sampling { end: Some(5), ..Sampling::plain(4) };
+            let sampling = Sampling { end: 5.into(), ..Sampling::plain(4) };
             let rounds: Result<Vec<Round>> =
                 (0..25).map(|_| run.round(&mut trainee, &prompts, &sampling, reward)).collect();
             rounds.expect("finite")

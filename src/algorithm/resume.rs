@@ -6,6 +6,7 @@ use crate::lm::Checkpoint;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, de::DeserializeOwned};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A loop between two of its steps or rounds: settings, random stream, place in the data, controllers. With the trainee's
@@ -18,13 +19,21 @@ pub trait Resume: Serialize + DeserializeOwned {
     /// How many models beside the trained one the loop holds: references, checkpoints, behaviour policies.
     const REFERENCES: usize = 0;
 
-    /// Their weights, one set after the other.
-    fn reference(&self) -> &[f32] {
-        &[]
+    /// What training would move to make them, one after the other.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn reference(&self) -> Result<Cow<'_, [f32]>> {
+        Ok(Cow::Borrowed(&[]))
     }
 
-    /// Takes them from a file.
-    fn set_reference(&mut self, _weights: Vec<f32>) {}
+    /// Takes them from a file, for the model that they are of.
+    ///
+    /// # Errors
+    /// A device that has no room for them.
+    fn set_reference(&mut self, _trainee: &Trainee, _values: Vec<f32>) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes one file, under a temporary name first: a process killed at any moment leaves the old one or the new one.
     ///
@@ -33,7 +42,7 @@ pub trait Resume: Serialize + DeserializeOwned {
     fn save(&self, trainee: &Trainee, path: &Path) -> Result<()> {
         let state = postcard::to_stdvec(self).map_err(|e| Error::content(path, "cursor", e.to_string()))?;
         let cursor = format!("{} {}", Self::LOOP, STANDARD.encode(state));
-        trainee.checkpoint(cursor, self.reference().to_vec()).save(path, trainee.engine.config())
+        trainee.checkpoint(cursor, self.reference()?.into_owned())?.save(path, trainee.config())
     }
 
     /// Reads a file back into a trainee of the same config and gradient clip.
@@ -41,7 +50,7 @@ pub trait Resume: Serialize + DeserializeOwned {
     /// # Errors
     /// A file that cannot be read, or one of another config or loop; the trainee stays as it was.
     fn load(trainee: &mut Trainee, path: &Path) -> Result<Self> {
-        let checkpoint = Checkpoint::load(path, trainee.engine.config())?;
+        let checkpoint = Checkpoint::load(path, trainee.config())?;
         let wrong = |message: String| Error::content(path, "cursor", message);
         let (name, state) = checkpoint.cursor.split_once(' ').unwrap_or_default();
         if name != Self::LOOP {
@@ -49,13 +58,11 @@ pub trait Resume: Serialize + DeserializeOwned {
         }
         let state = STANDARD.decode(state).map_err(|e| wrong(e.to_string()))?;
         let mut run: Self = postcard::from_bytes(&state).map_err(|e| wrong(e.to_string()))?;
-        Error::check_shape("trained parameters", trainee.trained().len(), checkpoint.params.len())?;
-        // a loop holds whole weights, or what is trained
-        let sizes = [trainee.params.len(), trainee.trained().len()].map(|size| Self::REFERENCES * size);
-        if !sizes.contains(&checkpoint.reference.len()) {
-            Error::check_shape("reference weights", sizes[0], checkpoint.reference.len())?;
-        }
-        run.set_reference(trainee.restore(checkpoint)?);
+        let trained = trainee.trained_len();
+        Error::check_shape("trained parameters", trained, checkpoint.params.len())?;
+        Error::check_shape("reference weights", Self::REFERENCES * trained, checkpoint.reference.len())?;
+        let reference = trainee.restore(checkpoint)?;
+        run.set_reference(trainee, reference)?;
         Ok(run)
     }
 }

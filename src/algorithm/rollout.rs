@@ -1,7 +1,7 @@
 //! The room that all loops on rewards share: prompts are drawn, completed and paid; the samples' log-probabilities are
 //! taken under the policy that drew them and under the reference.
 
-use super::trainee::Trainee;
+use super::trainee::{Frozen, Trainee};
 use crate::error::{Error, Result};
 use crate::lm::cpu::{Keep, Sampling};
 use crate::lm::{Batch, Choices};
@@ -48,20 +48,20 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Draws `count` of `prompts` and completes each `group` times; `reward(i, completion)` pays a completion of the i-th.
+    /// Draws `count` of `prompts` and completes each `group` times; `rate` pays completions, each with the number of its prompt.
     pub(super) fn draw(
         trainee: &mut Trainee,
         prompts: &[Vec<u32>],
         (count, group): (usize, usize),
         sampling: &Sampling,
-        reward: impl FnMut(usize, &[u32]) -> f64,
+        rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
         rng: &mut Stream,
     ) -> Result<Self> {
         if prompts.is_empty() {
             return Err(Error::Usage("reinforcement finetuning needs at least one prompt".into()));
         }
         let drawn: Vec<usize> = (0..count).flat_map(|_| std::iter::repeat_n(rng.below(prompts.len()), group)).collect();
-        Self::complete(trainee, (prompts, &drawn), sampling, reward, rng)
+        Self::complete(trainee, (prompts, &drawn), sampling, rate, rng)
     }
 
     /// A completion of each of `drawn`, indices into `prompts`.
@@ -69,13 +69,16 @@ impl Samples {
         trainee: &mut Trainee,
         (prompts, drawn): (&[Vec<u32>], &[usize]),
         sampling: &Sampling,
-        mut reward: impl FnMut(usize, &[u32]) -> f64,
+        mut rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
         rng: &mut Stream,
     ) -> Result<Self> {
         let asked: Vec<&[u32]> = drawn.iter().map(|&i| prompts[i].as_slice()).collect();
         let mut streams: Vec<Stream> = drawn.iter().map(|_| rng.split()).collect();
         let samples = trainee.sample(&asked, sampling, &mut streams)?;
-        let rewards: Vec<f64> = drawn.iter().zip(&samples).map(|(&i, s)| reward(i, &s.tokens)).collect();
+        let outputs: Vec<(usize, &[u32])> =
+            drawn.iter().zip(&samples).map(|(&i, s)| (i, s.tokens.as_slice())).collect();
+        let rewards = rate(&outputs)?;
+        Error::check_shape("rewards of the samples", samples.len(), rewards.len())?;
         Error::check_finite("reward", &rewards)?;
         Ok(Self {
             sequences: asked.iter().zip(&samples).map(|(p, s)| [p, s.tokens.as_slice()].concat()).collect(),
@@ -95,6 +98,13 @@ impl Samples {
         let starts: Vec<usize> = self.lengths.iter().scan(0, |at, l| Some(std::mem::replace(at, *at + l))).collect();
         part.iter().flat_map(|&i| starts[i]..starts[i] + self.lengths[i]).collect()
     }
+}
+
+/// Pays completions one by one.
+pub(super) fn one_by_one(
+    mut reward: impl FnMut(usize, &[u32]) -> f64,
+) -> impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>> {
+    move |outputs| Ok(outputs.iter().map(|(i, tokens)| reward(*i, tokens)).collect())
 }
 
 /// The values at some places.
@@ -142,20 +152,20 @@ pub(super) fn wide(values: &[f32]) -> Vec<f64> {
 
 impl Rollout {
     /// Scores samples under both; `whole` asks for whole distributions too, which the engine has for some 2²⁰ numbers.
-    pub(super) fn new(trainee: &mut Trainee, reference: &[f32], samples: Samples, whole: bool) -> Result<Self> {
+    pub(super) fn new(trainee: &mut Trainee, reference: &Frozen, samples: Samples, whole: bool) -> Result<Self> {
         let batch = Batch::new(&samples.sequences);
         let choices = batch.completions(&samples.prompts)?;
-        let numbers = if whole { choices.len() * trainee.engine.config().vocab } else { 0 };
+        let numbers = if whole { choices.len() * trainee.config().vocab } else { 0 };
         let of_reference = trainee.score(reference, &batch, &choices)?;
         Error::check_finite("log-probability under the reference", &of_reference)?;
         let mut reference_whole = vec![0.0; numbers];
         if whole {
-            trainee.engine.distributions(&mut reference_whole)?;
+            trainee.distributions(&mut reference_whole)?;
         }
-        trainee.engine.forward(&trainee.params, &batch, Keep::Final)?;
-        let log_probs = trainee.engine.log_probs(&trainee.params, &choices)?.to_vec();
+        trainee.forward(&batch, Keep::Final)?;
+        let log_probs = trainee.log_probs(&choices)?.to_vec();
         Error::check_finite("log-probability of a sample", &log_probs)?;
-        let entropy = mean(trainee.engine.entropies());
+        let entropy = mean(trainee.entropies());
         let whole = if whole { Some(Whole::new(trainee, reference_whole)?) } else { None };
         Ok(Self { samples, choices, log_probs, reference: of_reference, whole, entropy })
     }
@@ -182,9 +192,9 @@ impl Rollout {
 
 impl Whole {
     fn new(trainee: &Trainee, reference: Vec<f32>) -> Result<Self> {
-        let vocab = trainee.engine.config().vocab;
+        let vocab = trainee.config().vocab;
         let mut own = vec![0.0; reference.len()];
-        trainee.engine.distributions(&mut own)?;
+        trainee.distributions(&mut own)?;
         let mut unused = vec![0.0; vocab];
         let rows = own.chunks_exact(vocab).zip(reference.chunks_exact(vocab));
         let kl: Vec<f64> = rows.map(|(p, q)| kl_loss(&wide(p), &wide(q), 0.0, &mut unused)).collect();

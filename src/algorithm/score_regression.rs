@@ -152,10 +152,9 @@ mod tests {
     #[test]
     fn a_value_function_learns_the_mean_return_of_each_context() {
         let mut trainee = train(Place::EveryContext);
-        let params = trainee.params.clone();
         let batch = Batch::new(&[[0, 3, 1, 5], [0, 3, 4, 5]]);
-        trainee.engine.forward(&params, &batch, Keep::Final).expect("legal");
-        let values = trainee.engine.scores(&params, 0, &[1, 2, 5, 6]).expect("rows");
+        trainee.forward(&batch, Keep::Final).expect("legal");
+        let values = trainee.scores_at(&[1, 2, 5, 6]).expect("rows");
         for (value, expected) in values.iter().zip([0.625, 0.25, 0.625, 1.0]) {
             assert!((value - expected).abs() < 0.08, "{values:?}");
         }

@@ -98,7 +98,7 @@ mod tests {
         // chance is ln 6 = 1.79
         assert!(loss < 0.1, "{loss}");
         assert_eq!(loss.to_bits(), run(&mut two).to_bits());
-        assert_eq!(one.params, two.params);
+        assert_eq!(one.weights(), two.weights());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod data;
 mod diff;
 mod judge;
 mod list;
+mod lm;
 mod merge;
 mod pgr;
 mod preferences;
@@ -61,6 +62,8 @@ enum Command {
     Pgr(pgr::Args),
     /// Before training: which prompts will have vanishing gradients, and how many groups will be dead
     Preflight(preflight::Args),
+    /// Published language models: write completions, score texts, train
+    Lm(lm::Args),
     /// Make training data (JSONL) of files that come in packages
     Data(data::Args),
     /// Check a file of preferences and say what is in it
@@ -86,6 +89,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Verify(args)) => verify::execute(&args, registry),
         Some(Command::Pgr(args)) => pgr::execute(&args),
         Some(Command::Preflight(args)) => preflight::execute(&args),
+        Some(Command::Lm(args)) => lm::execute(&args),
         Some(Command::Data(args)) => data::execute(&args),
         Some(Command::Preferences(args)) => preferences::execute(&args),
         Some(Command::Steps(args)) => steps::execute(&args),

@@ -3,6 +3,7 @@
 use super::{judge, note, out, width};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Claim, Job, Preset, Progress, Request, Runnable, params};
+use crate::lm::Device;
 use crate::report::{Tally, text};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -41,9 +42,9 @@ pub(super) struct Args {
     /// Do the K-th of N shares of the work (counted from 1); `merge` puts them together
     #[arg(long, value_name = "K/N", value_parser = parse_shard, default_value = "1/1", hide_default_value = true)]
     shard: Shard,
-    /// Where to compute
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    /// Where models of the profile gpu compute: cpu, candle-cpu, cuda or cuda:N; short for --set subject.placement.device=…
+    #[arg(long)]
+    device: Option<Device>,
 }
 
 #[derive(Clone, Debug)]
@@ -95,9 +96,6 @@ pub(super) fn threads(asked: Option<usize>) -> Result<usize> {
 }
 
 pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8> {
-    if args.device != "cpu" {
-        return Err(Error::parameter("--device", &args.device, "cpu (this build has no other device)"));
-    }
     let threads = threads(args.threads)?;
     let mut chosen = experiment::select(registry, &args.ids)?;
     // a folder or a glob means those that have such a version; one that is named must have it
@@ -122,6 +120,9 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
     };
     // all parameters are checked before a folder is made, and all folders are locked before one is cleared
     let tables = chosen.iter().map(|e| table(*e, args)).collect::<Result<Vec<_>>>()?;
+    if let Some(device) = args.device {
+        device.open()?;
+    }
     let claims = chosen.iter().zip(&tables).map(|(experiment, table)| Claim::new(*experiment, table, &request));
     let claims = claims.collect::<Result<Vec<_>>>()?;
     let mut jobs = claims.into_iter().map(Claim::begin).collect::<Result<Vec<_>>>()?;
@@ -168,6 +169,14 @@ fn table(experiment: &dyn Runnable, args: &Args) -> Result<toml::Table> {
     let refused = |e| params::refused_by(experiment.id(), e);
     if let Some(file) = &args.params {
         params::apply_file(&mut table, file).map_err(refused)?;
+    }
+    if let Some(device) = args.device {
+        let has_models = table.get("subject").is_some();
+        if !has_models {
+            let legal = format!("left out: {} computes on the CPU", experiment.id());
+            return Err(Error::parameter("--device", device, legal));
+        }
+        params::apply_set(&mut table, &format!("subject.placement.device={device}")).map_err(refused)?;
     }
     for assignment in &args.sets {
         params::apply_set(&mut table, assignment).map_err(refused)?;

@@ -9,19 +9,32 @@ use toml::{Table, Value};
 /// # Errors
 /// An unreadable or malformed file, an unknown key, a value of another type.
 pub fn apply_file(table: &mut Table, path: &Path) -> Result<()> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let given: Table = text.parse().map_err(|e: toml::de::Error| {
-        let line = e.span().map_or(1, |s| 1 + text[..s.start].matches('\n').count());
-        Error::content(path, format!("line {line}"), e.message())
-    })?;
-    overlay(table, given, "")
+    overlay(table, read(path)?, "", &[])
 }
 
-fn overlay(table: &mut Table, given: Table, prefix: &str) -> Result<()> {
+/// The same, but the keys named in `whole` are replaced whole, whatever their type: choices whose settings differ.
+pub(crate) fn apply_file_but(table: &mut Table, path: &Path, whole: &[&str]) -> Result<()> {
+    overlay(table, read(path)?, "", whole)
+}
+
+/// A TOML file.
+///
+/// # Errors
+/// An unreadable file; one that is malformed, with its line.
+pub(crate) fn read(path: &Path) -> Result<Table> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(1, |s| 1 + text[..s.start].matches('\n').count());
+        Error::content(path, format!("line {line}"), e.message())
+    })
+}
+
+fn overlay(table: &mut Table, given: Table, prefix: &str, whole: &[&str]) -> Result<()> {
     for (key, value) in given {
         let name = format!("{prefix}{key}");
         match (table.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(given)) => overlay(inner, given, &format!("{name}."))?,
+            (Some(slot), value) if whole.contains(&name.as_str()) => *slot = value,
+            (Some(Value::Table(inner)), Value::Table(given)) => overlay(inner, given, &format!("{name}."), whole)?,
             (Some(slot), value) => *slot = same_type(&name, slot, value)?,
             (None, _) => return Err(unknown(table, prefix, &name)),
         }
@@ -34,6 +47,11 @@ fn overlay(table: &mut Table, given: Table, prefix: &str) -> Result<()> {
 /// # Errors
 /// No `=`, an unknown key (the nearest is named), a place beyond a list's end, a value of another type.
 pub fn apply_set(table: &mut Table, assignment: &str) -> Result<()> {
+    apply_set_but(table, assignment, &[])
+}
+
+/// The same, but the keys named in `whole` are replaced whole, whatever their type.
+pub(crate) fn apply_set_but(table: &mut Table, assignment: &str, whole: &[&str]) -> Result<()> {
     let (name, raw) = assignment
         .split_once('=')
         .ok_or_else(|| Error::Usage(format!("--set {assignment}: must be key=value, for example --set steps=100")))?;
@@ -51,6 +69,10 @@ pub fn apply_set(table: &mut Table, assignment: &str) -> Result<()> {
     // a bare word is a string: --set data=DIR needs no quotes
     let parsed = format!("v = {raw}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     let value = parsed.unwrap_or_else(|| Value::String(raw.to_owned()));
+    if whole.contains(&name) {
+        *slot = value;
+        return Ok(());
+    }
     let value = match (&*slot, value) {
         (Value::String(_), v) if !v.is_str() => Value::String(raw.to_owned()),
         (_, v) => v,

@@ -185,7 +185,7 @@ fn from_base64(body: &[u8]) -> Vec<u8> {
     engine.decode(&digits[..whole]).unwrap_or_default()
 }
 
-/// Without the mailing list's name in front: "[list] Re: subject" is "subject".
+/// Without the mailing list's name in front: "\[list\] Re: subject" is "subject".
 fn subject_alone(subject: &str) -> &str {
     let mut subject = subject.trim();
     loop {

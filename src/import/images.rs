@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::record::sha256;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::path::Path;
 
 /// Fashion-MNIST's, in the order of its labels.
@@ -45,7 +46,7 @@ pub fn images(folder: &Path, params: &ImageParams) -> Result<Imported> {
         }
         let [pixels, labels] = all.bytes();
         digest.0 += (pixels.len() + labels.len()) as u64;
-        digest.1 += &format!("{}  {split:?} pixels\n{}  {split:?} labels\n", sha256(pixels), sha256(labels));
+        let _ = write!(digest.1, "{}  {split:?} pixels\n{}  {split:?} labels\n", sha256(pixels), sha256(labels));
         for i in 0..all.len().min(params.limit.unwrap_or(usize::MAX)) {
             seen += 1;
             let own = &pixels[i * side * side..][..side * side];

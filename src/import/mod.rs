@@ -1,6 +1,6 @@
 //! Data sets as they come in packages, made into lines of JSON that the commands read: a prompt, a completion, and what rewards look at.
 //!
-//! Nothing is fetched. A reader takes the package's files from a path, says what it dropped and why, and [`write`] splits what is left into
+//! Nothing is fetched. A reader takes the package's files from a path, says what it dropped and why, and [`write()`] splits what is left into
 //! `train.jsonl`, `validation.jsonl` and `test.jsonl` with a `provenance.json` beside them. A prompt and its completion, one behind the
 //! other, are the text: what separates them (a space, a line break) is the completion's first character.
 

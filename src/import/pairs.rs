@@ -218,10 +218,12 @@ fn verse(markup: &str) -> String {
         let (open, close) = (format!("<{tag}"), format!("</{tag}>"));
         while let Some(start) = text.find(&open) {
             let Some(end) = text[start..].find(&close) else { break };
-            text.replace_range(start..start + end + close.len(), " ");
+            text.replace_range(start..start + end + close.len(), "");
         }
     }
-    super::text::single_spaced(&super::text::without_tags(&text))
+    // words are tagged one by one: most tags part none
+    let parts = |name: &str| matches!(name, "div" | "l" | "lb" | "lg" | "p");
+    super::text::single_spaced(&super::text::without_tags_that(&text, parts))
 }
 
 fn aligned(from: &[(String, String)], to: &[(String, String)], dropped: &mut Dropped) -> Vec<Pair> {
@@ -328,11 +330,12 @@ mod tests {
         let es = put(
             folder.path(),
             "es",
-            "$$$Ruth 1:0\nintro\n$$$Ruth 1:1\nEn los <w>días</w>\n<note n=\"a\">x</note>.\n$$$Ruth 1:2\nY\n".as_bytes(),
+            "$$$Ruth 1:0\nintro\n$$$Ruth 1:1\nEn los <w>día</w>s<note n=\"a\">x</note>.<lb/>Y\n$$$Ruth 1:2\nY\n"
+                .as_bytes(),
         );
         let en = put(folder.path(), "en", b"$$$Ruth 1:1\nIn the days.\n$$$Ruth 1:3\nOther\n");
         let made = pairs(&[es.clone(), en], &params(PairFormat::Verses)).expect("well formed");
-        assert_eq!(lines(&made), [("En los días .", "In the days.")]);
+        assert_eq!(lines(&made), [("En los días. Y", "In the days.")]);
         assert_eq!((made.items[0].line.source.as_deref(), made.seen), (Some("Ruth 1:1"), 2));
         assert!(pairs(&[es], &params(PairFormat::Verses)).is_err());
     }

@@ -48,9 +48,9 @@ pub(super) fn open(path: &Path, what: &str, wanted: impl Fn(&str) -> bool) -> Re
         let mut found = Vec::new();
         walk(path, "", 0, &wanted, &mut found)?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
-        let listed: String = found.iter().map(|f| format!("{}  {}\n", sha256(&f.bytes), f.name)).collect();
+        let listed: Vec<String> = found.iter().map(|f| format!("{}  {}\n", sha256(&f.bytes), f.name)).collect();
         let bytes = found.iter().map(|f| f.bytes.len() as u64).sum();
-        (Source { name, files: 0, bytes, sha256: sha256(listed.as_bytes()) }, found)
+        (Source { name, files: 0, bytes, sha256: sha256(listed.concat().as_bytes()) }, found)
     } else {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let source = Source { name: name.clone(), files: 0, bytes: bytes.len() as u64, sha256: sha256(&bytes) };

@@ -115,23 +115,29 @@ fn cut(text: &str, most: Option<usize>) -> String {
     text[..end].to_owned()
 }
 
-/// Text without HTML's tags, the commonest entities replaced. What is between `<` and `>` counts as a tag if it starts like one.
+/// Text without HTML's tags, each of which parts words, and with the commonest entities replaced. What is between `<` and `>` counts as a tag
+/// if it starts like one.
 pub(super) fn without_tags(html: &str) -> String {
+    without_tags_that(html, |_| true)
+}
+
+/// The same where only some tags part words; `parts` is asked with a tag's name.
+pub(super) fn without_tags_that(html: &str, parts: impl Fn(&str) -> bool) -> String {
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(at) = rest.find('<') {
         text.push_str(&rest[..at]);
         let tag = &rest[at + 1..];
         let is_tag = tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!' || c == '?');
-        match tag.find('>').filter(|_| is_tag) {
-            Some(end) => {
+        if let Some(end) = tag.find('>').filter(|_| is_tag) {
+            let name = tag[..end].trim_start_matches('/').split([' ', '/', '\n']).next();
+            if name.is_some_and(&parts) {
                 text.push(' ');
-                rest = &tag[end + 1..];
             }
-            None => {
-                text.push('<');
-                rest = tag;
-            }
+            rest = &tag[end + 1..];
+        } else {
+            text.push('<');
+            rest = tag;
         }
     }
     text.push_str(rest);

@@ -14,10 +14,9 @@ const FUEL: u64 = 10_000_000;
 const NAME: &str = "chat_template";
 
 /// A turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Message {
-    /// `system`, `user` or `assistant`.
+    /// `system`, `user`, `assistant`, …
     pub role: String,
     /// What is said.
     pub content: String,
@@ -80,6 +79,20 @@ impl ChatTemplate {
         values.extend(self.tokens.iter().map(|(name, token)| (name.as_str(), Value::from(token.as_str()))));
         let values = Value::from_pairs(values);
         template.render(values).map_err(|e| self.wrong(&e))
+    }
+
+    /// The text of a conversation up to a reply, and that of the reply with what the template puts behind it.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`]; a template under which a conversation does not go on as it began.
+    pub fn render_reply(&self, messages: &[Message], reply: &[Message]) -> Result<(String, String)> {
+        let before = self.render(messages, true)?;
+        let whole = self.render(&[messages, reply].concat(), false)?;
+        let Some(rest) = whole.strip_prefix(&before) else {
+            let message = "a conversation with a reply does not begin as the one that waits for it";
+            return Err(Error::content(&self.path, NAME, message));
+        };
+        Ok((before.clone(), rest.to_owned()))
     }
 
     fn wrong(&self, error: &minijinja::Error) -> Error {

@@ -3,9 +3,9 @@
 use super::config::Config;
 use super::layout::Layout;
 use super::optimizer::AdamW;
-use super::weights::{named, read_weights, write_tensors};
+use super::weights::{Stored, read_weights, write_stored};
 use crate::error::{Error, Result};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -42,10 +42,6 @@ struct State {
     cursor: String,
 }
 
-fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
-}
-
 impl Checkpoint {
     /// Writes the file, under a temporary name first. Weights have their Hugging Face names, so other readers find them.
     ///
@@ -65,20 +61,18 @@ impl Checkpoint {
             cursor: self.cursor.clone(),
         };
         let state = serde_json::to_vec(&state).map_err(|e| Error::content(path, STATE, e.to_string()))?;
-        let whole = self.params.len() == layout.len();
-        let mut floats = if whole {
-            named(config, &layout, &self.params)
+        let mut tensors = if self.params.len() == layout.len() {
+            Stored::weights(config, &layout, &self.params)
         } else {
-            vec![(ADAPTERS.into(), vec![self.params.len()], bytes(&self.params))]
+            vec![(ADAPTERS.into(), Stored::numbers(&self.params))]
         };
         for (name, values) in [(FIRST, &optimizer.first), (SECOND, &optimizer.second), (REFERENCE, &self.reference)] {
             if !values.is_empty() {
-                floats.push((name.into(), vec![values.len()], bytes(values)));
+                tensors.push((name.into(), Stored::numbers(values)));
             }
         }
-        let view = TensorView::new(Dtype::U8, vec![state.len()], &state);
-        let view = view.map_err(|e| Error::content(path, STATE, e.to_string()))?;
-        write_tensors(path, &floats, vec![(STATE.into(), view)])
+        tensors.push((STATE.into(), Stored::bytes(&state)));
+        write_stored(path, tensors)
     }
 
     /// Reads a file back.

@@ -1,6 +1,6 @@
 //! Low-rank adapters (`LoRA`, Hu et al., arXiv:2106.09685) as another set of coordinates of the flat weights: θ(φ) = θ₀ + s B A at every adapted
-//! matrix. Any engine computes with θ(φ); its gradient by θ gives that by φ. So training with adapters needs nothing of an engine, and
-//! merging is what every step does anyway. Score heads, which no pretrained model brings, are trained whole: they are part of φ.
+//! matrix. Any engine computes with θ(φ); its gradient by θ gives that by φ. So training with adapters needs nothing of the CPU engine, and
+//! merging is what every step does anyway; on a device, where memory is dear, the factors stay apart. Score heads, which no pretrained model brings, are trained whole: they are part of φ.
 
 use super::config::Config;
 use super::layout::{Layout, Role, Storage, Tensor};
@@ -36,16 +36,16 @@ impl Default for LoraSettings {
 
 /// One adapted matrix. Both factors lie in the flat vector φ, A before B.
 #[derive(Clone, Debug)]
-struct Adapted {
+pub(super) struct Adapted {
     /// The module's name in a Hugging Face checkpoint.
     module: String,
     /// Its matrix in θ, out × in.
-    matrix: Range<usize>,
-    inputs: usize,
+    pub(super) matrix: Range<usize>,
+    pub(super) inputs: usize,
     /// A, r × in, as a tensor of φ.
-    down: Tensor,
+    pub(super) down: Tensor,
     /// B, out × r, likewise.
-    up: Tensor,
+    pub(super) up: Tensor,
 }
 
 /// The adapters of a config: the table that leads from φ to θ.
@@ -144,14 +144,25 @@ impl Lora {
         Ok(adapter)
     }
 
+    /// Where a score head's weights or biases, a range of θ, are in φ.
+    pub(crate) fn place_of_head(&self, of_weights: &Range<usize>) -> Range<usize> {
+        self.heads.iter().find(|(theirs, _)| theirs == of_weights).map_or(0..0, |(_, own)| own.range.clone())
+    }
+
     /// Makes the score heads in φ those of some weights.
-    pub(crate) fn take_heads(&self, params: &[f32], adapter: &mut [f32]) {
+    fn take_heads(&self, params: &[f32], adapter: &mut [f32]) {
         for (theirs, own) in &self.heads {
             adapter[own.range.clone()].copy_from_slice(&params[theirs.clone()]);
         }
     }
 
-    fn scale(&self) -> f32 {
+    /// All adapted matrices, in the order of both flat vectors.
+    pub(super) fn adapted(&self) -> &[Adapted] {
+        &self.adapted
+    }
+
+    /// s.
+    pub(super) fn scale(&self) -> f32 {
         (self.settings.alpha / self.settings.rank as f64) as f32
     }
 
@@ -236,7 +247,7 @@ impl Lora {
             .tensors()
             .map(|t| (t.name.clone(), t.shape.clone(), to_file(t, &self.config, &adapter[t.range.clone()])))
             .collect();
-        write_tensors(&folder.join("adapter_model.safetensors"), &tensors, Vec::new())
+        write_tensors(&folder.join("adapter_model.safetensors"), &tensors)
     }
 
     /// All tensors of φ.
@@ -301,6 +312,9 @@ fn settings(path: &Path, json: &Value, config: &Config) -> Result<LoraSettings> 
     let off = [json!(false), Value::Null];
     is("use_rslora", &off, "false: rank-stabilised scales are not known")?;
     is("use_dora", &off, "false: decomposed weights are not known")?;
+    for key in ["use_qalora", "use_bdlora", "lora_bias", "alora_invocation_tokens"] {
+        is(key, &off, "false or null: this variant is not known")?;
+    }
     is("bias", &[json!("none")], "\"none\": trained biases are not known")?;
     for key in ["rank_pattern", "alpha_pattern"] {
         is(key, &[json!({}), Value::Null], "{}: ranks and scales by module are not known")?;

@@ -34,16 +34,9 @@ impl AdamW {
         if !(weight_decay >= 0.0 && weight_decay.is_finite()) {
             return Err(Error::parameter("weight_decay", weight_decay, "at least 0 and finite"));
         }
-        let zeros = vec![0.0; params];
-        Ok(Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay,
-            first: zeros.clone(),
-            second: zeros,
-            steps: 0,
-        })
+        // two allocations of zeros: memory that is not touched is not taken
+        let zeros = || vec![0.0; params];
+        Ok(Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, first: zeros(), second: zeros(), steps: 0 })
     }
 
     /// One step of descent.

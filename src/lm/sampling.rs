@@ -14,16 +14,56 @@ pub struct Sampling {
     pub top_k: usize,
     /// In (0, 1]; 1 for all.
     pub top_p: f64,
-    /// The token after which a completion ends; it is part of the completion.
-    pub end: Option<u32>,
+    /// The tokens after which a completion ends; the one that came is part of the completion.
+    pub end: Ends,
     /// Longest completion.
     pub length: usize,
+}
+
+/// The tokens that end a completion: none, one or a few. A chat model often has two, its turn's and its text's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The first `count` of them count, the others are 0.
+    ids: [u32; Self::MOST],
+    count: usize,
+}
+
+impl Ends {
+    /// No token ends a completion.
+    pub const NONE: Self = Self { ids: [0; Self::MOST], count: 0 };
+
+    /// How many there may be.
+    pub const MOST: usize = 8;
+
+    /// Any of these.
+    ///
+    /// # Errors
+    /// More than [`Ends::MOST`].
+    pub fn new(ids: &[u32]) -> Result<Self> {
+        Error::check_counts(&[("number of end tokens", ids.len(), 0, Self::MOST)])?;
+        let mut ends = Self { count: ids.len(), ..Self::NONE };
+        ends.ids[..ids.len()].copy_from_slice(ids);
+        Ok(ends)
+    }
+
+    /// Whether this token ends a completion.
+    pub fn contains(&self, token: u32) -> bool {
+        self.ids[..self.count].contains(&token)
+    }
+}
+
+impl From<u32> for Ends {
+    fn from(id: u32) -> Self {
+        let mut ends = Self { count: 1, ..Self::NONE };
+        ends.ids[0] = id;
+        ends
+    }
 }
 
 impl Sampling {
     /// The model's own distribution, up to `length` tokens.
     pub fn plain(length: usize) -> Self {
-        Self { temperature: 1.0, top_k: 0, top_p: 1.0, end: None, length }
+        Self { temperature: 1.0, top_k: 0, top_p: 1.0, end: Ends::NONE, length }
     }
 
     /// Fails unless every option is legal.
@@ -103,44 +143,73 @@ pub struct Sample {
     pub tokens: Vec<u32>,
     /// Their log-probabilities under the model (temperature 1, nothing left out), in nats.
     pub log_probs: Vec<f64>,
-    /// Whether the end token came.
+    /// Whether an end token came.
     pub ended: bool,
 }
 
-/// Completes prompts, given the logits after each and a way to get the next: `advance` takes the numbers of the samples
-/// that run on and their last tokens, and leaves a row of logits for each.
-///
-/// # Shapes
-/// `logits`: prompts × `vocab`.
+/// The logits after every sample that runs on, wherever they are.
+pub(super) trait Logits {
+    /// Draws a token from each of some rows, row i for sample `rows[i].1` from that sample's stream: (the token, its log-probability under
+    /// the logits themselves, in nats).
+    fn draw(&mut self, rows: &[(usize, usize)], sampling: &Sampling, streams: &mut [Stream])
+    -> Result<Vec<(u32, f64)>>;
+
+    /// Goes on to the logits after the last tokens of the samples that run on: one row for each.
+    fn advance(&mut self, running: &[usize], last: &[u32]) -> Result<()>;
+}
+
+/// Logits in memory.
+pub(super) struct InMemory<F> {
+    pub(super) logits: Vec<f32>,
+    pub(super) vocab: usize,
+    pub(super) scratch: Scratch,
+    /// Takes the numbers of the samples that run on and their last tokens, and leaves a row of logits for each.
+    pub(super) next: F,
+}
+
+impl<F: FnMut(&[usize], &[u32], &mut Vec<f32>) -> Result<()>> Logits for InMemory<F> {
+    fn draw(
+        &mut self,
+        rows: &[(usize, usize)],
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<(u32, f64)>> {
+        let row = |i: usize| &self.logits[i * self.vocab..][..self.vocab];
+        Ok(rows.iter().map(|&(i, sample)| sampling.draw(row(i), &mut self.scratch, &mut streams[sample])).collect())
+    }
+
+    fn advance(&mut self, running: &[usize], last: &[u32]) -> Result<()> {
+        (self.next)(running, last, &mut self.logits)
+    }
+}
+
+/// Completes prompts, given the logits after each.
 pub(super) fn complete<P: AsRef<[u32]>>(
     prompts: &[P],
-    (vocab, context): (usize, usize),
+    context: usize,
     sampling: &Sampling,
     streams: &mut [Stream],
-    mut logits: Vec<f32>,
-    mut advance: impl FnMut(&[usize], &[u32], &mut Vec<f32>) -> Result<()>,
+    mut logits: impl Logits,
 ) -> Result<Vec<Sample>> {
     let mut samples = vec![Sample::default(); prompts.len()];
-    let mut scratch = Scratch::default();
     let mut running: Vec<usize> = (0..prompts.len()).collect();
     for step in 0..sampling.length {
         let room = |i: usize, step: usize| prompts[i].as_ref().len() + step < context;
-        let rows = logits.chunks_exact(vocab).zip(&running);
-        for (row, &i) in rows.filter(|(_, i)| room(**i, step)) {
-            let (token, log_prob) = sampling.draw(row, &mut scratch, &mut streams[i]);
+        let rows: Vec<(usize, usize)> = running.iter().copied().enumerate().filter(|(_, i)| room(*i, step)).collect();
+        for (&(_, i), (token, log_prob)) in rows.iter().zip(logits.draw(&rows, sampling, streams)?) {
             if !log_prob.is_finite() {
                 return Err(Error::NotFinite { what: format!("log-probability of sample {i}"), value: log_prob });
             }
             samples[i].tokens.push(token);
             samples[i].log_probs.push(log_prob);
-            samples[i].ended = sampling.end == Some(token);
+            samples[i].ended = sampling.end.contains(token);
         }
         running.retain(|&i| !samples[i].ended && room(i, step + 1));
         if running.is_empty() || step + 1 == sampling.length {
             break;
         }
         let last: Vec<u32> = running.iter().map(|&i| samples[i].tokens[step]).collect();
-        advance(&running, &last, &mut logits)?;
+        logits.advance(&running, &last)?;
     }
     Ok(samples)
 }

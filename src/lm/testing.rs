@@ -9,7 +9,7 @@ use crate::rng::Stream;
 const SIZE: Size = Size { vocab: 13, width: 24, layers: 2, heads: 2, context: 20 };
 
 /// The presets, and options that none of them has.
-pub(super) fn configs() -> Vec<(&'static str, Config)> {
+pub(crate) fn configs() -> Vec<(&'static str, Config)> {
     let wide = Size { heads: 4, width: 32, ..SIZE };
     let grouped = |c: Config| Config { kv_heads: 2, ..c };
     vec![
@@ -23,35 +23,35 @@ pub(super) fn configs() -> Vec<(&'static str, Config)> {
 }
 
 /// Sequences of lengths that are not multiples of anything.
-pub(super) fn sequences(vocab: usize, lengths: &[usize], rng: &mut Stream) -> Vec<Vec<u32>> {
+pub(crate) fn sequences(vocab: usize, lengths: &[usize], rng: &mut Stream) -> Vec<Vec<u32>> {
     lengths.iter().map(|&n| (0..n).map(|_| rng.below(vocab) as u32).collect()).collect()
 }
 
 /// Weights large enough that every path matters; norms and biases off their starting points.
-pub(super) fn weights(config: &Config, rng: &mut Stream) -> Vec<f32> {
+pub(crate) fn weights(config: &Config, rng: &mut Stream) -> Vec<f32> {
     let mut params = init(config, 0.3, rng).expect("legal");
     params.iter_mut().for_each(|p| *p += (0.1 * rng.normal()) as f32);
     params
 }
 
-pub(super) fn fill(n: usize, rng: &mut Stream) -> Vec<f64> {
+pub(crate) fn fill(n: usize, rng: &mut Stream) -> Vec<f64> {
     (0..n).map(|_| rng.normal()).collect()
 }
 
 /// `each` entries of every tensor.
-pub(super) fn entries(config: &Config, each: usize, rng: &mut Stream) -> Vec<usize> {
+pub(crate) fn entries(config: &Config, each: usize, rng: &mut Stream) -> Vec<usize> {
     let layout = Layout::new(config).expect("legal");
     let tensors = layout.tensors.iter();
     tensors.flat_map(|t| (0..each).map(|_| t.range.start + rng.below(t.range.len())).collect::<Vec<_>>()).collect()
 }
 
 /// Heads with one score and with several.
-pub(super) fn heads() -> Vec<ScoreHead> {
+pub(crate) fn heads() -> Vec<ScoreHead> {
     vec![ScoreHead { name: "value".into(), outputs: 1 }, ScoreHead { name: "class".into(), outputs: 3 }]
 }
 
 /// Every preset with every option set to every value, as far as the family has names for its tensors.
-pub(super) fn every_option() -> Vec<(String, Config)> {
+pub(crate) fn every_option() -> Vec<(String, Config)> {
     const OPTIONS: [(&str, fn(&mut Config)); 15] = [
         ("layer norm", |c| c.norm = Norm::Layer { bias: true }),
         ("layer norm without shift", |c| c.norm = Norm::Layer { bias: false }),
@@ -83,20 +83,20 @@ pub(super) fn every_option() -> Vec<(String, Config)> {
 }
 
 /// A batch, and weights on everything that an engine says of it.
-pub(super) struct Case {
-    pub(super) batch: Batch,
-    pub(super) choices: Choices,
-    pub(super) rows: [usize; 4],
+pub(crate) struct Case {
+    pub(crate) batch: Batch,
+    pub(crate) choices: Choices,
+    pub(crate) rows: [usize; 4],
     on_chosen: Vec<f64>,
     on_entropy: Vec<f64>,
-    pub(super) on_all: Vec<f32>,
+    pub(crate) on_all: Vec<f32>,
     on_logits: Vec<f32>,
     on_scores: [Vec<f64>; 2],
 }
 
 impl Case {
     /// For a config with [`heads`].
-    pub(super) fn new(config: &Config, rng: &mut Stream) -> Self {
+    pub(crate) fn new(config: &Config, rng: &mut Stream) -> Self {
         let batch = Batch::new(&sequences(config.vocab, &[5, 1, 19, 9], rng));
         let choices = batch.completions(&[2, 1, 1, 3]).expect("legal");
         let n = choices.len();
@@ -108,7 +108,7 @@ impl Case {
     }
 
     /// The scalar whose gradient [`gradient`] asks for.
-    pub(super) fn value(
+    pub(crate) fn value(
         &self,
         log_probs: &[f64],
         entropies: &[f64],
@@ -123,7 +123,7 @@ impl Case {
     }
 
     /// Calls `use_it` with the signal of all weights.
-    pub(super) fn with_signal<T>(&self, use_it: impl FnOnce(&Signal) -> T) -> T {
+    pub(crate) fn with_signal<T>(&self, use_it: impl FnOnce(&Signal) -> T) -> T {
         let on_head = |head: usize| Scores { head, rows: &self.rows, weights: &self.on_scores[head] };
         use_it(&Signal {
             log_probs: &self.on_chosen,
@@ -136,7 +136,7 @@ impl Case {
 }
 
 /// The gradient of [`Case::value`].
-pub(super) fn gradient(engine: &mut impl Transformer, params: &[f32], case: &Case) -> Vec<f32> {
+pub(crate) fn gradient(engine: &mut impl Transformer, params: &[f32], case: &Case) -> Vec<f32> {
     let mut grad = vec![0.0; params.len()];
     engine.forward(params, &case.batch, Keep::All).expect("legal");
     engine.log_probs(params, &case.choices).expect("legal");

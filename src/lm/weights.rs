@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 use half::bf16;
 use safetensors::tensor::{Dtype, TensorView, View};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -67,7 +68,8 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Fills the flat vector from safetensors files. Tensors that the layout does not have are passed over (rotary tables,
-/// masks, a tied model's copy of its head); score heads that the files lack stay as they are.
+/// masks, a tied model's copy of its head); score heads that the files lack stay as they are, and with score heads the output
+/// matrix too.
 ///
 /// # Errors
 /// An unreadable file; a tensor that no file has, of another shape, of a type other than F32, F16, BF16, or with values
@@ -107,7 +109,9 @@ impl<'a> Found<'a> {
         let score = |t: &Tensor| {
             config.scores.iter().any(|s| t.name == format!("{}.weight", s.name) || t.name == format!("{}.bias", s.name))
         };
-        match missing.iter().find(|t| !score(t)) {
+        // a classifier's folder may lack the matrix that it does not use
+        let unused = |t: &Tensor| !config.scores.is_empty() && !config.tied && t.range == layout.head;
+        match missing.iter().find(|t| !score(t) && !unused(t)) {
             None => Ok(Self { files: found }),
             Some(t) => Err(Error::content(files.last().cloned().unwrap_or_default(), &*t.name, "tensor is missing")),
         }
@@ -162,20 +166,10 @@ pub(super) fn to_file(tensor: &Tensor, config: &Config, ours: &[f32]) -> Vec<u8>
     bytes
 }
 
-/// All weights, named as in a Hugging Face checkpoint: (name, shape, bytes).
-pub(super) fn named(config: &Config, layout: &Layout, params: &[f32]) -> Vec<(String, Vec<usize>, Vec<u8>)> {
-    let one = |t: &Tensor| (t.name.clone(), t.shape.clone(), to_file(t, config, &params[t.range.clone()]));
-    layout.tensors.iter().map(one).collect()
-}
-
-/// Writes a safetensors file of f32 tensors, to a temporary name first; other tensors may follow.
-pub(super) fn write_tensors(
-    path: &Path,
-    floats: &[(String, Vec<usize>, Vec<u8>)],
-    others: Vec<(String, TensorView<'_>)>,
-) -> Result<()> {
+/// Writes a safetensors file of f32 tensors, to a temporary name first.
+pub(super) fn write_tensors(path: &Path, floats: &[(String, Vec<usize>, Vec<u8>)]) -> Result<()> {
     let wrong = |e: safetensors::SafeTensorError| Error::content(path, "tensors", e.to_string());
-    let mut views = others;
+    let mut views = Vec::with_capacity(floats.len());
     for (name, shape, bytes) in floats {
         views.push((name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(wrong)?));
     }
@@ -195,9 +189,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The precision of saved weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32 bits: as they are.
+    #[default]
     F32,
     /// 16 bits with 8 of exponent; rounded to the nearest, ties to even.
     Bf16,
@@ -221,7 +217,7 @@ impl Precision {
 }
 
 /// A tensor that is converted when it is written.
-struct Saved<'a> {
+pub(super) struct Saved<'a> {
     tensor: &'a Tensor,
     config: &'a Config,
     values: &'a [f32],
@@ -257,19 +253,84 @@ impl View for Saved<'_> {
 pub(super) fn save_weights(folder: &Path, config: &Config, params: &[f32], precision: Precision) -> Result<()> {
     let layout = Layout::new(config)?;
     Error::check_shape("parameters", layout.len(), params.len())?;
-    let path = folder.join("model.safetensors");
-    let views = layout.tensors.iter().map(|tensor| {
-        (tensor.name.as_str(), Saved { tensor, config, values: &params[tensor.range.clone()], precision })
-    });
+    let saved = |tensor| Stored::Weights(Saved { tensor, config, values: &params[tensor.range.clone()], precision });
+    let all = layout.tensors.iter().map(|tensor| (tensor.name.clone(), saved(tensor))).collect();
+    write_stored(&folder.join("model.safetensors"), all)
+}
+
+/// What a file holds under one name; converted when it is written.
+pub(super) enum Stored<'a> {
+    Weights(Saved<'a>),
+    /// One row of numbers.
+    Numbers([usize; 1], &'a [f32]),
+    /// One row of bytes.
+    Bytes([usize; 1], &'a [u8]),
+}
+
+impl<'a> Stored<'a> {
+    pub(super) fn numbers(values: &'a [f32]) -> Self {
+        Self::Numbers([values.len()], values)
+    }
+
+    pub(super) fn bytes(bytes: &'a [u8]) -> Self {
+        Self::Bytes([bytes.len()], bytes)
+    }
+
+    /// All weights in f32, by their Hugging Face names.
+    pub(super) fn weights(config: &'a Config, layout: &'a Layout, params: &'a [f32]) -> Vec<(String, Self)> {
+        let precision = Precision::F32;
+        let saved = |tensor: &'a Tensor| Saved { tensor, config, values: &params[tensor.range.clone()], precision };
+        layout.tensors.iter().map(|tensor| (tensor.name.clone(), Self::Weights(saved(tensor)))).collect()
+    }
+}
+
+impl View for Stored<'_> {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::Weights(saved) => saved.dtype(),
+            Self::Numbers(..) => Dtype::F32,
+            Self::Bytes(..) => Dtype::U8,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Weights(saved) => saved.shape(),
+            Self::Numbers(shape, _) | Self::Bytes(shape, _) => shape,
+        }
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Weights(saved) => saved.data(),
+            Self::Numbers(_, values) => Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            Self::Bytes(_, bytes) => Cow::Borrowed(bytes),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match self {
+            Self::Weights(saved) => saved.data_len(),
+            Self::Numbers(_, values) => 4 * values.len(),
+            Self::Bytes(_, bytes) => bytes.len(),
+        }
+    }
+}
+
+/// Writes a safetensors file, to a temporary name first; one tensor at a time is in memory beside what is written.
+pub(super) fn write_stored(path: &Path, tensors: Vec<(String, Stored)>) -> Result<()> {
+    // one key only: the map's order would reach the file
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let partial = folder.join("model.safetensors.partial");
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
     // what the library writes only its owner may read; a model is like any other file
     let io = |e| Error::io(&partial, e);
     let permissions = fs::File::create(&partial).and_then(|f| f.metadata()).map_err(io)?.permissions();
-    safetensors::serialize_to_file(views, Some(metadata), &partial)
+    safetensors::serialize_to_file(tensors, Some(metadata), &partial)
         .map_err(|e| Error::content(&partial, "tensors", e.to_string()))?;
     fs::set_permissions(&partial, permissions).map_err(io)?;
-    fs::rename(&partial, &path).map_err(|e| Error::io(&path, e))
+    fs::rename(&partial, path).map_err(|e| Error::io(path, e))
 }
 
 /// Writes `config.json` and `model.safetensors` (f32) as Hugging Face's Transformers reads them.

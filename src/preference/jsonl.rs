@@ -12,16 +12,46 @@ use std::path::Path;
 /// With path and line: no JSON object, text that is not UTF-8, a field that is missing or of another type, an empty completion,
 /// a chosen completion equal to the rejected one, plain text beside messages. A file without pairs.
 pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
-    read(path, |line| {
+    read(path, pair)
+}
+
+/// A line's pair. Without a prompt it is what both completions begin with, as TRL's `extract_prompt` has it.
+pub(super) fn pair(line: &Map<String, Value>) -> Result<Pair, String> {
+    let pair = if line.contains_key("prompt") {
         let [prompt, chosen, rejected] = texts(line, ["prompt", "chosen", "rejected"])?;
-        for (name, text) in [("chosen", &chosen), ("rejected", &rejected)] {
-            not_empty(name, text)?;
+        Pair { prompt, chosen, rejected }
+    } else {
+        let [chosen, rejected] = texts(line, ["chosen", "rejected"])?;
+        split(chosen, rejected)
+    };
+    if pair.chosen == pair.rejected {
+        return Err("`chosen` equals `rejected`: the pair prefers nothing".into());
+    }
+    for (name, text) in [("chosen", &pair.chosen), ("rejected", &pair.rejected)] {
+        not_empty(name, text)?;
+    }
+    Ok(pair)
+}
+
+/// The common beginning as prompt; a space before the first difference belongs to the completions.
+fn split(chosen: Text, rejected: Text) -> Pair {
+    match (chosen, rejected) {
+        (Text::Plain(chosen), Text::Plain(rejected)) => {
+            let same = chosen.chars().zip(rejected.chars()).take_while(|(a, b)| a == b);
+            let mut at = same.map(|(a, _)| a.len_utf8()).sum();
+            if at < chosen.len() && at < rejected.len() && chosen[..at].ends_with(' ') {
+                at -= 1;
+            }
+            let [prompt, one, other] = [&chosen[..at], &chosen[at..], &rejected[at..]].map(Text::from);
+            Pair { prompt, chosen: one, rejected: other }
         }
-        if chosen == rejected {
-            return Err("`chosen` equals `rejected`: the pair prefers nothing".into());
+        (Text::Messages(mut chosen), Text::Messages(mut rejected)) => {
+            let at = chosen.iter().zip(&rejected).take_while(|(a, b)| a == b).count();
+            let (one, other) = (chosen.split_off(at), rejected.split_off(at));
+            Pair { prompt: Text::Messages(chosen), chosen: Text::Messages(one), rejected: Text::Messages(other) }
         }
-        Ok(Pair { prompt, chosen, rejected })
-    })
+        (chosen, rejected) => Pair { prompt: Text::Plain(String::new()), chosen, rejected },
+    }
 }
 
 /// Marked completions from a file.
@@ -56,7 +86,7 @@ pub fn write_marked(path: &Path, marked: &[Marked]) -> Result<()> {
 }
 
 /// The named texts, all of one kind.
-fn texts<const N: usize>(line: &Map<String, Value>, names: [&str; N]) -> Result<[Text; N], String> {
+pub(super) fn texts<const N: usize>(line: &Map<String, Value>, names: [&str; N]) -> Result<[Text; N], String> {
     let texts = names.map(|name| field(line, name).and_then(|value| text(name, value)));
     let mut whole = Vec::with_capacity(N);
     for text in texts {
@@ -69,7 +99,7 @@ fn texts<const N: usize>(line: &Map<String, Value>, names: [&str; N]) -> Result<
     Ok(whole.try_into().expect("one text per name"))
 }
 
-fn text(name: &str, value: &Value) -> Result<Text, String> {
+pub(super) fn text(name: &str, value: &Value) -> Result<Text, String> {
     let message = |m: &Value| {
         let part = |key: &str| m.get(key).and_then(Value::as_str).map(str::to_owned);
         let (role, content) = part("role").zip(part("content"))?;
@@ -86,7 +116,7 @@ fn text(name: &str, value: &Value) -> Result<Text, String> {
     }
 }
 
-fn not_empty(name: &str, text: &Text) -> Result<(), String> {
+pub(super) fn not_empty(name: &str, text: &Text) -> Result<(), String> {
     if text.is_empty() { Err(format!("`{name}` is empty")) } else { Ok(()) }
 }
 
@@ -133,6 +163,26 @@ mod tests {
             write_pairs(path, &pairs[2..]).expect("writable");
             assert!(read_pairs(path).expect_err("a mistake").to_string().ends_with("line 1: `rejected` is empty"));
         });
+    }
+
+    // trl 0.24: extract_prompt
+    #[test]
+    fn a_prompt_that_is_not_given_is_what_both_begin_with() {
+        let read = |line: &str| in_file(line.as_bytes(), |path| read_pairs(path).expect("readable").remove(0));
+        let of = read(r#"{"chosen": "The sky is blue.", "rejected": "The sky is green."}"#);
+        assert_eq!(of, pair("The sky is", " blue.", " green."));
+        assert_eq!(read(r#"{"chosen": "ab", "rejected": "ac"}"#), pair("a", "b", "c"));
+        assert_eq!(read(r#"{"chosen": "b", "rejected": "c"}"#), pair("", "b", "c"));
+        let said = |role: &str, content: &str| Message { role: role.into(), content: content.into() };
+        let of = read(
+            r#"{"chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+            "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "b"}]}"#
+                .replace('\n', " ")
+                .as_str(),
+        );
+        assert_eq!(of.prompt, Text::Messages(vec![said("user", "q")]));
+        assert_eq!(of.rejected, Text::Messages(vec![said("assistant", "b")]));
+        assert_eq!(complaint(br#"{"chosen": "ab", "rejected": "a"}"#), "line 1: `rejected` is empty");
     }
 
     #[test]

@@ -7,15 +7,20 @@
 //! | [`Pair`] | `{"prompt": …, "chosen": …, "rejected": …}` |
 //! | [`Marked`] | `{"prompt": …, "completion": …, "label": true}` |
 //!
-//! Each text is a string, or a list of messages `{"role": …, "content": …}` (then in all fields of the line). Other fields are ignored.
+//! and, read by [`read_lines`], whatever else models are trained on ([`Shape`]). A pair may leave its prompt out: then it is what both
+//! completions begin with. Each text is a string, or a list of messages `{"role": …, "content": …}` (then in all fields of the line). Other fields are ignored.
 
 mod jsonl;
 mod labeller;
+mod lines;
 
+pub use crate::lm::Message;
 pub use jsonl::{read_marked, read_pairs, write_marked, write_pairs};
 pub use labeller::{Labeller, pairs_of_group};
+pub use lines::{Line, Lines, Shape, read_lines};
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A prompt or a completion.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,15 +30,6 @@ pub enum Text {
     Plain(String),
     /// A conversation.
     Messages(Vec<Message>),
-}
-
-/// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Message {
-    /// `system`, `user`, `assistant`, …
-    pub role: String,
-    /// What is said.
-    pub content: String,
 }
 
 /// Two completions of a prompt, the better one first.
@@ -64,6 +60,24 @@ impl Text {
         match self {
             Self::Plain(text) => text.is_empty(),
             Self::Messages(messages) => messages.iter().all(|m| m.content.is_empty()),
+        }
+    }
+
+    /// What is said, without who says it: the turns' contents, a line break between them.
+    pub fn content(&self) -> Cow<'_, str> {
+        match self {
+            Self::Plain(text) => text.into(),
+            Self::Messages(messages) => {
+                messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n").into()
+            }
+        }
+    }
+
+    /// The turns; none of plain text.
+    pub fn messages(&self) -> &[Message] {
+        match self {
+            Self::Plain(_) => &[],
+            Self::Messages(messages) => messages,
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         (i, e.value, e.low, e.high)
     });
     let ranked = Panel {
-        title: "Ranking of answers".into(),
+        title: "Ranking of solutions".into(),
         x: Axis {
             label: "verifier".into(),
             categories: verifiers.iter().map(|(name, _)| (*name).into()).collect(),
@@ -33,7 +33,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         },
         y: Axis { label: "pairs ranked rightly".into(), range: Some((0.0, 1.0)), ..Axis::default() },
         layers: vec![
-            Layer::Bars { series: "right above wrong answer".into(), bars: bars.collect() },
+            Layer::Bars { series: "sound above wrong".into(), bars: bars.collect() },
             Layer::Horizontal { label: "chance".into(), y: 0.5 },
         ],
     };

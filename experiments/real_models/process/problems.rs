@@ -32,7 +32,7 @@ pub(super) enum Source {
     },
     /// Lines of files, for a model that is read.
     Files {
-        /// A folder with `train.jsonl` and `test.jsonl`, whose lines have `prompt`, `completion` (lines of steps with marks, the last one
+        /// A folder with `train.jsonl` (first `written`, then `train` lines that fit) and `test.jsonl`, whose lines have `prompt`, `completion` (lines of steps with marks, the last one
         /// `#### answer`) and `answer`, as `rewardlab data import maths` writes them.
         folder: String,
         /// Whether a prompt is put as a user's turn in the model's chat template.
@@ -110,13 +110,15 @@ impl Source {
                 let read = |name: &str, count: usize| {
                     templates::read(&Path::new(folder).join(format!("{name}.jsonl")), count, &model, *chat, *length)
                 };
-                let all = read("train", p.written.max(p.train))?;
-                let written = all.iter().take(p.written).map(|(_, example)| example.clone()).collect();
+                // the writer has not read solutions of the problems that it writes samples of
+                let mut all = read("train", p.written + p.train)?;
+                let rest = all.split_off(p.written);
+                let written = all.into_iter().map(|(_, example)| example).collect();
                 let asked = |(template, example): (Template, Example)| Asked {
                     prompt: example.tokens[..example.prompt].to_vec(),
                     problem: Kind::Line(template),
                 };
-                let train = all.into_iter().take(p.train).map(asked).collect();
+                let train = rest.into_iter().map(asked).collect();
                 let test = read("test", p.test)?.into_iter().map(asked).collect();
                 Ok(Opened { model, length: *length, written, train, test })
             }
@@ -149,7 +151,7 @@ fn of_world(p: &Params, mix: &Mix, rates: &Rates, ctx: &Context) -> Result<Opene
             let ((prompt, solution), loose) = (solution(rng), rng.uniform() < LOOSE);
             example((prompt, solution.into_iter().filter(|t| !loose || *t != STEP_END).collect()))
         };
-        p.subject.from_scratch(&config, document, rng)
+        p.subject.pretrain(&config, document, rng)
     })?;
     let mut rng = ctx.shared_stream("written");
     let written = (0..p.written).map(|_| example(solution(&mut rng))).collect();

@@ -1,12 +1,13 @@
 //! One seed: the writer, its labelled samples, the verifiers, and what they choose.
 
+use super::super::subject::sampling;
 use super::problems::{Asked, Opened, Sample};
 use super::{Params, Row};
 use rewardlab::algorithm::{MarkedSolution, Supervision, step_log_probs, train_verifier};
 use rewardlab::error::{Error, Result};
 use rewardlab::exact::best_of_n_choice;
 use rewardlab::experiment::Context;
-use rewardlab::lm::{LanguageModel, Layout, Sampling, ScoreHead};
+use rewardlab::lm::{LanguageModel, ScoreHead};
 use rewardlab::metrics::selection::{Pool, trial_orders, vote_along};
 use rewardlab::reward::{Neutral, Score};
 use rewardlab::rng::Stream;
@@ -69,7 +70,7 @@ pub(super) fn rows(p: &Params, ctx: &Context) -> Result<Vec<Row>> {
 fn writer(p: &Params, opened: &Opened, ctx: &Context) -> Result<LanguageModel> {
     let mut trainee = p.subject.trainee(&opened.model, &mut ctx.shared_stream("adapters"))?;
     p.writer.learn(&mut trainee, &opened.written, &mut ctx.stream("writer"))?;
-    Ok(LanguageModel { params: trainee.params, ..opened.model.clone() })
+    Ok(LanguageModel { params: trainee.into_params()?, ..opened.model.clone() })
 }
 
 /// Samples at temperature 1, so many of every problem.
@@ -81,8 +82,7 @@ fn samples(
     rng: &mut Stream,
 ) -> Result<Vec<Vec<Sample>>> {
     let mut trainee = p.subject.trainee(writer, &mut rng.clone())?;
-    let end = writer.tokenizer.special().eos.first().copied();
-    let sampling = Sampling { end, ..Sampling::plain(opened.length) };
+    let sampling = sampling(writer, opened.length)?;
     let mut all = Vec::with_capacity(problems.len() * each);
     let drawn: Vec<&Asked> = problems.iter().flat_map(|a| std::iter::repeat_n(a, each)).collect();
     for part in drawn.chunks(TOGETHER) {
@@ -125,10 +125,8 @@ fn scores(
     candidates: &[Candidates],
     ctx: &Context,
 ) -> Result<Vec<Vec<f64>>> {
-    let mut model = writer.clone();
-    model.config.scores = vec![ScoreHead { name: "verifier".into(), outputs: supervision.outputs() }];
-    // a new head, zero, behind the weights that there are
-    model.params.resize(Layout::new(&model.config)?.len(), 0.0);
+    let head = ScoreHead { name: "verifier".into(), outputs: supervision.outputs() };
+    let model = writer.clone().with_heads(&[head])?;
     let mut trainee = p.subject.trainee(&model, &mut ctx.shared_stream("verifier adapters"))?;
     let (schedule, batch) = (p.verifier.schedule(), p.verifier.batch);
     // all verifiers see the samples in one order
@@ -198,16 +196,15 @@ fn votes(p: &Params, candidates: &[Candidates], row: &Row, ctx: &Context) -> Vec
     [of("majority", &majority), of("any", &any)].concat()
 }
 
-/// Of pairs of a right and a wrong answer to one problem the share that is ranked rightly; none without such a pair.
+/// Of pairs of a sound solution and one with a wrong answer to one problem the share that is ranked rightly; none without such a pair.
 fn ranked(candidates: &[Candidates], scores: &[Vec<f64>]) -> Option<f64> {
     let (mut good, mut all) = (0.0, 0.0);
     for (c, scores) in candidates.iter().zip(scores) {
-        let answered = || (0..scores.len()).filter(|i| c.pool.answers[*i].is_some());
-        let is_right = |i: &usize| c.pool.answers[*i] == Some(c.pool.truth);
-        for right in answered().filter(is_right) {
-            for wrong in answered().filter(|i| !is_right(i)) {
+        let is_wrong = |i: &usize| c.pool.answers[*i].is_some_and(|a| a != c.pool.truth);
+        for sound in (0..scores.len()).filter(|i| c.sound[*i] > 0.0) {
+            for wrong in (0..scores.len()).filter(is_wrong) {
                 all += 1.0;
-                good += match scores[right].total_cmp(&scores[wrong]) {
+                good += match scores[sound].total_cmp(&scores[wrong]) {
                     std::cmp::Ordering::Greater => 1.0,
                     std::cmp::Ordering::Equal => 0.5,
                     std::cmp::Ordering::Less => 0.0,

@@ -98,7 +98,7 @@ impl<'a> Study<'a> {
                 let sentence = &train[rng.below(train.len())];
                 example(sentence, &sentence.target)
             };
-            self.p.subject.from_scratch(&self.config, draw, rng)
+            self.p.subject.pretrain(&self.config, draw, rng)
         })
     }
 
@@ -124,7 +124,7 @@ impl<'a> Study<'a> {
             score_regression(&mut trainee, &rated, Place::Last, settings.minibatch, &schedule, rng)?;
             let mut scale = scores(&mut trainee, rated.into_iter().map(|r| r.tokens).collect())?;
             scale.sort_by(f64::total_cmp);
-            Ok(Learned { params: trainee.params, scale })
+            Ok(Learned { params: trainee.into_params()?, scale })
         })
     }
 
@@ -159,14 +159,14 @@ impl<'a> Study<'a> {
             };
             let kept = Some(kept as f64 / samples as f64);
             let row = Row { grow, improve, threshold, kept, ..Row::default() };
-            policies.push(Policy { row, params: trainee.params.clone() });
+            policies.push(Policy { row, params: trainee.params()?.into_owned() });
             Ok(())
         })?;
         Ok(policies)
     }
 
     fn sampling(&self, temperature: f64) -> Sampling {
-        Sampling { temperature, end: Some(self.text.end), ..Sampling::plain(self.text.lengths[1]) }
+        Sampling { temperature, end: self.text.end.into(), ..Sampling::plain(self.text.lengths[1]) }
     }
 
     /// A translation of each of `drawn`, indices into `sentences`.

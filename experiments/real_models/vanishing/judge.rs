@@ -60,10 +60,33 @@ impl Judge<'_> {
                 Criterion::AtLeast(0.02),
             ),
         ];
+        checks.extend(self.theorem_1());
         checks.extend(self.figure_1());
         checks.extend(self.figure_2());
         checks.extend(self.figure_4());
         checks
+    }
+
+    fn theorem_1(&self) -> [Check; 2] {
+        [
+            self.check(
+                (Kind::Theory, "gradient_vanishes"),
+                "a stuck prompt's expected reward has hardly a gradient",
+                "arXiv:2310.20703, Theorem 1; criterion ours",
+                "norm of a stuck held-out prompt's gradient over that of another's, roots of mean squares; 0: no sample of any stuck prompt \
+                 earns anything, below detection",
+                self.over_seeds(|at| at("pretrained", |r| r.rft_gradient_ratio)),
+                Criterion::AtMost(0.05),
+            ),
+            self.check(
+                (Kind::Control, "sft_gradient_does_not"),
+                "the likelihood's gradient does not vanish there",
+                "arXiv:2310.20703, Section 4.3; criterion ours",
+                "the same of the reference's log-likelihood",
+                self.over_seeds(|at| at("pretrained", |r| r.sft_gradient_ratio)),
+                Criterion::AtLeast(1.0),
+            ),
+        ]
     }
 
     fn figure_1(&self) -> [Check; 3] {

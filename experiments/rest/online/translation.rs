@@ -201,9 +201,9 @@ fn train(p: &Params, ctx: &Context, at: (f64, f64), method: Method) -> Result<Ar
             }
             round?;
         }
-        let held_out = held_out(setup, &mut rater, &data, &trainee.params)?;
+        let held_out = held_out(setup, &mut rater, &data, &trainee.params()?)?;
         let drawn = settings.iterations * settings.samples;
-        Ok(Trained { params: trainee.params, drawn, distinct: distinct(&seen), held_out })
+        Ok(Trained { params: trainee.into_params()?, drawn, distinct: distinct(&seen), held_out })
     })
 }
 

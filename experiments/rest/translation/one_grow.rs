@@ -69,7 +69,7 @@ impl TranslationSetup {
                 if let Report::Improved(i) = report {
                     steps.push(Improvement {
                         kept: i.kept,
-                        test: self.test_rewards(ctx, set, &trainee.params, "test")?,
+                        test: self.test_rewards(ctx, set, &trainee.params()?, "test")?,
                     });
                 }
                 Ok(())

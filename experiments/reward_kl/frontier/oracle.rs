@@ -1,7 +1,6 @@
 //! Exact values of a transformer: every completion of every held-out prompt.
 
 use super::world::Setup;
-use rewardlab::algorithm::Trainee;
 use rewardlab::env::{Sentiment, Tree};
 use rewardlab::error::Result;
 use rewardlab::exact::tilted;
@@ -48,7 +47,7 @@ impl Oracle {
             (0..tree.outputs()).map(|code| sentiment.reward(&text(code))).collect()
         };
         let rewards = prompts.iter().map(of_prompt).collect();
-        let Trainee { engine, .. } = setup.trainee(reference)?;
+        let engine = Engine::new(&setup.config())?;
         let mut oracle = Self { engine, tree, prompts, rewards, reference: Vec::new() };
         oracle.reference = oracle.log_probs(reference)?;
         Ok(oracle)

@@ -129,7 +129,7 @@ impl Runs<'_> {
             }
             if step % p.every == 0 || step == p.steps {
                 let samples = setup.prompts * setup.completions;
-                checkpoints.push(Checkpoint { step, samples, params: trainee.params.clone() });
+                checkpoints.push(Checkpoint { step, samples, params: trainee.params()?.into_owned() });
             }
         }
         Ok(checkpoints)
@@ -155,7 +155,7 @@ impl Runs<'_> {
             }
             if round % every == 0 || round == rounds {
                 let (step, samples) = (round * p.ppo.steps(), round * p.ppo.batch);
-                checkpoints.push(Checkpoint { step, samples, params: trainee.params.clone() });
+                checkpoints.push(Checkpoint { step, samples, params: trainee.params()?.into_owned() });
             }
         }
         Ok(checkpoints)

@@ -131,7 +131,7 @@ impl Setup {
     }
 
     /// Llama's form, with a score head: PPO's critic, and the reward model's reward.
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         let context = LONGEST_PROMPT + self.length;
         let size = Size { vocab: WORDS.len(), width: self.width, layers: self.layers, heads: self.heads, context };
         Config { scores: vec![ScoreHead { name: "score".into(), outputs: 1 }], ..Config::llama(size) }
@@ -160,7 +160,7 @@ impl Setup {
             while !sft.is_done() {
                 sft.step(&mut trainee, &corpus)?;
             }
-            Ok(trainee.params)
+            trainee.into_params()
         })
     }
 
@@ -168,13 +168,13 @@ impl Setup {
     fn groups(&self, reference: &[f32], ctx: &Context) -> Result<Arc<Vec<Group>>> {
         let key = (self.reference_key(), self.prompts, self.completions);
         ctx.stage("completions", &key, |rng| {
-            let mut engine = self.trainee(reference)?.engine;
+            let mut model = self.trainee(reference)?;
             let mut groups = Vec::with_capacity(self.prompts);
             for prompts in Self::prefixes(self.prompts, rng).chunks(64) {
                 let asked: Vec<&Vec<u32>> =
                     prompts.iter().flat_map(|p| std::iter::repeat_n(p, self.completions)).collect();
                 let mut streams: Vec<Stream> = asked.iter().map(|_| rng.split()).collect();
-                let samples = engine.sample(reference, &asked, &Sampling::plain(self.length), &mut streams)?;
+                let samples = model.sample(&asked, &Sampling::plain(self.length), &mut streams)?;
                 let tokens: Vec<Vec<u32>> = samples.into_iter().map(|s| s.tokens).collect();
                 groups.extend(prompts.iter().cloned().zip(tokens.chunks(self.completions).map(<[_]>::to_vec)));
             }
@@ -209,7 +209,7 @@ impl Setup {
             let pairs = self.pairs(reference, Labeller::Deterministic, ctx)?;
             let mut trainee = self.trainee(reference)?;
             let accuracy = reward_modelling(&mut trainee, &pairs, settings, rng)?;
-            Ok(LearnedReward { params: trainee.params, accuracy })
+            Ok(LearnedReward { params: trainee.into_params()?, accuracy })
         })
     }
 }
@@ -225,7 +225,9 @@ impl Setup {
     pub(super) fn score(&self, params: &[f32], texts: &[Vec<u32>], prompt: usize) -> Result<Vec<f64>> {
         let batch = rewardlab::lm::Batch::new(texts);
         let choices = batch.completions(&vec![prompt; texts.len()])?;
-        let log_probs = self.trainee(params)?.score(params, &batch, &choices)?;
+        let mut model = self.trainee(params)?;
+        model.forward(&batch, rewardlab::lm::Keep::Final)?;
+        let log_probs = model.log_probs(&choices)?;
         Ok(log_probs.chunks_exact(self.length).map(|lp| lp.iter().sum()).collect())
     }
 }

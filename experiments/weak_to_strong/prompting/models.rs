@@ -156,10 +156,10 @@ impl School<'_> {
                 let described: Vec<usize> = (0..l.descriptions).map(|_| rng.below(self.nature.items())).collect();
                 self.read(&mut trainee, &documents, &described, schedule.rate(step))?;
             }
-            Ok(trainee.params)
+            trainee.into_params()
         })?;
         let mut trainee = self.bare(level)?;
-        trainee.params.copy_from_slice(&params);
+        trainee.put(&params)?;
         Ok(trainee)
     }
 
@@ -177,8 +177,8 @@ impl School<'_> {
                 choices.tokens.push(self.attribute(attribute, item >> attribute & 1 == 1));
             }
         }
-        trainee.engine.forward(&trainee.params, &batch, Keep::All)?;
-        let log_odds = differences(&trainee.engine.log_probs(&trainee.params, &choices)?[..answers]);
+        trainee.forward(&batch, Keep::All)?;
+        let log_odds = differences(&trainee.log_probs(&choices)?[..answers]);
         let labels: Vec<f64> = documents.iter().flatten().map(|(_, y)| f64::from(u8::from(*y))).collect();
         let mut weights = vec![0.0; labels.len()];
         weak_label_loss(&log_odds, &labels, 1.0, &mut weights);
@@ -207,8 +207,8 @@ impl School<'_> {
 
     /// The log-odds of yes at rows that are questions about items.
     fn ask(&self, model: &mut Trainee, batch: &Batch, asked: &[(usize, usize)]) -> Result<Vec<f64>> {
-        model.engine.forward(&model.params, batch, Keep::Final)?;
-        Ok(differences(model.engine.log_probs(&model.params, &self.answers(asked))?))
+        model.forward(batch, Keep::Final)?;
+        Ok(differences(model.log_probs(&self.answers(asked))?))
     }
 
     /// P(yes) of each of some items, each asked alone behind the same shots.

@@ -8,8 +8,8 @@ mod tests;
 pub use settings::{Advantage, Kl, KlEstimate, KlPlace, PolicyGradientParams, Surrogate};
 
 use super::resume::Resume;
-use super::rollout::{Rollout, Round, Samples, Steps, at, wide};
-use super::trainee::{Part, Trainee, Weights};
+use super::rollout::{Rollout, Round, Samples, Steps, at, one_by_one, wide};
+use super::trainee::{Frozen, Part, Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::cpu::Sampling;
 use crate::metrics;
@@ -17,6 +17,7 @@ use crate::objective::{MovingAverage, k1_loss, k2_loss, k3_loss, kl_loss, kl_pen
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
 use settings::Flat;
+use std::borrow::Cow;
 
 /// A policy-gradient run between two rounds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,19 +27,20 @@ pub struct PolicyGradient {
     average: Option<MovingAverage>,
     rng: Stream,
     #[serde(skip)]
-    reference: Vec<f32>,
+    reference: Frozen,
 }
 
 impl Resume for PolicyGradient {
     const LOOP: &'static str = "policy_gradient";
     const REFERENCES: usize = 1;
 
-    fn reference(&self) -> &[f32] {
-        &self.reference
+    fn reference(&self) -> Result<Cow<'_, [f32]>> {
+        self.reference.values()
     }
 
-    fn set_reference(&mut self, weights: Vec<f32>) {
-        self.reference = weights;
+    fn set_reference(&mut self, trainee: &Trainee, values: Vec<f32>) -> Result<()> {
+        self.reference = trainee.freeze_at(&values)?;
+        Ok(())
     }
 }
 
@@ -53,7 +55,7 @@ impl PolicyGradient {
             Advantage::MovingAverage { decay } => MovingAverage::new(decay),
             _ => None,
         };
-        Ok(Self { settings: settings.clone(), rounds: 0, average, rng, reference: trainee.params.clone() })
+        Ok(Self { settings: settings.clone(), rounds: 0, average, rng, reference: trainee.freeze()? })
     }
 
     /// Whether all rounds are over.
@@ -72,9 +74,23 @@ impl PolicyGradient {
         sampling: &Sampling,
         reward: impl FnMut(usize, &[u32]) -> f64,
     ) -> Result<Round> {
+        self.round_rated(trainee, prompts, sampling, one_by_one(reward))
+    }
+
+    /// The same, a round's completions paid together: `rate` is given each with the number of its prompt, and may fail.
+    ///
+    /// # Errors
+    /// As [`policy_gradient`], and those of `rate`.
+    pub fn round_rated(
+        &mut self,
+        trainee: &mut Trainee,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        rate: impl FnMut(&[(usize, &[u32])]) -> Result<Vec<f64>>,
+    ) -> Result<Round> {
         let (count, group) = (self.settings.prompts, self.settings.group);
         let sampling = Sampling { temperature: self.settings.temperature, ..*sampling };
-        let samples = Samples::draw(trainee, prompts, (count, group), &sampling, reward, &mut self.rng)?;
+        let samples = Samples::draw(trainee, prompts, (count, group), &sampling, rate, &mut self.rng)?;
         let exact = self.settings.kl.estimate == KlEstimate::Exact;
         let rollout = Rollout::new(trainee, &self.reference, samples, exact)?;
         let advantages = self.advantages(&rollout)?;

@@ -14,7 +14,7 @@ fn prompts() -> [Vec<u32>; 2] {
 }
 
 fn sampling() -> Sampling {
-    Sampling { end: Some(5), ..Sampling::plain(4) }
+    Sampling { end: 5.into(), ..Sampling::plain(4) }
 }
 
 /// For the prompt's second token, said at once.
@@ -70,7 +70,7 @@ fn the_bits_repeat() {
     let settings =
         PolicyGradientParams { epochs: 2, minibatch: 8, iterations: 5, ..small(PolicyGradientParams::grpo()) };
     let ((one, a), (two, b)) = (train(&settings, copied).expect("finite"), train(&settings, copied).expect("finite"));
-    assert!(one.params == two.params && a == b);
+    assert!(one.weights() == two.weights() && a == b);
     assert!(a.iter().any(|r| r.clip_fraction > 0.0));
 }
 
@@ -82,7 +82,7 @@ fn equal_rewards_leave_the_weights() {
     for settings in comparing {
         let (after, round) = once(&settings, |_, _| 0.7);
         assert_eq!((round.grad_norm, round.dead_groups, round.reward_std_prompt), (0.0, Some(1.0), Some(0.0)));
-        assert!(after.params == trainee().params, "{settings:?}");
+        assert!(after.weights() == trainee().weights(), "{settings:?}");
     }
     let (_, round) = once(&small(PolicyGradientParams::reinforce(Advantage::Plain)), |_, _| 0.7);
     assert!(round.grad_norm > 0.0);
@@ -94,7 +94,7 @@ fn a_shift_of_all_rewards_changes_nothing() {
     for settings in [PolicyGradientParams::rloo(), PolicyGradientParams::grpo(), PolicyGradientParams::dr_grpo()] {
         let (plain, a) = once(&small(settings.clone()), copied);
         let (shifted, b) = once(&small(settings), |i, output| copied(i, output) + 8.0);
-        assert!(plain.params == shifted.params && b.reward == a.reward + 8.0);
+        assert!(plain.weights() == shifted.weights() && b.reward == a.reward + 8.0);
         assert_eq!((a.dead_groups, a.reward_std_prompt), (b.dead_groups, b.reward_std_prompt));
     }
 }
@@ -113,8 +113,16 @@ fn dead_groups_are_counted_within_prompts() {
 fn rollout(trainee: &mut Trainee, exact: bool) -> Rollout {
     let drawn = [0, 0, 0, 0, 1, 1, 1, 1];
     let mut rng = Stream::named(&["a rollout"]);
-    let samples = Samples::complete(trainee, (&prompts(), &drawn), &sampling(), copied, &mut rng).expect("finite");
-    let reference = init(trainee.engine.config(), 0.1, &mut Stream::named(&["another"])).expect("a layout");
+    let samples = Samples::complete(
+        trainee,
+        (&prompts(), &drawn),
+        &sampling(),
+        crate::algorithm::rollout::one_by_one(copied),
+        &mut rng,
+    )
+    .expect("finite");
+    let reference = init(trainee.config(), 0.1, &mut Stream::named(&["another"])).expect("a layout");
+    let reference = trainee.freeze_at(&reference).expect("as many");
     Rollout::new(trainee, &reference, samples, exact).expect("finite")
 }
 
@@ -134,11 +142,11 @@ fn step(settings: &PolicyGradientParams, in_parts: bool, part: &[usize]) -> (Vec
     let mut advantages = run.advantages(&rollout).expect("finite");
     // samples of unlike advantages, whatever the rewards were
     advantages.iter_mut().zip(0_i32..).for_each(|(a, i)| *a += f64::from(i % 3) - 0.5);
-    trainee.params.iter_mut().zip(0_u32..).for_each(|(p, i)| *p += 0.02 * (i as f32).sin());
+    trainee.nudge(|i, p| *p += 0.02 * (i as f32).sin());
     let mut steps = Steps::default();
     run.learn(&mut trainee, &rollout, &advantages, (part, 4), &mut steps).expect("finite");
     let round = steps.into_round(rollout.round(4, 0.0));
-    (trainee.grad.iter().map(|g| f64::from(*g)).collect(), round.clip_fraction)
+    (trainee.gradient(), round.clip_fraction)
 }
 
 /// Every method with every KL, an entropy bonus, on any order of the samples, whole or in parts: one gradient.
@@ -200,13 +208,13 @@ fn kl_is_measured_as_asked() {
 fn divergence_is_an_error_and_leaves_the_weights() {
     let settings = small(PolicyGradientParams::grpo());
     for reward in [f64::NAN, f64::INFINITY] {
-        let (mut trainee, before) = (trainee(), trainee().params);
+        let (mut trainee, before) = (trainee(), trainee().weights());
         let mut run = PolicyGradient::new(&trainee, &settings, Stream::named(&["x"])).expect("legal");
         let error = run.round(&mut trainee, &prompts(), &sampling(), |_, _| reward);
-        assert!(matches!(error, Err(Error::NotFinite { .. })) && trainee.params == before);
+        assert!(matches!(error, Err(Error::NotFinite { .. })) && trainee.weights() == before);
     }
     // a ratio beyond any float: old log-probabilities of −5000 nats and negative advantages
-    let (mut trainee, before) = (trainee(), trainee().params);
+    let (mut trainee, before) = (trainee(), trainee().weights());
     let mut rollout = rollout(&mut trainee, false);
     rollout.log_probs.iter_mut().for_each(|lp| *lp = -5000.0);
     let run = PolicyGradient::new(&trainee, &settings, Stream::named(&["x"])).expect("legal");
@@ -215,7 +223,7 @@ fn divergence_is_an_error_and_leaves_the_weights() {
             PolicyGradient { settings: PolicyGradientParams { surrogate: ratio, ..settings.clone() }, ..run.clone() };
         let error = run.learn(&mut trainee, &rollout, &[-1.0; 8], (&[0, 5], 4), &mut Steps::default());
         assert!(matches!(error, Err(Error::NotFinite { .. })), "{ratio:?}");
-        assert!(trainee.params == before, "{ratio:?}");
+        assert!(trainee.weights() == before, "{ratio:?}");
     }
 }
 

@@ -16,7 +16,7 @@ pub struct TokenPair {
 
 impl TokenPair {
     /// Prompt and chosen, prompt and rejected.
-    pub(super) fn sequences(&self) -> [Vec<u32>; 2] {
+    pub(in crate::algorithm) fn sequences(&self) -> [Vec<u32>; 2] {
         [&self.chosen, &self.rejected].map(|c| [&self.prompt[..], c].concat())
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::objective::bradley_terry_loss;
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Settings of [`reward_modelling`].
@@ -53,12 +54,13 @@ impl Resume for RewardModelling {
     const LOOP: &'static str = "reward_modelling";
     const REFERENCES: usize = 1;
 
-    fn reference(&self) -> &[f32] {
-        &self.kept
+    fn reference(&self) -> Result<Cow<'_, [f32]>> {
+        Ok(Cow::Borrowed(&self.kept))
     }
 
-    fn set_reference(&mut self, weights: Vec<f32>) {
-        self.kept = weights;
+    fn set_reference(&mut self, _: &Trainee, values: Vec<f32>) -> Result<()> {
+        self.kept = values;
+        Ok(())
     }
 }
 
@@ -88,7 +90,7 @@ impl RewardModelling {
         let (held_out, train) = order.split_at((groups.len() / 10).max(1));
         let of =
             |prompts: &[usize]| -> Vec<usize> { prompts.iter().flat_map(|g| groups[*g].iter().copied()).collect() };
-        let kept = trainee.trained().to_vec();
+        let kept = trainee.trained()?.into_owned();
         let (train, held_out) = (of(train), of(held_out));
         Ok(Self { settings: *settings, train, held_out, epoch: 0, order: Vec::new(), best: None, rng, kept })
     }
@@ -134,7 +136,7 @@ impl RewardModelling {
             let accuracy = accuracy(trainee, pairs, &self.held_out)?;
             if self.best.is_none_or(|b| accuracy > b.0) {
                 self.best = Some((accuracy, self.epoch));
-                self.kept = trainee.trained().to_vec();
+                self.kept = trainee.trained()?.into_owned();
             }
         }
         Ok(loss)
@@ -239,7 +241,7 @@ mod tests {
         };
         let ((accuracy, mut one), (_, two)) = (train(), train());
         assert!(accuracy > 0.9, "{accuracy}");
-        assert_eq!(one.params, two.params);
+        assert_eq!(one.weights(), two.weights());
         let scores = one.scores(&[[0, 1, 5, 5, 5], [0, 1, 2, 2, 2]]).expect("fits");
         assert!(scores[0] > scores[1] + 1.0, "{scores:?}");
     }
@@ -253,13 +255,13 @@ mod tests {
             let mut trainee = fresh().in_parts_of(tokens);
             // a head of zeros would hide the body's gradient
             let mut rng = Stream::named(&["head"]);
-            trainee.params.iter_mut().for_each(|p| *p += 0.1 * rng.normal() as f32);
+            trainee.nudge(|_, p| *p += 0.1 * rng.normal() as f32);
             trainee
         };
         let gradient = |tokens: usize| {
             let mut trainee = start(tokens);
             let loss = descend(&mut trainee, &pairs, &all, 1e-3).expect("finite");
-            (loss, trainee.grad.iter().map(|g| f64::from(*g)).collect::<Vec<_>>())
+            (loss, trainee.gradient())
         };
         let (loss, grad) = gradient(usize::MAX);
         for tokens in [1, 20] {
@@ -274,13 +276,13 @@ mod tests {
         };
         let mut trainee = start(usize::MAX);
         assert!((value(&mut trainee) - loss).abs() < 1e-5);
-        let base = trainee.params.clone();
+        let base = trainee.weights();
         let scale = crate::num::norm(&grad);
         for d in 0..4 {
             let mut random = Stream::named(&["direction", &d.to_string()]);
             let direction: Vec<f64> = base.iter().map(|_| random.normal()).collect();
             let mut at = |h: f64| {
-                trainee.params.iter_mut().zip(&base).zip(&direction).for_each(|((p, s), d)| *p = s + (h * d) as f32);
+                trainee.nudge(|i, p| *p = base[i] + (h * direction[i]) as f32);
                 value(&mut trainee)
             };
             let h = 2e-3;
@@ -310,7 +312,7 @@ mod tests {
             run.step(&mut trainee, &pairs).expect("finite");
             if run.epoch > epoch {
                 let held_out = run.held_out.clone();
-                seen.push((accuracy(&mut trainee, &pairs, &held_out).expect("fits"), trainee.params.clone()));
+                seen.push((accuracy(&mut trainee, &pairs, &held_out).expect("fits"), trainee.weights()));
             }
         }
         let first_best = seen.iter().enumerate().max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.0.cmp(&a.0)));
@@ -318,7 +320,7 @@ mod tests {
         assert_eq!((run.accuracy(), run.kept_epoch()), (Some(*accuracy), Some(at + 1)));
         assert!(run.step(&mut trainee, &pairs).is_err());
         run.finish(&mut trainee).expect("over");
-        assert_eq!(&trainee.params, params);
+        assert_eq!(trainee.weights(), *params);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::data::Scored;
 use crate::algorithm::score_regression::{Place, Rated, score_regression};
-use crate::algorithm::trainee::{Descent, Part, Trainee, Weights};
+use crate::algorithm::trainee::{Descent, Frozen, Part, Trainee, Weights};
 use crate::error::{Error, Result};
 use crate::lm::{Batch, Decay, Keep as Activations, Schedule};
 use crate::objective::{
@@ -79,6 +79,11 @@ impl OfflineLoss {
         Error::check_positive(&[("learning_rate", critic.learning_rate)]).map_err(|e| e.within("critic"))
     }
 
+    /// Whether it learns values, for which the model needs a score head.
+    pub fn needs_value(&self) -> bool {
+        self.critic().is_some()
+    }
+
     fn critic(&self) -> Option<Critic> {
         match self {
             Self::Bc | Self::Gold { .. } => None,
@@ -90,15 +95,15 @@ impl OfflineLoss {
     pub(super) fn prepare(
         &self,
         trainee: &Trainee,
-        behaviour: &[f32],
+        behaviour: &Frozen,
         prompts: &[Vec<u32>],
         data: &[Scored],
         rng: &mut Stream,
     ) -> Result<Known> {
         let Some(settings) = self.critic() else { return Ok(Known::default()) };
-        let mut critic = trainee.clone();
+        let mut critic = trainee.twin()?;
         // it starts as the behaviour policy, which the trainee still is
-        critic.restart(trainee.trained())?;
+        critic.restart(&trainee.trained()?)?;
         let rated = |s: &Scored| {
             let prompt = &prompts[s.source];
             Rated { tokens: [prompt, s.tokens.as_slice()].concat(), prompt: prompt.len(), target: s.reward }
@@ -113,8 +118,8 @@ impl OfflineLoss {
                 part.iter().map(|r| (r.tokens.as_slice(), r.prompt)).unzip();
             let batch = Batch::new(&sequences);
             let choices = batch.completions(&prompts)?;
-            critic.engine.forward(&critic.params, &batch, Activations::Final)?;
-            let values = critic.engine.scores(&critic.params, 0, &choices.rows)?;
+            critic.forward(&batch, Activations::Final)?;
+            let values = critic.scores_at(&choices.rows)?;
             Error::check_finite("value", &values)?;
             known.values.extend(split(&values, part));
             let log_probs = critic.score(behaviour, &batch, &choices)?;
@@ -156,7 +161,7 @@ impl OfflineLoss {
                 let kl = GeometricSchedule::new(kl_from, kl_to, SCHEDULE);
                 let kl = kl.map_or(kl_to, |k| k.at((progress * SCHEDULE as f64) as usize));
                 let behaviour = batch.distributions(trainee, &state.behaviour)?;
-                let vocab = trainee.engine.config().vocab;
+                let vocab = trainee.config().vocab;
                 let eta = state.eta;
                 let mut advantages = Vec::new();
                 // the temperature's softmax is over the whole minibatch
@@ -204,7 +209,7 @@ pub(super) struct Known {
 pub(super) struct State {
     pub(super) eta: f64,
     #[serde(skip)]
-    pub(super) behaviour: Vec<f32>,
+    pub(super) behaviour: Frozen,
 }
 
 /// Some samples with all that is known of them.
@@ -245,13 +250,12 @@ impl Minibatch {
     }
 
     /// The behaviour's next-token distributions at every token's context.
-    fn distributions(&self, trainee: &mut Trainee, behaviour: &[f32]) -> Result<Vec<f32>> {
+    fn distributions(&self, trainee: &mut Trainee, behaviour: &Frozen) -> Result<Vec<f32>> {
         let batch = Batch::new(&self.sequences);
         let choices = batch.completions(&self.prompts)?;
-        trainee.engine.forward(behaviour, &batch, Activations::Final)?;
-        trainee.engine.log_probs(behaviour, &choices)?;
-        let mut out = vec![0.0; choices.len() * trainee.engine.config().vocab];
-        trainee.engine.distributions(&mut out)?;
+        trainee.score(behaviour, &batch, &choices)?;
+        let mut out = vec![0.0; choices.len() * trainee.config().vocab];
+        trainee.distributions(&mut out)?;
         Ok(out)
     }
 }

@@ -33,6 +33,7 @@ use data::{best, mean_reward, rewards};
 use grow::{Grow, complete};
 use loss::{Known, Minibatch, State};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What a Grow step left: the data of its Improve steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,8 +99,8 @@ pub enum Report {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Phase {
     Start,
-    Growing(Grow),
-    Improving(Improving),
+    Growing(Box<Grow>),
+    Improving(Box<Improving>),
     Over,
 }
 
@@ -138,16 +139,17 @@ impl Resume for Rest {
     const LOOP: &'static str = "rest";
     const REFERENCES: usize = 3;
 
-    fn reference(&self) -> &[f32] {
-        &self.weights
+    fn reference(&self) -> Result<Cow<'_, [f32]>> {
+        Ok(Cow::Borrowed(&self.weights))
     }
 
-    fn set_reference(&mut self, weights: Vec<f32>) {
-        self.weights = weights;
-        let behaviour = self.set(BEHAVIOUR).to_vec();
+    fn set_reference(&mut self, trainee: &Trainee, values: Vec<f32>) -> Result<()> {
+        self.weights = values;
+        let behaviour = trainee.freeze_at(self.set(BEHAVIOUR))?;
         if let Phase::Improving(improving) = &mut self.phase {
             improving.state.behaviour = behaviour;
         }
+        Ok(())
     }
 }
 
@@ -191,7 +193,7 @@ impl Rest {
             data: Vec::new(),
             known: Known::default(),
             rng,
-            weights: trainee.trained().repeat(Self::REFERENCES),
+            weights: trainee.trained()?.repeat(Self::REFERENCES),
         })
     }
 
@@ -230,7 +232,7 @@ impl Rest {
             }
             Phase::Start => {
                 self.grow = 1;
-                self.phase = Phase::Growing(Grow::new(self.rng.split()));
+                self.phase = Phase::Growing(Box::new(Grow::new(self.rng.split())));
                 Ok(None)
             }
             Phase::Growing(mut grow) => {
@@ -249,7 +251,7 @@ impl Rest {
                 self.end_chain();
                 Ok(Some(Report::Exhausted(Exhausted { grow, improve, keep, best: best(&self.data) })))
             }
-            Phase::Improving(improving) => self.improve(improving, trainee, task, &sampling),
+            Phase::Improving(improving) => self.improve(*improving, trainee, task, &sampling),
         }
     }
 
@@ -258,8 +260,8 @@ impl Rest {
         let (count, drawn_reward) = (drawn.len(), mean_reward(&drawn));
         self.data = drawn;
         self.data.extend(self.original.iter().cloned());
-        self.put(BEHAVIOUR, trainee.trained());
-        let behaviour = trainee.params.clone();
+        self.put(BEHAVIOUR, &trainee.trained()?);
+        let behaviour = trainee.freeze()?;
         let mut rng = self.rng.split();
         self.known = self.settings.loss.prepare(trainee, &behaviour, task.sources(), &self.data, &mut rng)?;
         if self.settings.start == Start::Base {
@@ -273,12 +275,13 @@ impl Rest {
 
     /// From the trainee's weights, with fresh moments.
     fn next_improve(&mut self, trainee: &mut Trainee, improve: usize) -> Result<()> {
-        let trained = trainee.trained().to_vec();
+        let trained = trainee.trained()?.into_owned();
         trainee.restart(&trained)?;
         let kept = self.settings.improves[improve].select(&self.data, &mut self.rng);
-        let state = State { eta: self.settings.loss.first_eta(), behaviour: trainee.weights_of(self.set(BEHAVIOUR))? };
+        let state = State { eta: self.settings.loss.first_eta(), behaviour: trainee.freeze_at(self.set(BEHAVIOUR))? };
         let epochs = Epochs::new(self.rng.split());
-        self.phase = Phase::Improving(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None });
+        self.phase =
+            Phase::Improving(Box::new(Improving { improve, kept, epochs, state, step: 0, losses: 0.0, best: None }));
         Ok(())
     }
 
@@ -286,7 +289,7 @@ impl Rest {
     fn end_chain(&mut self) {
         self.phase = if self.grow < self.settings.grows {
             self.grow += 1;
-            Phase::Growing(Grow::new(self.rng.split()))
+            Phase::Growing(Box::new(Grow::new(self.rng.split())))
         } else {
             Phase::Over
         };
@@ -314,11 +317,11 @@ impl Rest {
         let held_out = self.held_out(trainee, task, sampling)?;
         if now.best.is_none_or(|b| held_out > b.0) {
             now.best = Some((held_out, now.step));
-            self.put(BEST, trainee.trained());
+            self.put(BEST, &trainee.trained()?);
         }
         let over = now.step == self.settings.steps;
         let Some((held_out, step)) = now.best.filter(|_| over) else {
-            self.phase = Phase::Improving(now);
+            self.phase = Phase::Improving(Box::new(now));
             return Ok(None);
         };
         let kept_reward = mean_reward(now.kept.iter().map(|&i| &self.data[i]));

@@ -72,7 +72,7 @@ fn original() -> Vec<(usize, Vec<u32>)> {
 }
 
 fn sampling() -> Sampling {
-    Sampling { end: Some(5), ..Sampling::plain(4) }
+    Sampling { end: 5.into(), ..Sampling::plain(4) }
 }
 
 fn run(settings: &RestParams) -> (Trainee, Copying, Vec<Report>) {
@@ -101,7 +101,7 @@ fn every_loss_learns_and_repeats_its_bits() {
         // rated once: what was given, and two Grow steps
         assert_eq!(task.rated, 3 + 2 * 3 * 40);
         let (two, _, again) = run(&settings(loss));
-        assert!(one.params == two.params && format!("{reports:?}") == format!("{again:?}"));
+        assert!(one.weights() == two.weights() && format!("{reports:?}") == format!("{again:?}"));
     }
 }
 
@@ -133,11 +133,11 @@ fn nothing_above_the_threshold_ends_the_chain() {
     assert_eq!(ends, [(1, 1, 1.0), (2, 1, 1.0)]);
     let once = RestParams { grows: 1, ..two.clone() };
     let one = RestParams { improves: once.improves[..1].to_vec(), ..once.clone() };
-    assert!(run(&once).0.params == run(&one).0.params, "the policy of the Improve step before");
+    assert!(run(&once).0.weights() == run(&one).0.weights(), "the policy of the Improve step before");
     // from the base nothing is improved: what grew stays, and the run is over
     let none = RestParams { start: Start::Base, improves: vec![Keep::Above { threshold: 1.0 }], ..two };
     let (after, _, reports) = run(&none);
-    assert!(after.params == trainee().params && reports.len() == 4, "{reports:?}");
+    assert!(after.weights() == trainee().weights() && reports.len() == 4, "{reports:?}");
 }
 
 /// Learning from everything again begins a chain anew: thresholds may fall there, and the rate is the first again.
@@ -182,7 +182,7 @@ fn an_interrupted_grow_goes_on_without_sampling_again() {
         Rest::new(&model, &mut other, original(), &settings, rng).expect("legal").save(&model, &path).expect("saved");
         let mut again = Vec::new();
         loop {
-            model.params.fill(0.5);
+            model.nudge(|_, p| *p = 0.5);
             let mut run = Rest::load(&mut model, &path).expect("loaded");
             if run.is_done() {
                 break;
@@ -190,7 +190,7 @@ fn an_interrupted_grow_goes_on_without_sampling_again() {
             again.extend(run.step(&mut model, &mut other, &sampling()).expect("finite"));
             run.save(&model, &path).expect("saved");
         }
-        assert!(model.params == whole.params && format!("{reports:?}") == format!("{again:?}"), "{loss:?}");
+        assert!(model.weights() == whole.weights() && format!("{reports:?}") == format!("{again:?}"), "{loss:?}");
         assert_eq!(task.rated, other.rated);
     }
 }

@@ -1,20 +1,27 @@
-//! A transformer in training: its engine, its weights and an optimiser.
+//! A transformer in training: its weights, the engine that computes with them, and an optimiser.
 
-mod adapters;
-mod lanes;
+mod device;
+#[cfg(test)]
+mod devices;
+mod home;
+mod host;
 mod part;
 #[cfg(test)]
 mod tests;
 
+pub use home::Frozen;
 pub(super) use part::{Part, Weights};
 
 use crate::error::{Error, Result};
-use crate::lm::cpu::{Engine, Keep, Signal};
-use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, clip_gradient, part_tokens, parts};
+use crate::lm::cpu::{Keep, Sample, Sampling, Signal};
+use crate::lm::{AdamW, Batch, Checkpoint, Choices, Config, Device, Layout, Lora, Placement, parts};
 use crate::objective::token_nll_loss;
-use adapters::Adapters;
-use lanes::{Lane, at_once};
+use crate::rng::Stream;
+use device::OnDevice;
+use home::Home;
+use host::OnCpu;
 use part::{Asked, sums};
+use std::borrow::Cow;
 
 /// A prompt and what should follow, or a whole text with an empty prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,23 +32,14 @@ pub struct Example {
     pub prompt: usize,
 }
 
-/// What a model is trained with: on one thread, or with lanes on as many.
-#[derive(Clone, Debug)]
+/// A model in training. All loops work on it, wherever its weights are.
+#[derive(Debug)]
 pub struct Trainee {
-    /// Forward and backward passes.
-    pub engine: Engine,
-    /// The weights, in the layout's order.
-    pub params: Vec<f32>,
-    optimizer: AdamW,
-    pub(super) grad: Vec<f32>,
+    home: Box<dyn Home>,
     /// Limit of the gradient's norm.
     clip: f64,
     /// Tokens of a part of a step.
     part: usize,
-    /// If these are trained instead of the weights.
-    adapters: Option<Adapters>,
-    /// Beside the first, which is the trainee's own engine.
-    lanes: Vec<Lane>,
 }
 
 /// What a step of descent saw before it moved.
@@ -58,27 +56,205 @@ impl Trainee {
     /// # Errors
     /// Weights that do not fit the config; a clip that is not positive.
     pub fn new(config: &Config, params: Vec<f32>, clip: f64) -> Result<Self> {
-        if clip.is_nan() || clip <= 0.0 {
-            return Err(Error::parameter("clip", clip, "positive"));
-        }
-        let engine = Engine::new(config)?;
-        Error::check_shape("parameters", engine.layout().len(), params.len())?;
-        let (optimizer, grad) = (AdamW::new(params.len(), 0.0)?, vec![0.0; params.len()]);
-        Ok(Self { engine, params, optimizer, grad, clip, part: usize::MAX, adapters: None, lanes: Vec::new() })
+        check_clip(clip)?;
+        Ok(Self { home: Box::new(OnCpu::new(config, params)?), clip, part: usize::MAX })
     }
 
-    /// Steps go through the engine in parts whose activations stay in the processor's cache, their gradients added up. The
+    /// The same wherever it is to be: [`Device::Cpu`] gives what [`Trainee::new`] does; on any other device the weights, their gradient
+    /// and the optimiser stay there. Of both all loops ask the same, and the answers are the same but for rounding.
+    ///
+    /// # Errors
+    /// Those of [`Trainee::new`]; a device that is not there or was not built in; an option that it does not have.
+    pub fn on(placement: &Placement, config: &Config, params: Vec<f32>, clip: f64) -> Result<Self> {
+        placement.validate()?;
+        if placement.device == Device::Cpu {
+            return Self::new(config, params, clip);
+        }
+        check_clip(clip)?;
+        Ok(Self { home: Box::new(OnDevice::new(placement, config, &params)?), clip, part: usize::MAX })
+    }
+
+    /// The same weights, adapters and moments once more.
+    ///
+    /// # Errors
+    /// A device that has no room for them.
+    pub fn twin(&self) -> Result<Self> {
+        Ok(Self { home: self.home.twin()?, ..*self })
+    }
+
+    /// Trains low-rank adapters of the present weights, and score heads, instead of all weights; with fresh moments.
+    ///
+    /// # Errors
+    /// Adapters of another config.
+    pub fn with_adapters(self, lora: Lora, values: Vec<f32>) -> Result<Self> {
+        Error::check_shape("adapter", lora.len(), values.len())?;
+        Ok(Self { home: self.home.with_adapters(lora, values)?, ..self })
+    }
+
+    /// Goes through a step's parts in `lanes` at a time, each on a thread of its own, and through prompts likewise. It follows from the
+    /// number of lanes, not from that of the processors, which parts' gradients are added in which order: the same number gives the
+    /// same bits anywhere. Every lane beyond the first holds a gradient more.
+    ///
+    /// # Errors
+    /// No lane.
+    pub fn in_lanes(self, lanes: usize) -> Result<Self> {
+        Error::check_counts(&[("lanes", lanes, 1, 1024)])?;
+        Ok(Self { home: self.home.in_lanes(lanes)?, ..self })
+    }
+
+    /// Steps go through the engine in parts whose activations stay in the processor's cache (on a device: in its memory), their gradients added up. The
     /// parts follow from the numbers of tokens and the model's width alone, so bits repeat on any number of threads; they
     /// are not the bits of whole steps, but for rounding the gradient is the same.
     #[must_use]
     pub fn in_parts(self) -> Self {
-        let tokens = part_tokens(self.engine.config().width);
+        let tokens = self.home.part_tokens();
         self.in_parts_of(tokens)
     }
 
-    /// The same with some `tokens` to a part.
-    pub(super) fn in_parts_of(self, tokens: usize) -> Self {
-        Self { part: tokens, ..self }
+    /// The same with some `tokens` to a part: what bounds the memory of a step's activations.
+    #[must_use]
+    pub fn in_parts_of(self, tokens: usize) -> Self {
+        Self { part: tokens.max(1), ..self }
+    }
+
+    /// The config.
+    pub fn config(&self) -> &Config {
+        self.home.config()
+    }
+
+    /// The table of tensors.
+    pub fn layout(&self) -> &Layout {
+        self.home.layout()
+    }
+
+    /// The adapters' table, if they are what is trained; [`Trainee::trained`] are their values then.
+    pub fn adapters(&self) -> Option<&Lora> {
+        self.home.adapters()
+    }
+
+    /// The weights, in the layout's order, adapters merged.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn params(&self) -> Result<Cow<'_, [f32]>> {
+        self.home.params()
+    }
+
+    /// [`Trainee::params`], when the trainee is of no use any more.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn into_params(self) -> Result<Vec<f32>> {
+        self.home.into_params()
+    }
+
+    /// What training moves, and what brings it back: the weights, or the adapters that make them.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn trained(&self) -> Result<Cow<'_, [f32]>> {
+        self.home.trained()
+    }
+
+    pub(super) fn trained_len(&self) -> usize {
+        self.home.trained_len()
+    }
+
+    /// Other values of what is trained; the moments stay.
+    ///
+    /// # Errors
+    /// As many as there are; a device that fails.
+    pub fn put(&mut self, trained: &[f32]) -> Result<()> {
+        Error::check_shape("trained parameters", self.trained_len(), trained.len())?;
+        self.home.put(trained)
+    }
+
+    /// The model as it is now, to be compared with later.
+    ///
+    /// # Errors
+    /// A device that has no room for it.
+    pub fn freeze(&self) -> Result<Frozen> {
+        self.home.freeze(None)
+    }
+
+    /// The model as it is with other values of what is trained.
+    ///
+    /// # Errors
+    /// As many as there are; a device that has no room for it.
+    pub fn freeze_at(&self, trained: &[f32]) -> Result<Frozen> {
+        Error::check_shape("trained parameters", self.trained_len(), trained.len())?;
+        self.home.freeze(Some(trained))
+    }
+
+    /// Runs the blocks over a batch; what is asked next is asked of it.
+    ///
+    /// # Errors
+    /// A sequence that does not fit the model.
+    pub fn forward(&mut self, batch: &Batch, keep: Keep) -> Result<()> {
+        self.home.forward(batch, keep)
+    }
+
+    /// The log-probability of every choice in the last batch, in nats.
+    ///
+    /// # Errors
+    /// A row or token that does not exist.
+    pub fn log_probs(&mut self, choices: &Choices) -> Result<&[f64]> {
+        self.home.log_probs(choices)
+    }
+
+    /// The entropy of every choice's distribution, in nats, for the choices of the last [`Trainee::log_probs`].
+    pub fn entropies(&self) -> &[f64] {
+        self.home.entropies()
+    }
+
+    /// Writes the log-probability of every token for the choices of the last [`Trainee::log_probs`] or [`Trainee::score`].
+    ///
+    /// # Shapes
+    /// `out`: choices × vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; the CPU engine has up to 2^20 of them.
+    pub fn distributions(&self, out: &mut [f32]) -> Result<()> {
+        self.home.distributions(0, out)
+    }
+
+    /// What score head 0 says at some rows of the last batch.
+    ///
+    /// # Shapes
+    /// rows × outputs.
+    ///
+    /// # Errors
+    /// A model without a score head; a row that does not exist.
+    pub fn scores_at(&self, rows: &[usize]) -> Result<Vec<f64>> {
+        self.home.scores(0, rows)
+    }
+
+    /// Adds to `grad` the gradient of Σ weight · quantity by what is trained, after a forward pass with [`Keep::All`].
+    ///
+    /// # Shapes
+    /// `grad`: as [`Trainee::trained`].
+    ///
+    /// # Errors
+    /// A signal that does not fit the last forward pass.
+    pub fn add_gradient(&mut self, signal: &Signal, grad: &mut [f32]) -> Result<()> {
+        Error::check_shape("gradient", self.trained_len(), grad.len())?;
+        self.home.pull_into(signal, grad)
+    }
+
+    /// A completion of every prompt under the present weights, each drawn from its own stream.
+    ///
+    /// # Errors
+    /// Illegal options; an empty prompt; a prompt longer than the context; a token outside the vocabulary; as many streams as prompts
+    /// are needed; logits that are not finite.
+    pub fn sample<P: AsRef<[u32]>>(
+        &mut self,
+        prompts: &[P],
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<Sample>> {
+        Error::check_shape("streams", prompts.len(), streams.len())?;
+        let prompts: Vec<&[u32]> = prompts.iter().map(AsRef::as_ref).collect();
+        self.home.sample(&prompts, sampling, streams)
     }
 
     /// Sets score head 0 to zero.
@@ -86,30 +262,27 @@ impl Trainee {
     /// # Errors
     /// A model without a score head.
     pub(super) fn clear_score_head(&mut self) -> Result<()> {
-        let head = self.engine.layout().scores.first();
+        let head = self.layout().scores.first();
         let head =
             head.ok_or_else(|| Error::Usage("PPO's critic and a reward model need a model with a score head".into()))?;
-        let [weight, bias] = [head.weight.clone(), head.bias.clone()];
-        self.params[weight].fill(0.0);
-        self.params[bias].fill(0.0);
-        if let Some(adapters) = &mut self.adapters {
-            adapters.lora.take_heads(&self.params, &mut adapters.values);
-        }
-        Ok(())
+        let places = [head.weight.clone(), head.bias.clone()];
+        let places = places.map(|place| self.adapters().map_or(place.clone(), |lora| lora.place_of_head(&place)));
+        let mut trained = self.trained()?.into_owned();
+        places.into_iter().for_each(|place| trained[place].fill(0.0));
+        self.home.put(&trained)
     }
 
     /// # Errors
     /// A score head 0 of another number of outputs than this, `what` naming them; none has 0.
     pub(super) fn check_score_head(&self, what: &'static str, outputs: usize) -> Result<()> {
-        let own = self.engine.config().scores.first().map_or(0, |head| head.outputs);
+        let own = self.config().scores.first().map_or(0, |head| head.outputs);
         Error::check_shape(what, outputs, own)
     }
 
     /// Goes on from other values of what is trained, with fresh moments.
     pub(super) fn restart(&mut self, trained: &[f32]) -> Result<()> {
-        Error::check_shape("trained parameters", self.trained().len(), trained.len())?;
-        self.optimizer = AdamW::new(trained.len(), 0.0)?;
-        self.put(trained)
+        self.put(trained)?;
+        self.home.set_optimizer(AdamW::new(trained.len(), 0.0)?)
     }
 
     /// One step of descent on Σ weight · quantity after a forward pass with [`Keep::All`]; returns the gradient's norm
@@ -119,24 +292,9 @@ impl Trainee {
     /// A signal that does not fit the last forward pass; a gradient that is not finite (training diverged): the weights
     /// stay as they were.
     pub fn descend(&mut self, signal: &Signal, learning_rate: f64) -> Result<f64> {
-        self.grad.fill(0.0);
-        self.engine.backward(&self.params, signal, &mut self.grad)?;
-        self.follow(learning_rate)
-    }
-
-    /// Moves the weights down the gradient, scaled down to the clip; returns its norm before.
-    fn follow(&mut self, learning_rate: f64) -> Result<f64> {
-        let Some(adapters) = &mut self.adapters else {
-            let norm = clip_gradient(&mut self.grad, self.clip)?;
-            self.optimizer.step(&mut self.params, &self.grad, learning_rate);
-            return Ok(norm);
-        };
-        adapters.grad.fill(0.0);
-        adapters.lora.pull(&adapters.values, &self.grad, &mut adapters.grad)?;
-        let norm = clip_gradient(&mut adapters.grad, self.clip)?;
-        self.optimizer.step(&mut adapters.values, &adapters.grad, learning_rate);
-        self.merge()?;
-        Ok(norm)
+        self.home.clear_gradient()?;
+        self.home.pull(signal)?;
+        self.home.step(self.clip, learning_rate)
     }
 
     /// One step of descent on the completions of some sequences, part by part: `weigh` gives a part's loss, as its share of
@@ -155,6 +313,16 @@ impl Trainee {
         self.learn_in_groups(1, sequences, prompts, learning_rate, weigh)
     }
 
+    /// Most tokens of a part of a step of so many: no lane is idle where the step has work for all.
+    fn most_in_a_part(&self, tokens: usize) -> usize {
+        let lanes = self.home.lanes();
+        if lanes == 1 {
+            return self.part;
+        }
+        let parts = tokens.div_ceil(self.part).max(1).next_multiple_of(lanes);
+        tokens.div_ceil(parts).max(1)
+    }
+
     /// The same with `group` consecutive sequences always in one part: what a loss takes together.
     ///
     /// # Errors
@@ -171,31 +339,28 @@ impl Trainee {
         Error::check_shape("prompt lengths", sequences.len(), prompts.len())?;
         let tokens: usize = sequences.iter().zip(prompts).map(|(s, p)| s.len().saturating_sub(*p)).sum();
         let share = |of: usize, all: usize| if of == all { 1.0 } else { of as f64 / all as f64 };
-        self.grad.fill(0.0);
+        self.home.clear_gradient()?;
         let mut loss = 0.0;
         let of_group = |g: &[&[u32]]| g.iter().map(|s| s.len()).sum();
-        let mut all = Vec::new();
-        for groups in parts(sequences.chunks(group).map(of_group), self.part) {
+        let (mut ranges, mut all) = (Vec::new(), Vec::new());
+        let of_groups = sequences.chunks(group).map(of_group);
+        for groups in parts(of_groups.clone(), self.most_in_a_part(of_groups.sum())) {
             let range = group * groups.start..group * groups.end;
             let batch = Batch::new(&sequences[range.clone()]);
             let choices = batch.completions(&prompts[range.clone()])?;
-            all.push((range, batch, choices));
+            ranges.push(range);
+            all.push((batch, choices));
         }
-        for wave in all.chunks(1 + self.lanes.len()) {
-            let params = &self.params;
-            let mut engines: Vec<&mut Engine> =
-                std::iter::once(&mut self.engine).chain(self.lanes.iter_mut().map(|l| &mut l.engine)).collect();
-            let log_probs = at_once(engines.iter_mut().zip(wave).collect(), |(engine, (_, batch, choices))| {
-                engine.forward(params, batch, Keep::All)?;
-                Ok(engine.log_probs(params, choices)?.to_vec())
-            })?;
+        let lanes = self.home.lanes();
+        for (wave, ranges) in all.chunks(lanes).zip(ranges.chunks(lanes)) {
+            let log_probs = self.home.forward_all(wave)?;
             let mut asked = Vec::with_capacity(wave.len());
-            for ((engine, (range, batch, choices)), log_probs) in engines.iter().zip(wave).zip(log_probs) {
+            for (lane, ((range, (batch, choices)), log_probs)) in ranges.iter().zip(wave).zip(log_probs).enumerate() {
                 let (of_tokens, of_sequences) = (share(choices.len(), tokens), share(range.len(), sequences.len()));
                 let (starts, ends) = batch.all_rows().map(|r| (r.start, r.end - 1)).unzip();
                 let (sequences, choices) = (range.clone(), choices.clone());
-                let part =
-                    Part { sequences, choices, starts, ends, log_probs, of_tokens, of_sequences, engine, params };
+                let place = (&*self.home, lane);
+                let part = Part { sequences, choices, starts, ends, log_probs, of_tokens, of_sequences, place };
                 let (value, weights) = weigh(&part)?;
                 loss += value;
                 if !loss.is_finite() {
@@ -203,20 +368,21 @@ impl Trainee {
                 }
                 asked.push(Asked { rows: part.choices.rows, ends: part.ends, weights });
             }
-            self.pull(&asked)?;
+            self.home.pull_all(&asked)?;
         }
-        Ok(Descent { loss, grad_norm: self.follow(learning_rate)? })
+        Ok(Descent { loss, grad_norm: self.home.step(self.clip, learning_rate)? })
     }
 
     /// All that a run needs to go on, with the loop's `cursor` and the weights of its reference, if any.
-    pub(super) fn checkpoint(&self, cursor: String, reference: Vec<f32>) -> Checkpoint {
-        Checkpoint { params: self.trained().to_vec(), optimizer: self.optimizer.clone(), cursor, reference }
+    pub(super) fn checkpoint(&self, cursor: String, reference: Vec<f32>) -> Result<Checkpoint> {
+        let (params, optimizer) = (self.trained()?.into_owned(), self.home.optimizer()?.into_owned());
+        Ok(Checkpoint { params, optimizer, cursor, reference })
     }
 
     /// Takes a checkpoint of the same config; returns the reference's weights.
     pub(super) fn restore(&mut self, checkpoint: Checkpoint) -> Result<Vec<f32>> {
         self.put(&checkpoint.params)?;
-        self.optimizer = checkpoint.optimizer;
+        self.home.set_optimizer(checkpoint.optimizer)?;
         Ok(checkpoint.reference)
     }
 
@@ -264,8 +430,8 @@ impl Trainee {
     pub fn completion_log_probs<S: AsRef<[u32]>>(&mut self, sequences: &[S], prompts: &[usize]) -> Result<Vec<f64>> {
         let batch = Batch::new(sequences);
         let choices = batch.completions(prompts)?;
-        self.engine.forward(&self.params, &batch, Keep::Final)?;
-        let log_probs = self.engine.log_probs(&self.params, &choices)?;
+        self.home.forward(&batch, Keep::Final)?;
+        let log_probs = self.home.log_probs(&choices)?;
         Error::check_finite("log-probability of a completion", log_probs)?;
         let lengths: Vec<usize> = sequences.iter().zip(prompts).map(|(s, p)| s.as_ref().len() - p).collect();
         Ok(sums(log_probs, &lengths))
@@ -277,7 +443,7 @@ impl Trainee {
     /// A model without a score head; an empty sequence, or one that does not fit the model.
     pub fn scores<S: AsRef<[u32]>>(&mut self, sequences: &[S]) -> Result<Vec<f64>> {
         let ends = self.forward_to_ends(sequences)?;
-        self.engine.scores(&self.params, 0, &ends)
+        self.home.scores(0, &ends)
     }
 
     /// The final normalised hidden states at the last tokens of whole sequences: what a linear probe reads.
@@ -289,9 +455,7 @@ impl Trainee {
     /// An empty sequence, or one that does not fit the model.
     pub fn last_hidden<S: AsRef<[u32]>>(&mut self, sequences: &[S]) -> Result<Vec<f64>> {
         let ends = self.forward_to_ends(sequences)?;
-        let width = self.engine.config().width;
-        let hidden = self.engine.hidden();
-        Ok(ends.iter().flat_map(|e| &hidden[e * width..(e + 1) * width]).map(|h| f64::from(*h)).collect())
+        self.home.hidden(&ends)
     }
 
     /// Runs whole sequences through the model; returns each one's last row.
@@ -300,16 +464,44 @@ impl Trainee {
             return Err(Error::parameter(format!("sequences[{i}]"), "(empty)", "at least one token long"));
         }
         let batch = Batch::new(sequences);
-        self.engine.forward(&self.params, &batch, Keep::Final)?;
+        self.home.forward(&batch, Keep::Final)?;
         Ok(batch.all_rows().map(|r| r.end - 1).collect())
     }
 
-    /// The log-probabilities of `choices` under other weights of the same model, in nats.
+    /// The log-probabilities of `choices` under frozen weights, in nats.
     ///
     /// # Errors
-    /// A sequence or choice that does not fit the model.
-    pub fn score(&mut self, params: &[f32], batch: &Batch, choices: &Choices) -> Result<Vec<f64>> {
-        self.engine.forward(params, batch, Keep::Final)?;
-        Ok(self.engine.log_probs(params, choices)?.to_vec())
+    /// A sequence or choice that does not fit the model; weights that were frozen elsewhere.
+    pub fn score(&mut self, frozen: &Frozen, batch: &Batch, choices: &Choices) -> Result<Vec<f64>> {
+        self.home.score(frozen, batch, choices)
+    }
+}
+
+fn check_clip(clip: f64) -> Result<()> {
+    if clip.is_nan() || clip <= 0.0 { Err(Error::parameter("clip", clip, "positive")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+impl Trainee {
+    /// [`Trainee::params`] in a test.
+    pub(super) fn weights(&self) -> Vec<f32> {
+        self.params().expect("at hand").into_owned()
+    }
+
+    /// The gradient that the last step followed.
+    pub(super) fn gradient(&self) -> Vec<f64> {
+        self.home.gradient().expect("at hand").into_iter().map(f64::from).collect()
+    }
+
+    /// The optimiser's first moments.
+    fn moments(&self) -> Vec<f64> {
+        self.home.optimizer().expect("at hand").first.iter().map(|m| f64::from(*m)).collect()
+    }
+
+    /// Moves every entry of what is trained.
+    pub(super) fn nudge(&mut self, mut each: impl FnMut(usize, &mut f32)) {
+        let mut trained = self.trained().expect("at hand").into_owned();
+        trained.iter_mut().enumerate().for_each(|(i, p)| each(i, p));
+        self.put(&trained).expect("as many");
     }
 }

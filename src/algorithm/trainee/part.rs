@@ -1,8 +1,9 @@
 //! Some of a step's sequences between their forward and their backward pass.
 
+use super::home::Home;
 use crate::error::Result;
 use crate::lm::Choices;
-use crate::lm::cpu::{Engine, Scores, Signal};
+use crate::lm::cpu::{Scores, Signal};
 use std::ops::Range;
 
 /// Some of a step's sequences after their forward pass.
@@ -22,19 +23,19 @@ pub(in crate::algorithm) struct Part<'a> {
     pub(in crate::algorithm) of_tokens: f64,
     /// The part's share of the step's sequences.
     pub(in crate::algorithm) of_sequences: f64,
-    pub(super) engine: &'a Engine,
-    pub(super) params: &'a [f32],
+    /// Where it is, and in which lane.
+    pub(super) place: (&'a dyn Home, usize),
 }
 
 impl Part<'_> {
     /// What score head 0 says of each token's context.
     pub(in crate::algorithm) fn values(&self) -> Result<Vec<f64>> {
-        self.engine.scores(self.params, 0, &self.choices.rows)
+        self.scores_at(&self.choices.rows)
     }
 
     /// What score head 0 says of each whole sequence, at its last token.
     pub(in crate::algorithm) fn finals(&self) -> Result<Vec<f64>> {
-        self.engine.scores(self.params, 0, &self.ends)
+        self.scores_at(&self.ends)
     }
 
     /// The rows of some tokens of each sequence, `places` counted from its first token.
@@ -45,7 +46,7 @@ impl Part<'_> {
 
     /// What score head 0 says at some rows, rows × outputs.
     pub(in crate::algorithm) fn scores_at(&self, rows: &[usize]) -> Result<Vec<f64>> {
-        self.engine.scores(self.params, 0, rows)
+        self.place.0.scores(self.place.1, rows)
     }
 
     /// log π of each sequence's completion; `lengths` are their tokens.
@@ -55,8 +56,8 @@ impl Part<'_> {
 
     /// The log-probabilities of the whole vocabulary at each token's context, tokens × vocabulary.
     pub(in crate::algorithm) fn distributions(&self) -> Result<Vec<f32>> {
-        let mut out = vec![0.0; self.log_probs.len() * self.engine.config().vocab];
-        self.engine.distributions(&mut out)?;
+        let mut out = vec![0.0; self.log_probs.len() * self.place.0.config().vocab];
+        self.place.0.distributions(self.place.1, &mut out)?;
         Ok(out)
     }
 }
@@ -97,7 +98,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn pull(&self, engine: &mut Engine, params: &[f32], grad: &mut [f32]) -> Result<()> {
+    /// Calls `use_it` with what the weights are on.
+    pub(super) fn with_signal<T>(&self, use_it: impl FnOnce(&Signal) -> T) -> T {
         let weights = &self.weights;
         let scores: Vec<Scores> =
             [(&self.rows, &weights.values), (&self.ends, &weights.finals), (&weights.at.0, &weights.at.1)]
@@ -105,14 +107,13 @@ impl Asked {
                 .filter(|(_, weights)| !weights.is_empty())
                 .map(|(rows, weights)| Scores { head: 0, rows, weights })
                 .collect();
-        let signal = Signal {
+        use_it(&Signal {
             log_probs: &weights.log_probs,
             entropies: &weights.entropies,
             distributions: &weights.distributions,
             scores: &scores,
             ..Signal::default()
-        };
-        engine.backward(params, &signal, grad)
+        })
     }
 }
 

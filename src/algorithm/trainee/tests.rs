@@ -21,7 +21,7 @@ fn weight_one_on_prompts_is_the_likelihood_of_all_tokens() {
     let a = one.text_step(&text, 1.0, 1e-2).expect("finite");
     let b = two.nll_step(&whole, 1e-2).expect("finite");
     assert!((a - b).abs() < 1e-6, "{a} {b}");
-    let worst = one.params.iter().zip(&two.params).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let worst = one.weights().iter().zip(&two.weights()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < 1e-5, "{worst}");
 }
 
@@ -34,7 +34,7 @@ fn parts_of_a_step_add_up_to_the_whole() {
     let step = |tokens: usize, whole_text: bool| {
         let mut trainee = fresh().in_parts_of(tokens);
         let loss = if whole_text { trainee.text_step(&text, 0.3, 1e-2) } else { trainee.nll_step(&text, 1e-2) };
-        (loss.expect("finite"), trainee.grad.iter().map(|g| f64::from(*g)).collect::<Vec<_>>())
+        (loss.expect("finite"), trainee.gradient())
     };
     for whole_text in [false, true] {
         let (loss, whole) = step(usize::MAX, whole_text);
@@ -50,11 +50,11 @@ fn parts_of_a_step_add_up_to_the_whole() {
 #[test]
 fn divergence_is_an_error_and_leaves_the_weights() {
     let mut trainee = fresh();
-    trainee.params[0] = f32::NAN;
-    let before: Vec<u32> = trainee.params.iter().map(|p| p.to_bits()).collect();
+    trainee.nudge(|i, p| *p = if i == 0 { f32::NAN } else { *p });
+    let before: Vec<u32> = trainee.weights().iter().map(|p| p.to_bits()).collect();
     let error = trainee.nll_step(&[Example { tokens: vec![0, 1, 2], prompt: 1 }], 1e-2);
     assert!(matches!(error, Err(Error::NotFinite { .. })));
-    assert_eq!(before, trainee.params.iter().map(|p| p.to_bits()).collect::<Vec<_>>());
+    assert_eq!(before, trainee.weights().iter().map(|p| p.to_bits()).collect::<Vec<_>>());
 }
 
 fn text() -> Vec<Example> {
@@ -68,7 +68,7 @@ fn lanes_change_the_rounding_and_nothing_else() {
     let step = |lanes: usize| {
         let mut trainee = fresh().in_parts_of(7).in_lanes(lanes).expect("some");
         let loss = trainee.nll_step(&text(), 1e-2).expect("finite");
-        (loss, trainee.grad.iter().map(|g| f64::from(*g)).collect::<Vec<_>>())
+        (loss, trainee.gradient())
     };
     let (loss, gradient) = step(1);
     for lanes in [2, 3, 20] {
@@ -101,23 +101,22 @@ fn adapters_learn_and_leave_the_base() {
     let settings = LoraSettings { rank: 4, alpha: 8.0, targets: Vec::new() };
     let plain = fresh();
     let lora = Lora::new(&config(), &settings).expect("legal");
-    let values = lora.init(&plain.params, &mut Stream::named(&["adapters"])).expect("fits");
-    let mut trainee = plain.clone().with_adapters(lora, values.clone()).expect("fits");
-    assert_eq!(trainee.params, plain.params);
+    let values = lora.init(&plain.weights(), &mut Stream::named(&["adapters"])).expect("fits");
+    let mut trainee = plain.twin().expect("room").with_adapters(lora, values.clone()).expect("fits");
+    assert_eq!(trainee.weights(), plain.weights());
     let first = trainee.nll_step(&text(), 1e-2).expect("finite");
     let mut last = first;
     for _ in 0..50 {
         last = trainee.nll_step(&text(), 1e-2).expect("finite");
     }
     assert!(last < first - 0.1, "{first} {last}");
-    let tokens = trainee.engine.layout().tensor("transformer.wte.weight").expect("there").range.clone();
-    assert_eq!(trainee.params[tokens.clone()], plain.params[tokens]);
-    assert_ne!(trainee.trained(), values);
-    assert_eq!(trainee.weights_of(trainee.trained()).expect("fits"), trainee.params);
-    let after = trainee.params.clone();
+    let tokens = trainee.layout().tensor("transformer.wte.weight").expect("there").range.clone();
+    assert_eq!(trainee.weights()[tokens.clone()], plain.weights()[tokens]);
+    assert_ne!(*trainee.trained().expect("at hand"), values);
+    let after = trainee.weights();
     trainee.put(&values).expect("fits");
-    assert_eq!(trainee.params, plain.params);
-    assert_ne!(after, plain.params);
+    assert_eq!(trainee.weights(), plain.weights());
+    assert_ne!(after, plain.weights());
     let batch = Batch::new(&[[0_u32, 1, 2]]);
-    trainee.engine.forward(&trainee.params, &batch, Keep::Final).expect("legal");
+    trainee.forward(&batch, Keep::Final).expect("legal");
 }

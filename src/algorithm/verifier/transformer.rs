@@ -190,10 +190,10 @@ pub fn step_log_probs(
         part.iter().try_for_each(|s| s.check())?;
         let sequences: Vec<&[u32]> = part.iter().map(|s| s.tokens.as_slice()).collect();
         let batch = Batch::new(&sequences);
-        trainee.engine.forward(&trainee.params, &batch, Keep::Final)?;
+        trainee.forward(&batch, Keep::Final)?;
         for (solution, rows) in part.iter().zip(batch.all_rows()) {
             let places: Vec<usize> = solution.ends.iter().map(|e| rows.start + e).collect();
-            let scores = trainee.engine.scores(&trainee.params, 0, &places)?;
+            let scores = trainee.scores_at(&places)?;
             out.push(match supervision {
                 Supervision::ProcessClasses => {
                     scores.chunks_exact(3).map(|z| log_right_of_classes(z, neutral)).collect()

@@ -1,26 +1,34 @@
 //! `rewardlab preflight`.
 
+mod again;
 mod figure;
+mod journal;
 mod page;
 mod prompts;
 mod sampler;
+mod trial;
 
 use super::{note, out};
+use crate::algorithm::text::TextPrompt;
 use crate::algorithm::{Preflight, PreflightParams, preflight};
 use crate::error::{Error, Result};
 use crate::jsonl;
 use crate::lm::{LanguageModel, Sampling};
 use crate::plot;
-use crate::record::{Table, write_atomically};
+use crate::record::{Table, sha256, write_atomically};
 use crate::reward::text::{KINDS, TextReward};
 use crate::rng::Stream;
 use crate::stats::Estimate;
-use prompts::Prompt;
+use again::{Again, Change, dead};
+use journal::Journal;
 use sampler::{Sampler, Written};
 use serde::Serialize;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use trial::{Learner, TrialArgs};
 
 const EXAMPLE: &str = "\
 Example:
@@ -33,10 +41,15 @@ alike, the rest where the std's interval is widest. A prompt whose reward std un
 gradient (arXiv:2310.20703, Theorem 1), also with other advantages, however far from the optimum it is.
 
 A prompt is stuck if its std is below the threshold more probably than not and its mean reward is low, open if that is not decided. Few samples \
-do not decide it: with binary rewards and the usual threshold, a success of one in 400 is still alive. Of continuous \
-rewards (models, programs) the std of prompts that spread little is predicted too high: see real_models/preflight_calibration.
+do not decide it: with binary rewards and the usual threshold, a success of one in 400 is still alive. How often the \
+intervals hold the truth is measured in real_models/preflight_calibration.
 
-Written to --out: prompts.csv, samples.jsonl, figure.png, figure.svg, index.html. Exit codes: 0 no prompt with low reward is expected to \
+--temperatures samples the stuck prompts (with --reheat all every prompt) again at other temperatures; --sft 0.1,0.5 finetunes the model shortly on \
+a tenth and on half of the prompts that have a completion, each time from the start, and measures the others again.
+
+Samples are written down as they come (samples.partial.jsonl): --resume goes on with a run that was cut off, to the same result.
+
+Written to --out: prompts.csv, samples.jsonl, figure.png, figure.svg, index.html, and again.csv if prompts were measured again. Exit codes: 0 no prompt with low reward is expected to \
 vanish, 1 some are (they are listed), 2 usage or input error.";
 
 #[derive(Debug, clap::Args)]
@@ -83,9 +96,17 @@ pub(super) struct Args {
     /// The reward's least and greatest value, LOW,HIGH, where it does not say them itself
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     range: Option<Vec<f64>>,
-    /// Temperatures at which the prompts that are expected to vanish are sampled again
+    /// Temperatures at which prompts are sampled again
     #[arg(long, value_delimiter = ',', default_values_t = [1.5])]
     temperatures: Vec<f64>,
+    /// Which prompts are sampled at other temperatures
+    #[arg(long, default_value = "stuck")]
+    reheat: Reheat,
+    #[command(flatten)]
+    trial: TrialArgs,
+    /// Go on with a run that was cut off
+    #[arg(long)]
+    resume: bool,
     /// Give prompts as they are, not through the model's chat template
     #[arg(long)]
     plain: bool,
@@ -100,7 +121,16 @@ pub(super) struct Args {
     seed: u64,
 }
 
-const FILES: [&str; 5] = ["prompts.csv", "samples.jsonl", "figure.png", "figure.svg", "index.html"];
+/// Which prompts are sampled at other temperatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Reheat {
+    /// Those that are expected to vanish with a low reward.
+    Stuck,
+    /// Every prompt.
+    All,
+}
+
+const FILES: [&str; 6] = ["prompts.csv", "again.csv", "samples.jsonl", "figure.png", "figure.svg", "index.html"];
 
 /// A line of prompts.csv. Intervals are 95% of the posterior.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -121,15 +151,8 @@ struct Row {
     state: &'static str,
     /// Probability of a dead group by size, `4:0.61 8:0.34`.
     dead: String,
-    /// Reward std of a stuck prompt at other temperatures, `1.5:0.12`; empty for others.
+    /// Reward std at other temperatures, `1.5:0.12`; empty where it was not sampled there.
     heated: String,
-}
-
-/// At another temperature: it, the stuck prompts' mean expected std there, and how many of them are still expected to vanish.
-struct Heated {
-    temperature: f64,
-    std: f64,
-    vanish: usize,
 }
 
 /// All that the page and the figure show.
@@ -137,9 +160,47 @@ struct Report {
     rows: Vec<Row>,
     said: Preflight,
     groups: Vec<usize>,
-    heated: Vec<Heated>,
+    again: Vec<Again>,
+    temperature: f64,
     model: String,
     reward: String,
+}
+
+/// What samples and pays.
+struct Flight<'a> {
+    prompts: Vec<TextPrompt>,
+    sampler: Sampler<'a>,
+    reward: TextReward,
+    journal: Journal,
+    params: PreflightParams,
+    drawing: Stream,
+    posterior: Stream,
+    written: Vec<Written>,
+}
+
+impl Flight<'_> {
+    /// What a few samples of these prompts say, with a prior of their own.
+    fn measure(&mut self, which: &[usize]) -> Result<Preflight> {
+        let started = Instant::now();
+        let (all, known) = (which.len() * self.params.samples, self.journal.left());
+        let mut drawn = 0;
+        preflight(which.len(), &self.params, &mut self.posterior, |asked| {
+            let asked: Vec<usize> = asked.iter().map(|i| which[*i]).collect();
+            let (sampler, rng) = (&mut self.sampler, &mut self.drawing);
+            let new = sampler.sample(&self.prompts, &asked, &mut self.reward, rng, &mut self.journal)?;
+            let rewards = new.iter().map(|w| w.reward).collect();
+            drawn += new.len();
+            self.written.extend(new);
+            let left = if known == 0 && drawn < all {
+                let minutes = started.elapsed().as_secs_f64() / 60.0 * (all - drawn) as f64 / drawn as f64;
+                format!(", about {minutes:.1} minutes to go for these")
+            } else {
+                String::new()
+            };
+            note(&format!("sampled {drawn} of {all} completions{left}"));
+            Ok(rewards)
+        })
+    }
 }
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
@@ -148,58 +209,116 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
         let path = path.display();
         return Err(Error::Usage(format!("{path} is there already: give --force to replace it, or another --out")));
     }
-    let mut reward = TextReward::parse(&args.reward, Duration::from_secs_f64(args.timeout))?;
+    let reward = TextReward::parse(&args.reward, Duration::from_secs_f64(args.timeout))?;
     let params = PreflightParams { range: params.range.or(reward.range()), ..params };
-    let mut prompts = prompts::read(&args.prompts)?;
-    prompts.truncate(args.limit.unwrap_or(usize::MAX));
     let model = LanguageModel::load(&args.model)?;
+    let prompts = prompts::read(&args.prompts, args.limit.unwrap_or(usize::MAX), &model, args.plain)?;
     let sampling = Sampling { temperature: args.temperature, ..Sampling::plain(args.length) };
-    let mut sampler = Sampler::new(&model, &mut prompts, args.plain, &sampling, args.threads)?;
+    let sampler = Sampler::new(&model, &sampling, args.threads)?;
     let named = |name: &str| Stream::named(&["preflight", name, &args.seed.to_string()]);
-    let (mut drawing, mut posterior) = (named("samples"), named("posterior"));
-    let mut written: Vec<Written> = Vec::new();
-    let said = preflight(prompts.len(), &params, &mut posterior, |asked| {
-        let new = sampler.sample(&prompts, asked, &mut reward, &mut drawing)?;
-        let rewards = new.iter().map(|w| w.reward).collect();
-        written.extend(new);
-        note(&format!("sampled {} completions", written.len()));
-        Ok(rewards)
-    })?;
-    let mut rows: Vec<Row> = (0..prompts.len()).map(|x| row(x, &prompts[x], &said, &params.groups)).collect();
-    let stuck = said.stuck();
-    let mut heated = Vec::new();
-    if !stuck.is_empty() {
-        for temperature in args.temperatures.iter().copied().filter(|t| *t != args.temperature) {
-            sampler.sampling.temperature = temperature;
-            // a prior of their own: at another temperature the other prompts were not sampled
-            let own = preflight(stuck.len(), &params, &mut posterior, |asked| {
-                let asked: Vec<usize> = asked.iter().map(|i| stuck[*i]).collect();
-                let new = sampler.sample(&prompts, &asked, &mut reward, &mut drawing)?;
-                let rewards = new.iter().map(|w| w.reward).collect();
-                written.extend(new);
-                Ok(rewards)
-            })?;
-            let std = own.prompts.iter().map(|p| p.std.value).sum::<f64>() / stuck.len() as f64;
-            let vanish = own.prompts.iter().filter(|p| p.std.value < said.threshold).count();
-            for (x, p) in stuck.iter().zip(&own.prompts) {
-                let all = &mut rows[*x].heated;
-                let space = if all.is_empty() { "" } else { " " };
-                let _ = write!(all, "{space}{temperature}:{:.4}", p.std.value);
-            }
-            heated.push(Heated { temperature, std, vanish });
-        }
+    let shares = &args.trial.shares;
+    let plan = if shares.is_empty() { None } else { Some(trial::plan(&prompts, &args.trial, &mut named("trial"))?) };
+    let learner = Learner { model: &model, plain: args.plain, args: &args.trial };
+    if let Some(plan) = &plan {
+        // what does not fit is said before the work
+        plan.learned.iter().try_for_each(|l| learner.examples(&prompts, l).map(drop))?;
     }
+    note(&cost(args, prompts.len(), plan.as_ref()));
+    let journal = Journal::open(&args.out, &settings(args, &params)?, args.resume, args.force)?;
+    let (drawing, posterior) = (named("samples"), named("posterior"));
+    let mut flight = Flight { prompts, sampler, reward, journal, params, drawing, posterior, written: Vec::new() };
+    let said = flight.measure(&(0..flight.prompts.len()).collect::<Vec<_>>())?;
+    let mut again = heat(&mut flight, args, &said)?;
+    if let Some(plan) = &plan {
+        again.extend(trials(&mut flight, args, plan, &learner)?);
+    }
+    let rows = rows(&flight.prompts, &said, &flight.params.groups, &again);
     let report = Report {
         rows,
         said,
-        groups: params.groups.clone(),
-        heated,
+        groups: flight.params.groups.clone(),
+        again,
+        temperature: args.temperature,
         model: args.model.display().to_string(),
         reward: args.reward.clone(),
     };
-    save(&args.out, &report, &written)?;
+    save(&args.out, &report, &flight.written)?;
+    flight.journal.finish()?;
     out(&text(&report, &args.out));
-    Ok(u8::from(!stuck.is_empty()))
+    Ok(u8::from(!report.said.stuck().is_empty()))
+}
+
+/// How much will be done, at most.
+fn cost(args: &Args, prompts: usize, plan: Option<&trial::Plan>) -> String {
+    let each = args.samples;
+    let mut text = format!("{prompts} prompts × {each} samples of up to {} tokens", args.length);
+    let others = args.temperatures.iter().filter(|t| **t != args.temperature).count();
+    if others > 0 {
+        let which = if args.reheat == Reheat::All { "each prompt" } else { "each stuck prompt" };
+        let _ = write!(text, "; as many again of {which} at each of {others} other temperature(s)");
+    }
+    if let Some(plan) = plan {
+        let (trials, steps, batch) = (plan.learned.len(), args.trial.sft_steps, args.trial.sft_batch);
+        let measured = plan.measured.len() * each * trials;
+        let _ = write!(
+            text,
+            "; {trials} trial(s) of {steps} steps × {batch} completions, and {measured} samples behind them"
+        );
+    }
+    text
+}
+
+/// What a run that goes on must share with the one that was cut off.
+fn settings(args: &Args, params: &PreflightParams) -> Result<Value> {
+    let prompts = std::fs::read(&args.prompts).map_err(|e| Error::io(&args.prompts, e))?;
+    let size = std::fs::metadata(&args.model).map_err(|e| Error::io(&args.model, e))?.len();
+    let trial = &args.trial;
+    Ok(json!({
+        "model": args.model, "model_bytes": size, "prompts": sha256(&prompts), "reward": args.reward, "limit": args.limit,
+        "params": format!("{params:?}"), "length": args.length, "temperature": args.temperature,
+        "temperatures": args.temperatures, "reheat": format!("{:?}", args.reheat), "plain": args.plain, "seed": args.seed,
+        "sft": trial.shares, "trial": if trial.shares.is_empty() { String::new() } else { format!("{trial:?}") },
+    }))
+}
+
+/// Prompts at other temperatures.
+fn heat(flight: &mut Flight, args: &Args, said: &Preflight) -> Result<Vec<Again>> {
+    let which = match args.reheat {
+        Reheat::Stuck => said.stuck(),
+        Reheat::All => (0..said.prompts.len()).collect(),
+    };
+    let mut again = Vec::new();
+    for temperature in args.temperatures.iter().copied().filter(|t| *t != args.temperature && !which.is_empty()) {
+        flight.sampler.sampling.temperature = temperature;
+        note(&format!("{} prompts at temperature {temperature}", which.len()));
+        let said = flight.measure(&which)?;
+        again.push(Again { change: Change::Temperature(temperature), prompts: which.clone(), said });
+    }
+    flight.sampler.sampling.temperature = args.temperature;
+    Ok(again)
+}
+
+/// Prompts behind trials of supervised finetuning.
+fn trials(flight: &mut Flight, args: &Args, plan: &trial::Plan, learner: &Learner) -> Result<Vec<Again>> {
+    let mut again = Vec::new();
+    for (share, learned) in args.trial.shares.iter().zip(&plan.learned) {
+        let examples = learner.examples(&flight.prompts, learned)?;
+        let mut rng = Stream::named(&["preflight", "sft", &share.to_string(), &args.seed.to_string()]);
+        let started = Instant::now();
+        let steps = args.trial.sft_steps;
+        let (params, loss) = learner.train(&examples, &mut rng, |step, loss| {
+            let minutes = started.elapsed().as_secs_f64() / 60.0 * (steps - step) as f64 / step as f64;
+            note(&format!(
+                "finetuning on {share}: step {step} of {steps}, loss {loss:.3}, about {minutes:.1} minutes to go"
+            ));
+        })?;
+        flight.sampler.params = Cow::Owned(params);
+        flight.sampler.trained = Some(*share);
+        let said = flight.measure(&plan.measured)?;
+        let change = Change::Sft { share: *share, learned: learned.len(), loss };
+        again.push(Again { change, prompts: plan.measured.clone(), said });
+    }
+    Ok(again)
 }
 
 fn params(args: &Args) -> Result<PreflightParams> {
@@ -224,10 +343,24 @@ fn params(args: &Args) -> Result<PreflightParams> {
         Error::check_positive(&[("temperatures", *temperature)])?;
     }
     Error::check_positive(&[("temperature", args.temperature)])?;
+    args.trial.validate()?;
     Ok(params)
 }
 
-fn row(x: usize, prompt: &Prompt, said: &Preflight, groups: &[usize]) -> Row {
+fn rows(prompts: &[TextPrompt], said: &Preflight, groups: &[usize], again: &[Again]) -> Vec<Row> {
+    let mut rows: Vec<Row> = prompts.iter().enumerate().map(|(x, prompt)| row(x, prompt, said, groups)).collect();
+    for of in again {
+        let Change::Temperature(temperature) = of.change else { continue };
+        for (x, p) in of.prompts.iter().zip(&of.said.prompts) {
+            let all = &mut rows[*x].heated;
+            let space = if all.is_empty() { "" } else { " " };
+            let _ = write!(all, "{space}{temperature}:{:.4}", p.std.value);
+        }
+    }
+    rows
+}
+
+fn row(x: usize, prompt: &TextPrompt, said: &Preflight, groups: &[usize]) -> Row {
     let p = &said.prompts[x];
     let state = match (said.vanishes(x), p.mean.value < said.enough) {
         (true, true) => "stuck",
@@ -235,7 +368,6 @@ fn row(x: usize, prompt: &Prompt, said: &Preflight, groups: &[usize]) -> Row {
         (false, true) if p.std.low < said.threshold => "open",
         (false, _) => "alive",
     };
-    let dead: Vec<String> = groups.iter().zip(&p.dead).map(|(g, e)| format!("{g}:{:.3}", e.value)).collect();
     Row {
         prompt: x,
         text: prompt.text.chars().take(200).collect(),
@@ -248,7 +380,7 @@ fn row(x: usize, prompt: &Prompt, said: &Preflight, groups: &[usize]) -> Row {
         std_high: p.std.high,
         vanishes: p.vanishes,
         state,
-        dead: dead.join(" "),
+        dead: dead(groups, p),
         heated: String::new(),
     }
 }
@@ -259,6 +391,13 @@ fn save(folder: &Path, report: &Report, written: &[Written]) -> Result<()> {
     let chart = figure::chart(report);
     let picture = plot::png(&chart)?;
     write("prompts.csv", &Table::from_rows(&report.rows)?.to_csv()?)?;
+    let again: Vec<_> = report.again.iter().flat_map(|a| a.rows(&report.groups, report.temperature)).collect();
+    let of_again = folder.join("again.csv");
+    if !again.is_empty() {
+        write("again.csv", &Table::from_rows(&again)?.to_csv()?)?;
+    } else if of_again.exists() {
+        std::fs::remove_file(&of_again).map_err(|e| Error::io(&of_again, e))?;
+    }
     jsonl::write(&folder.join("samples.jsonl"), written)?;
     write("figure.png", &picture)?;
     write("figure.svg", plot::svg(&chart)?.as_bytes())?;
@@ -297,12 +436,8 @@ fn text(report: &Report, folder: &Path) -> String {
         count(report, "mastered"),
         count(report, "open")
     );
-    for heated in &report.heated {
-        let _ = writeln!(
-            text,
-            "at temperature {} the stuck prompts' mean reward std is {:.4}, and {} of {stuck} are still below the threshold",
-            heated.temperature, heated.std, heated.vanish
-        );
+    for again in &report.again {
+        text += &again_line(report, again);
     }
     for r in report.rows.iter().filter(|r| r.state == "stuck").take(20) {
         let line: String = r.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(70).collect();
@@ -317,4 +452,33 @@ fn text(report: &Report, folder: &Path) -> String {
     }
     let _ = writeln!(text, "written to {}: {}", folder.display(), FILES.join(", "));
     text
+}
+
+/// What a change did, in a line.
+fn again_line(report: &Report, again: &Again) -> String {
+    let (before, after) = (again.before(&report.said), again.summary());
+    let count = again.prompts.len();
+    let which = match again.change {
+        Change::Temperature(t) => {
+            let all = if count == report.rows.len() { "all prompts" } else { "the stuck prompts" };
+            format!("at temperature {t} {all}' ")
+        }
+        Change::Sft { share, learned, loss } => format!(
+            "after supervised finetuning on {share} of the prompts ({learned}; loss {loss:.3} nats per token) {count} others' "
+        ),
+    };
+    let group = report.groups[0];
+    let dead = |s: &again::Summary| s.dead.first().map_or(f64::NAN, |e| e.value);
+    format!(
+        "{which}mean reward std is {:.4} (before {:.4}), their mean reward {:.4} ({:.4}), the share of dead groups of {group} {:.3} ({:.3}), and {} of {count} \
+         are below the threshold ({})\n",
+        after.std.value,
+        before.std.value,
+        after.mean.value,
+        before.mean.value,
+        dead(&after),
+        dead(&before),
+        after.vanish,
+        before.vanish
+    )
 }

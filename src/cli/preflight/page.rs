@@ -1,5 +1,6 @@
 //! index.html: everything in one file.
 
+use super::again::Change;
 use super::{Report, count, interval};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -36,13 +37,7 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
         let _ = writeln!(page, "<tr><td>{group}<td>{}</tr>", interval(&said.dead(i)));
     }
     page.push_str("</table>\n");
-    if !report.heated.is_empty() {
-        page.push_str("<h2>Stuck prompts at other temperatures</h2>\n<table><tr><th>temperature<th>mean reward std<th>still vanishing</tr>\n");
-        for h in &report.heated {
-            let _ = writeln!(page, "<tr><td>{}<td>{:.4}<td>{}</tr>", h.temperature, h.std, h.vanish);
-        }
-        page.push_str("</table>\n");
-    }
+    again(&mut page, report);
     page.push_str("<h2>Prompts</h2>\n<table><tr><th>#<th>state<th>samples<th>mean<th>std<th>P(vanishes)<th>dead groups<th>prompt</tr>\n");
     let mut order: Vec<_> = report.rows.iter().collect();
     order.sort_by(|a, b| rank(b.state).cmp(&rank(a.state)).then(a.std.total_cmp(&b.std)));
@@ -63,6 +58,46 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
     }
     page.push_str("</table>\n</body></html>\n");
     page
+}
+
+/// The prompts that were measured again, change by change, beside what was said of them at first.
+fn again(page: &mut String, report: &Report) {
+    if report.again.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<h2>Measured again</h2>\n<p>Means over the prompts that were measured again; in brackets what was said of them at first.</p>\n\
+         <table><tr><th>change<th>prompts<th>reward std<th>mean reward<th>vanishing",
+    );
+    for group in &report.groups {
+        let _ = write!(page, "<th>dead groups of {group}");
+    }
+    page.push_str("</tr>\n");
+    for of in &report.again {
+        let change = match of.change {
+            Change::Temperature(t) => format!("temperature {t}"),
+            Change::Sft { share, learned, loss } => {
+                format!("supervised finetuning on {share} of the prompts ({learned}), loss {loss:.3} nats per token")
+            }
+        };
+        let (before, after) = (of.before(&report.said), of.summary());
+        let _ = write!(
+            page,
+            "<tr><td>{change}<td>{}<td>{} ({:.3})<td>{} ({:.3})<td>{} ({})",
+            of.prompts.len(),
+            interval(&after.std),
+            before.std.value,
+            interval(&after.mean),
+            before.mean.value,
+            after.vanish,
+            before.vanish
+        );
+        for (a, b) in after.dead.iter().zip(&before.dead) {
+            let _ = write!(page, "<td>{} ({:.3})", interval(a), b.value);
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</table>\n");
 }
 
 /// What the reader wants to see first.

@@ -1,47 +1,33 @@
 //! The prompts' file.
 
+use crate::algorithm::text::{Encoder, Encoding, TextPrompt};
 use crate::error::Result;
-use crate::jsonl::{self, field, short};
-use crate::lm::Message;
-use serde_json::{Map, Value};
+use crate::lm::LanguageModel;
+use crate::preference::{Shape, Text, read_lines};
 use std::path::Path;
 
-/// One line of the file.
-#[derive(Clone, Debug)]
-pub(super) struct Prompt {
-    /// The turns, or one turn of the user.
-    pub(super) messages: Vec<Message>,
-    /// As rewards and readers see it: plain text, or the turns' contents, a line break between them.
-    pub(super) text: String,
-    /// The line's other fields.
-    pub(super) fields: Map<String, Value>,
-    /// As the model reads it.
-    pub(super) tokens: Vec<u32>,
-}
-
+/// The first so many prompts of a file, as the model reads them: through its chat template, if it has one and `plain` does not forbid it.
+///
 /// # Errors
-/// With path and line: no JSON object, no `prompt`, one that is neither text nor messages, or empty.
-pub(super) fn read(path: &Path) -> Result<Vec<Prompt>> {
-    jsonl::read(path, |line| {
-        let prompt = field(line, "prompt")?;
-        let messages = match prompt {
-            Value::String(text) => vec![Message::user(text.as_str())],
-            Value::Array(list) => list.iter().map(message).collect::<Result<Vec<_>, String>>()?,
-            other => return Err(format!("`prompt` is {}: it must be a string or a list of messages", short(other))),
-        };
-        let text = messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n");
-        if text.trim().is_empty() {
-            return Err("`prompt` is empty".into());
+/// With path and line: no JSON object, no prompt, one that is empty or leaves no room in the model's context, or that the chat template
+/// refuses.
+pub(super) fn read(path: &Path, limit: usize, model: &LanguageModel, plain: bool) -> Result<Vec<TextPrompt>> {
+    let mut lines = read_lines(path)?;
+    lines.lines.truncate(limit);
+    let plain = plain || model.chat_template.is_none();
+    for line in &mut lines.lines {
+        if let Shape::Prompt(prompt) | Shape::Completion { prompt, .. } = &mut line.shape {
+            if plain {
+                *prompt = Text::Plain(prompt.content().into_owned());
+            }
+            // an answer beside the prompt is for rewards, not for the model
+            let prompt = prompt.clone();
+            if let Shape::Completion { completion, .. } = &line.shape {
+                line.fields.insert("completion".into(), completion.content().into());
+            }
+            line.shape = Shape::Prompt(prompt);
         }
-        let mut fields = line.clone();
-        fields.remove("prompt");
-        Ok(Prompt { messages, text, fields, tokens: Vec::new() })
-    })
-}
-
-fn message(value: &Value) -> Result<Message, String> {
-    let part = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let wrong = || format!("`prompt` holds {}: no message with role and content", short(value));
-    let (role, content) = part("role").zip(part("content")).ok_or_else(wrong)?;
-    Ok(Message { role, content })
+    }
+    let encoding = Encoding { chat: !plain, end: false, ..Encoding::default() };
+    Ok(Encoder::new(model, &encoding)?.prompts(&lines)?.items)
 }

@@ -1,106 +1,100 @@
 //! Completions of prompts by a real model, on several threads, and what they are paid.
 
-use super::prompts::Prompt;
-use crate::error::{Error, Result};
-use crate::lm::{LanguageModel, Sampling, cpu};
+use super::journal::Journal;
+use crate::algorithm::text::{TextPrompt, Workers};
+use crate::error::Result;
+use crate::lm::{LanguageModel, Sampling};
 use crate::reward::text::{self, TextReward};
 use crate::rng::Stream;
-use serde::Serialize;
-
-/// Completions that a thread writes side by side.
-const BATCH: usize = 32;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A model that writes.
 pub(super) struct Sampler<'a> {
-    model: &'a LanguageModel,
-    engines: Vec<cpu::Engine>,
+    workers: Workers<'a>,
     pub(super) sampling: Sampling,
+    /// The model's own weights, or those behind a trial.
+    pub(super) params: Cow<'a, [f32]>,
+    /// The share of the prompts that the trial was made on.
+    pub(super) trained: Option<f64>,
 }
 
 /// A line of samples.jsonl.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Written {
-    prompt: usize,
-    temperature: f64,
-    completion: String,
+    pub(super) prompt: usize,
+    pub(super) temperature: f64,
+    /// The share of the prompts that the model was finetuned on before, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trained: Option<f64>,
+    pub(super) completion: String,
     pub(super) reward: f64,
 }
 
 impl<'a> Sampler<'a> {
-    /// Prepares the prompts' tokens too. Completions end with the model's end token.
+    /// Completions end with any of the model's end tokens.
     ///
     /// # Errors
-    /// A prompt that leaves no room in the model's context, or that the chat template refuses.
-    pub(super) fn new(
-        model: &'a LanguageModel,
-        prompts: &mut [Prompt],
-        plain: bool,
-        sampling: &Sampling,
-        threads: usize,
-    ) -> Result<Self> {
-        for (i, prompt) in prompts.iter_mut().enumerate() {
-            prompt.tokens = if plain {
-                model.tokenizer.encode(&prompt.text)?
-            } else {
-                model.encode_chat(&prompt.messages, true)?
-            };
-            if prompt.tokens.is_empty() || prompt.tokens.len() >= model.config.context {
-                let legal =
-                    format!("1 to {}, so that a completion fits in the model's context", model.config.context - 1);
-                return Err(Error::parameter(format!("tokens of prompt {i}"), prompt.tokens.len(), legal));
-            }
-        }
-        let engines = (0..threads).map(|_| cpu::Engine::new(&model.config)).collect::<Result<_>>()?;
-        let sampling = Sampling { end: model.tokenizer.special().eos.first().copied(), ..*sampling };
-        Ok(Self { model, engines, sampling })
+    /// No thread.
+    pub(super) fn new(model: &'a LanguageModel, sampling: &Sampling, threads: usize) -> Result<Self> {
+        let sampling = Sampling { end: model.tokenizer.special().ends()?, ..*sampling };
+        let params = Cow::Borrowed(model.params.as_slice());
+        Ok(Self { workers: Workers::new(model, threads)?, sampling, params, trained: None })
     }
 
-    /// One completion of each prompt that is asked for, with its reward. Which completions are written side by side does not depend on
-    /// the number of threads.
+    /// One completion of each prompt that is asked for, with its reward, taken from the journal or written into it. Which completions are
+    /// written side by side does not depend on the number of threads.
     ///
     /// # Errors
-    /// Those of the model and of the reward.
+    /// Those of the model, of the reward and of the journal.
     pub(super) fn sample(
         &mut self,
-        prompts: &[Prompt],
+        prompts: &[TextPrompt],
         asked: &[usize],
         reward: &mut TextReward,
         rng: &mut Stream,
+        journal: &mut Journal,
     ) -> Result<Vec<Written>> {
-        let mut work: Vec<(&[usize], Vec<Stream>, Result<Vec<Vec<u32>>>)> = asked
-            .chunks(BATCH)
-            .map(|part| (part, part.iter().map(|_| rng.split()).collect(), Ok(Vec::new())))
-            .collect();
-        let (model, sampling, threads) = (self.model, self.sampling, self.engines.len());
-        std::thread::scope(|scope| {
-            let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
-            work.iter_mut().enumerate().for_each(|(i, piece)| shares[i % threads].push(piece));
-            for (engine, share) in self.engines.iter_mut().zip(shares) {
-                scope.spawn(move || {
-                    for (part, streams, result) in share {
-                        let tokens: Vec<&[u32]> = part.iter().map(|x| prompts[*x].tokens.as_slice()).collect();
-                        let samples = engine.sample(&model.params, &tokens, &sampling, streams);
-                        *result = samples.map(|all| all.into_iter().map(|s| s.tokens).collect());
-                    }
-                });
+        let mut streams: Vec<Stream> = asked.iter().map(|_| rng.split()).collect();
+        let mut all = Vec::with_capacity(asked.len());
+        let mut done = 0;
+        while done < asked.len() {
+            let batch = &asked[done..asked.len().min(done + Workers::BATCH)];
+            if let Some(known) = journal.take(batch)? {
+                all.extend(known);
+                done += batch.len();
+                continue;
             }
-        });
-        let mut completions = Vec::with_capacity(asked.len());
-        for (_, _, result) in work {
-            for tokens in result? {
-                completions.push(model.tokenizer.decode(&tokens)?);
-            }
+            let end = asked.len().min(done + self.workers.wave());
+            let new = self.complete(prompts, &asked[done..end], reward, &mut streams[done..end])?;
+            journal.append(&new)?;
+            all.extend(new);
+            done = end;
         }
-        let written: Vec<text::Written> = asked
-            .iter()
-            .zip(&completions)
-            .map(|(x, completion)| text::Written { prompt: &prompts[*x].text, completion, fields: &prompts[*x].fields })
-            .collect();
+        Ok(all)
+    }
+
+    /// What is under way at a time.
+    fn complete(
+        &mut self,
+        prompts: &[TextPrompt],
+        asked: &[usize],
+        reward: &mut TextReward,
+        streams: &mut [Stream],
+    ) -> Result<Vec<Written>> {
+        let tokens: Vec<&[u32]> = asked.iter().map(|x| prompts[*x].tokens.as_slice()).collect();
+        let samples = self.workers.write_with(&self.params, &tokens, &self.sampling, streams)?;
+        let tokenizer = &self.workers.model().tokenizer;
+        let completions = samples.iter().map(|s| tokenizer.decode(&s.tokens)).collect::<Result<Vec<_>>>()?;
+        let written: Vec<text::Written> =
+            asked.iter().zip(&completions).map(|(x, completion)| prompts[*x].written(completion)).collect();
         let rewards = reward.score(&written)?;
-        let temperature = sampling.temperature;
+        let (temperature, trained) = (self.sampling.temperature, self.trained);
         let one = |((x, completion), reward): ((&usize, String), f64)| Written {
             prompt: *x,
             temperature,
+            trained,
             completion,
             reward,
         };

@@ -103,7 +103,7 @@ mod similarity;
 mod vocab;
 
 pub use metrics::{Chrf, bleu, meteor, rouge_l};
-pub use plain::{Document, plain_text};
+pub use plain::{Document, plain_text, review_continuation};
 pub use sentiment::sentiment;
 pub use similarity::{CLASSES, Pair};
 pub use vocab::{BOS, Class, EOS, PAD, SEP, class, decode, encode, members, stem, vocab};

@@ -49,6 +49,11 @@ pub(super) fn continuation(input: &Input, rng: &mut Stream) -> Vec<u32> {
     }
 }
 
+/// How a review of mixed feelings goes on, `<eos>` included: each of two clauses praises or blames by a coin.
+pub fn review_continuation(rng: &mut Stream) -> Vec<u32> {
+    ended(own_words(&review::continuation(false, rng)))
+}
+
 fn noisy_reference(input: &Input, rng: &mut Stream) -> Vec<u32> {
     let astray = (rng.uniform() < ASTRAY).then(|| input.task.input(Split::Train, rng).references);
     let references = astray.as_ref().unwrap_or(&input.references);

@@ -119,7 +119,10 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
         let c = chars[at];
         let run = |from: usize, of: &dyn Fn(char) -> bool| from + chars[from..].iter().take_while(|c| of(**c)).count();
         let digit_follows = chars.get(at + 1).is_some_and(char::is_ascii_digit);
-        if c.is_whitespace() {
+        if c == '#' {
+            // a comment
+            break;
+        } else if c.is_whitespace() {
             at += 1;
         } else if c.is_ascii_digit() || (c == '.' && digit_follows) {
             let end = run(at, &|c| c.is_ascii_digit() || c == '.');

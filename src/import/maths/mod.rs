@@ -48,6 +48,9 @@ pub fn maths(path: &Path, params: &MathsParams) -> Result<Imported> {
         let known = |name: &str| place(name).is_some_and(|(_, template)| template.is_some());
         let files = source::open(path, "a template (LANGUAGE/symbolic/*.toml)", known).map(|(_, files)| files)?;
         let all: BTreeSet<&str> = files.iter().filter_map(|f| Some(place(&f.name)?.0)).collect();
+        if all.is_empty() {
+            return Err(Error::content(path, "its files", "none of them is a template (LANGUAGE/symbolic/*.toml)"));
+        }
         Err(Error::unknown("language", language, all))
     };
     let (source, files) = match source::open(path, "a template of these languages (LANGUAGE/symbolic/*.toml)", wanted) {
@@ -63,8 +66,25 @@ pub fn maths(path: &Path, params: &MathsParams) -> Result<Imported> {
             return missing(language);
         }
         let lists = lists.first().map_or_else(|| Ok(BTreeMap::new()), |f| words(f))?;
+        let (mut good, mut first_bad) = (0, None);
         for file in templates {
-            made.template(language, file, &lists, params)?;
+            match file.text().and_then(|text| Template::parse(&file.path, text)) {
+                Ok(parsed) => {
+                    made.template(language, file, parsed, &lists, params);
+                    good += 1;
+                }
+                // a package of thousands may have a bad one
+                Err(e) => {
+                    let name = file.name.rsplit('/').next().unwrap_or_default();
+                    let message = e.to_string();
+                    let message = message.split_once(", line ").map_or(message.as_str(), |(_, m)| m);
+                    made.dropped.count(format!("malformed template, {language}/{name}, line {message}"));
+                    first_bad = first_bad.or(Some(e));
+                }
+            }
+        }
+        if let (0, Some(bad)) = (good, first_bad) {
+            return Err(bad);
         }
     }
     let seen = made.seen;
@@ -138,22 +158,22 @@ impl Made {
         &mut self,
         language: &str,
         file: &File,
+        (template, wrong): (Template, Option<String>),
         lists: &BTreeMap<String, Value>,
         params: &MathsParams,
-    ) -> Result<()> {
-        let (template, wrong) = Template::parse(&file.path, file.text()?)?;
+    ) {
         let number = place(&file.name).and_then(|(_, t)| t).unwrap_or_default();
         let name = format!("{language}/{number}");
         self.seen += 1;
         let concrete = Problem { question: template.question.clone(), solution: template.answer.clone(), result: None };
         let mut questions = HashSet::new();
-        self.item(language, &name, &template, "concrete", &concrete, &mut questions)?;
+        self.item(language, &name, &template, "concrete", &concrete, &mut questions);
         if params.instances == 0 {
-            return Ok(());
+            return;
         }
         if let Some(wrong) = wrong {
             self.dropped.count(format!("no instances, {name}: {wrong}"));
-            return Ok(());
+            return;
         }
         let mut rng = Stream::named(&["import", "maths", &params.seed.to_string(), language, number]);
         let (mut kept, mut tries) = (0, 0);
@@ -162,7 +182,7 @@ impl Made {
             match template.draw(lists, &mut rng) {
                 Ok(problem) => {
                     self.seen += 1;
-                    let kept_it = self.item(language, &name, &template, "generated", &problem, &mut questions)?;
+                    let kept_it = self.item(language, &name, &template, "generated", &problem, &mut questions);
                     kept += usize::from(kept_it);
                 }
                 Err(message) => {
@@ -171,7 +191,6 @@ impl Made {
                 }
             }
         }
-        Ok(())
     }
 
     /// Whether the problem was kept.
@@ -183,22 +202,22 @@ impl Made {
         made: &'static str,
         problem: &Problem,
         questions: &mut HashSet<String>,
-    ) -> Result<bool> {
+    ) -> bool {
         let of = if made == "concrete" { steps::Numbers::of(language) } else { steps::Numbers::Plain };
         let checked = match steps::check(&problem.solution, of) {
             Ok(checked) => checked,
             Err(message) => {
                 self.dropped.count(format!("{made}, {message}"));
-                return Ok(false);
+                return false;
             }
         };
         if problem.result.is_some_and(|r| (r - checked.answer).abs() > 1e-6 * r.abs().max(1.0)) {
             self.dropped.count(format!("{made}, the solution ends with another answer than the template's"));
-            return Ok(false);
+            return false;
         }
         if !questions.insert(problem.question.clone()) {
             self.dropped.count(format!("{made}, repeated question"));
-            return Ok(false);
+            return false;
         }
         self.add(&format!("{made} problems"), 1);
         self.add(&format!("{made}: steps that evaluate to what they state"), checked.steps);
@@ -218,7 +237,7 @@ impl Made {
             ..Line::default()
         };
         self.items.push(Item { line, group: format!("template {}", template.id), part: None });
-        Ok(true)
+        true
     }
 }
 

@@ -91,6 +91,14 @@ impl Scope<'_> {
         self.rng.as_mut().map(|rng| rng.below(n)).ok_or_else(|| "a draw where none may be".into())
     }
 
+    /// A draw from a list.
+    ///
+    /// # Errors
+    /// An empty list, or nothing to draw with.
+    pub(super) fn one_of(&mut self, all: &[Value]) -> Result<Value, String> {
+        Ok(all[self.below(all.len())?].clone())
+    }
+
     /// The functions of templates, with Python's meaning; `range`, `range_str` and `arange` draw one of their values.
     fn call(&mut self, name: &str, arguments: &[Value]) -> Result<Value, String> {
         let number = |i: usize| arguments.get(i).map_or(Err(format!("{name}: too few arguments")), Value::number);
@@ -103,7 +111,7 @@ impl Scope<'_> {
             "sample" => {
                 let all = list(0)?;
                 match arguments.get(1) {
-                    None => Ok(all[self.below(all.len())?].clone()),
+                    None => self.one_of(all),
                     Some(count) => {
                         let count = usize::try_from(count.integer()?).map_err(|_| "sample: a negative count")?;
                         let mut left: Vec<&Value> = all.iter().collect();
@@ -137,7 +145,7 @@ impl Scope<'_> {
             "arange" => {
                 let (first, last, step) = (number(0)?, number(1)?, number(2).unwrap_or(1.0));
                 let count = ((last - first) / step).round() + 1.0;
-                if !(count >= 1.0 && count <= LONGEST) {
+                if !(1.0..=LONGEST).contains(&count) {
                     return Err("arange: no values, or too many".into());
                 }
                 let at = self.below(count as usize)? as f64;

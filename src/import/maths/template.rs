@@ -197,7 +197,11 @@ impl Template {
 }
 
 fn assign(definition: &Definition, scope: &mut Scope) -> Result<(), String> {
-    let value = scope.value(&definition.value)?;
+    let mut value = scope.value(&definition.value)?;
+    // a list for one name is what it is drawn from
+    if let (1, Expression::List(_), Value::List(all)) = (definition.names.len(), &definition.value, &value) {
+        value = scope.one_of(all)?;
+    }
     let values = match (definition.names.len(), value) {
         (1, value) => vec![value],
         (count, Value::List(all)) if all.len() == count => all,

@@ -3,7 +3,7 @@
 use super::*;
 use std::fs;
 
-const APPLES: &str = r##"
+const APPLES: &str = r#"
 question = "Ada has 3 baskets of 4 apples. She eats half of them. How many are left?"
 answer = """
 She has 3*4 = <<3*4=12>>12 apples.
@@ -20,7 +20,8 @@ question_annotated = """
 - n_txt, n = range_str(2, 6, 1, numbers)
 - $k = range(1, 30)
 - part, share = sample(parts)
-- $price = arange(0.5, 2, 0.25)
+- $price = arange(0.5, 2, 0.25) # a comment
+- cents = [5, 7]
 - $rest = n * k - share * n * k
 
 #conditions:
@@ -31,11 +32,11 @@ question_annotated = """
 """
 answer_annotated = """
 She has {n}*{k} = <<{n}*{k}={n*k}>>{n*k} {colour} {fruit}.
-Left are {rest} = <<{n*k}-{n*k}*{share}={int(n*k - n*k*share)}>>{int(n*k - n*k*share)}, for {price * 2} {'coin' if n == 1 else 'coins'}.
+Left are {rest} = <<{n*k}-{n*k}*{share}={int(n*k - n*k*share)}>>{int(n*k - n*k*share)}, for {price * 2} and {cents} {'coin' if n == 1 else 'coins'}.
 
 #### {int(n*k*(1-share))}
 """
-"##;
+"#;
 
 const WORDS: &str = r#"{"names": ["Ada", "eve"], "numbers": ["one", "two", "three", "four", "five", "six"], "parts": [["half", "1/2"], ["a third", "1/3"]]}"#;
 
@@ -84,6 +85,11 @@ fn instances_meet_the_conditions_and_their_steps_come_out() {
         assert_eq!(line.answer.as_deref(), Some((n * k - n * k / share).to_string().as_str()));
         let colour = if &found[4] == "apples" { "red" } else { "blue" };
         assert!(line.completion.contains(&format!("{} {colour} {}", n * k, &found[4])), "{}", line.completion);
+        assert!(
+            line.completion.contains(" and 5 coins.") || line.completion.contains(" and 7 coins."),
+            "{}",
+            line.completion
+        );
         assert_eq!(item.group, "template 17");
     }
     // the same seed, the same draws; another, others
@@ -113,6 +119,19 @@ fn a_bad_file_is_named_with_its_line() {
     assert!(message("question = 3").contains("0003.toml, line 1: "), "{}", message("question = 3"));
     let half = APPLES.replace("id_orig = 17", "id_orig = ");
     assert!(message(&half).contains("0003.toml, line 8: "), "{}", message(&half));
+    // among good ones it is dropped
+    let both = package(&[
+        ("eng/symbolic/0003.toml", APPLES.to_owned()),
+        ("eng/symbolic/0004.toml", half),
+        ("eng/replacements.json", WORDS.to_owned()),
+    ]);
+    let made = maths(both.path(), &params(0)).expect("one is well formed");
+    assert_eq!(made.items.len(), 1);
+    assert!(
+        made.dropped.keys().any(|k| k.starts_with("malformed template, eng/0004.toml, line 8: ")),
+        "{:?}",
+        made.dropped
+    );
     let folder = eng(APPLES);
     let german = MathsParams { languages: vec!["engl".into()], ..params(1) };
     assert!(maths(folder.path(), &german).expect_err("not there").to_string().contains("did you mean `eng`"));

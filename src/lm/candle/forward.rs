@@ -1,44 +1,62 @@
 //! The forward pass.
 
-use super::Engine;
+use super::core::Core;
 use super::ops::{activation, rotate, softmax};
 use super::padded::Padded;
 use super::sample::Cache;
 use super::weights::{Block, Model};
 use candle_core::{Result, Tensor};
 
-impl Engine {
+impl Core {
     /// The final normalised hidden states. With a cache, keys and values join it; a filled cache takes one token more of
     /// every sequence.
     ///
     /// # Shapes
     /// Result: padded rows × width.
     pub(super) fn run(&self, model: &Model, input: &Padded, mut cache: Option<&mut Cache>) -> Result<Tensor> {
-        let mut x = model.tokens.index_select(&input.tokens, 0)?;
-        if let Some(positions) = &model.positions {
-            x = (x + positions.index_select(&input.positions, 0)?)?;
-        }
-        let angles = match &self.rotary {
-            None => None,
-            Some((cos, sin)) => {
-                let at = |table: &Tensor| {
-                    let rows = table.index_select(&input.positions, 0)?;
-                    rows.reshape((input.sequences, input.length, 1, ()))
-                };
-                Some((at(cos)?, at(sin)?))
-            }
-        };
+        let mut x = Self::embed(model, input)?;
+        let angles = self.angles(input)?;
         for (l, block) in model.blocks.iter().enumerate() {
             let cache = cache.as_deref_mut().map(|c| (c, l));
-            let read = self.attention(block, input, &block.attention_norm.forward(&x)?, angles.as_ref(), cache)?;
-            x = if self.config.parallel_residual {
-                ((&x + read)? + self.feed_forward(block, &x)?)?
-            } else {
-                let middle = (x + read)?;
-                (&middle + self.feed_forward(block, &middle)?)?
-            };
+            x = self.block(block, input, &x, angles.as_ref(), cache)?;
         }
         model.norm.forward(&x)
+    }
+
+    /// What the first block reads.
+    pub(super) fn embed(model: &Model, input: &Padded) -> Result<Tensor> {
+        let x = model.tokens.index_select(&input.tokens, 0)?;
+        match &model.positions {
+            Some(positions) => x + positions.index_select(&input.positions, 0)?,
+            None => Ok(x),
+        }
+    }
+
+    /// Cosines and sines at every place.
+    pub(super) fn angles(&self, input: &Padded) -> Result<Option<(Tensor, Tensor)>> {
+        let Some((cos, sin)) = &self.rotary else { return Ok(None) };
+        let at = |table: &Tensor| {
+            let rows = table.index_select(&input.positions, 0)?;
+            rows.reshape((input.sequences, input.length, 1, ()))
+        };
+        Ok(Some((at(cos)?, at(sin)?)))
+    }
+
+    /// One block.
+    pub(super) fn block(
+        &self,
+        block: &Block,
+        input: &Padded,
+        x: &Tensor,
+        angles: Option<&(Tensor, Tensor)>,
+        cache: Option<(&mut Cache, usize)>,
+    ) -> Result<Tensor> {
+        let read = self.attention(block, input, &block.attention_norm.forward(x)?, angles, cache)?;
+        if self.config.parallel_residual {
+            return (x + read)? + self.feed_forward(block, x)?;
+        }
+        let middle = (x + read)?;
+        &middle + self.feed_forward(block, &middle)?
     }
 
     fn feed_forward(&self, block: &Block, x: &Tensor) -> Result<Tensor> {

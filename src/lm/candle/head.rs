@@ -1,20 +1,25 @@
 //! From final hidden states to log-probabilities, entropies and scores, and back.
 
-use super::ops::{log_softmax, wide};
-use super::{Engine, Pass};
+use super::core::{Core, Pass, Sink};
+use super::ops::{host, log_softmax, upload, wide};
 use crate::error::{Error, Result};
 use crate::lm::batch::Choices;
-use crate::lm::transformer::{Signal, check_choices, check_rows, check_signal, score_head};
-use candle_core::backprop::GradStore;
-use candle_core::{D, Tensor, Var, WithDType};
+use crate::lm::transformer::{Scores, Signal, check_choices, check_rows, score_head};
+use candle_core::{D, Tensor, WithDType};
 use std::ops::Range;
 
-/// What the last [`Engine::log_probs`] saw.
+/// What the last [`Core::log_probs`] saw.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
-    choices: Choices,
+    pub(super) choices: Choices,
     log_probs: Vec<f64>,
     entropies: Vec<f64>,
+}
+
+impl Head {
+    pub(super) fn entropies(&self) -> &[f64] {
+        &self.entropies
+    }
 }
 
 /// Some choices' distributions.
@@ -23,8 +28,8 @@ struct Chunk {
     logits: Tensor,
     /// rows × vocabulary.
     every: Tensor,
-    log_probs: Tensor,
-    entropies: Tensor,
+    /// The chosen tokens, rows × 1.
+    tokens: Tensor,
 }
 
 impl Chunk {
@@ -33,59 +38,111 @@ impl Chunk {
         let logits = wide(&hidden.matmul(&head.t()?)?)?;
         let every = log_softmax(&logits)?;
         let tokens = Tensor::from_slice(tokens, (tokens.len(), 1), hidden.device())?;
-        let log_probs = every.gather(&tokens, 1)?.squeeze(1)?;
-        let entropies = (every.exp()? * &every)?.sum(D::Minus1)?.neg()?;
-        Ok(Self { logits, every, log_probs, entropies })
+        Ok(Self { logits, every, tokens })
+    }
+
+    fn log_probs(&self) -> candle_core::Result<Tensor> {
+        self.every.gather(&self.tokens, 1)?.squeeze(1)
+    }
+
+    fn entropies(&self, probs: &Tensor) -> candle_core::Result<Tensor> {
+        (probs * &self.every)?.sum(D::Minus1)?.neg()
+    }
+
+    /// The gradient by the logits of what the rows `at` of a signal weigh.
+    ///
+    /// # Formula
+    /// By z, with p = softmax(z), of w log `p_t`: w (`1_t` − p); of h H: −h p (log p + H); of Σ D log p: D − p Σ D; of Σ L z: L.
+    fn pull(&self, signal: &Signal, at: &Range<usize>) -> candle_core::Result<Tensor> {
+        let (vocab, like) = (self.every.dim(1)?, &self.every);
+        let column = |values: &[f64]| upload(part(values, at, 1), (at.len(), 1), like);
+        let matrix = |values: &[f32]| upload(part(values, at, vocab), (at.len(), vocab), like);
+        let probs = self.every.exp()?;
+        // what stands before −p, a number for every row, and what is added
+        let mut before = Tensor::zeros((at.len(), 1), like.dtype(), like.device())?;
+        let mut added: Option<Tensor> = None;
+        if !signal.log_probs.is_empty() {
+            before = (before + column(signal.log_probs)?)?;
+        }
+        if !signal.distributions.is_empty() {
+            let on_all = matrix(signal.distributions)?;
+            before = (before + on_all.sum_keepdim(1)?)?;
+            added = Some(on_all);
+        }
+        if !signal.logits.is_empty() {
+            let on_all = matrix(signal.logits)?;
+            added = Some(match added {
+                Some(sum) => (sum + on_all)?,
+                None => on_all,
+            });
+        }
+        let mut pull = if signal.entropies.is_empty() {
+            probs.broadcast_mul(&before.neg()?)?
+        } else {
+            let weights = column(signal.entropies)?;
+            before = (before + (&weights * self.entropies(&probs)?.unsqueeze(1)?)?)?;
+            (self.every.broadcast_mul(&weights)?.broadcast_add(&before)? * probs)?.neg()?
+        };
+        if let Some(added) = added {
+            pull = (pull + added)?;
+        }
+        if signal.log_probs.is_empty() {
+            Ok(pull)
+        } else {
+            pull.scatter_add(&self.tokens, &column(signal.log_probs)?, 1)
+        }
     }
 }
 
-fn host<T: WithDType>(tensor: &Tensor) -> candle_core::Result<Vec<T>> {
-    tensor.flatten_all()?.to_dtype(T::DTYPE)?.to_vec1()
+/// The part of a per-row slice that belongs to `rows`.
+fn part<'a, T>(values: &'a [T], rows: &Range<usize>, width: usize) -> &'a [T] {
+    &values[rows.start * width..rows.end * width]
 }
-
-/// Σ weight · value in the values' type; weights in their order.
-fn weigh<T: WithDType>(values: &Tensor, weights: &[T]) -> candle_core::Result<Tensor> {
-    let weights = Tensor::from_slice(weights, values.shape(), values.device())?.to_dtype(values.dtype())?;
-    (values * weights)?.sum_all()
-}
-
-/// The part of a per-row slice that belongs to `rows`; nothing of an empty one.
-fn part<T>(values: &[T], rows: Range<usize>, width: usize) -> &[T] {
-    if values.is_empty() { values } else { &values[rows.start * width..rows.end * width] }
-}
-
-/// Gradients of the variables, each with its place in the flat vector, as long as there is anything to differentiate.
-type Gradients = Vec<(Range<usize>, Option<Tensor>)>;
 
 impl Pass {
     /// Hidden states of some rows of the batch.
-    fn select(&self, hidden: &Tensor, rows: &[usize]) -> candle_core::Result<Tensor> {
+    fn select(&self, rows: &[usize]) -> candle_core::Result<Tensor> {
         let places: Vec<u32> = rows.iter().map(|&r| self.places[r]).collect();
-        hidden.index_select(&Tensor::from_vec(places, rows.len(), hidden.device())?, 0)
+        self.hidden.index_select(&Tensor::from_vec(places, rows.len(), self.hidden.device())?, 0)
+    }
+
+    /// Rows of values at some rows of the batch as padded rows: sums where rows meet, zero elsewhere. It is made of as many gathers as
+    /// rows come twice, three times …: scattered sums are slow on a GPU.
+    fn spread(&self, rows: &[usize], values: &Tensor) -> candle_core::Result<Tensor> {
+        let (padded, width) = self.hidden.dims2()?;
+        let mut layers: Vec<Vec<u32>> = Vec::new();
+        let mut seen = vec![0_usize; padded];
+        for (i, &row) in rows.iter().enumerate() {
+            let place = self.places[row] as usize;
+            if seen[place] == layers.len() {
+                layers.push(vec![rows.len() as u32; padded]);
+            }
+            layers[seen[place]][place] = i as u32;
+            seen[place] += 1;
+        }
+        let zero = Tensor::zeros((1, width), values.dtype(), values.device())?;
+        let values = Tensor::cat(&[values, &zero], 0)?;
+        let gather = |at: Vec<u32>| values.index_select(&Tensor::from_vec(at, padded, values.device())?, 0);
+        let mut layers = layers.into_iter();
+        let first = gather(layers.next().unwrap_or_else(|| vec![rows.len() as u32; padded]))?;
+        layers.try_fold(first, |sum, layer| sum + gather(layer)?)
     }
 }
 
-impl Engine {
-    /// The log-probability of every choice in the last batch, in nats.
-    ///
-    /// # Shapes
-    /// One per choice.
-    ///
-    /// # Errors
-    /// A row or token that does not exist; whatever the device refuses.
-    pub fn log_probs(&mut self, params: &[f32], choices: &Choices) -> Result<&[f64]> {
-        Error::check_shape("parameters", self.layout.len(), params.len())?;
-        self.measure(choices)
+impl Core {
+    /// Rows of logits per chunk.
+    fn step(&self) -> usize {
+        (self.chunk / self.config.vocab).max(1)
     }
 
-    /// [`Engine::log_probs`] with the weights of the forward pass.
-    pub(super) fn measure(&mut self, choices: &Choices) -> Result<&[f64]> {
+    /// The log-probability of every choice in the last batch.
+    pub(super) fn log_probs(&mut self, choices: &Choices) -> Result<&[f64]> {
         check_choices(&self.config, &self.batch, choices)?;
         let mut head = Head { choices: choices.clone(), ..Head::default() };
         let (mut log_probs, mut entropies) = (Vec::new(), Vec::new());
         self.chunks(choices, |_, chunk| {
-            log_probs.push(chunk.log_probs);
-            entropies.push(chunk.entropies);
+            log_probs.push(chunk.log_probs()?);
+            entropies.push(chunk.entropies(&chunk.every.exp()?)?);
             Ok(())
         })?;
         if !choices.is_empty() {
@@ -97,14 +154,14 @@ impl Engine {
         Ok(&self.head.log_probs)
     }
 
-    /// Goes through the choices' distributions, without a record for the backward pass.
+    /// Goes through the choices' distributions.
     fn chunks(
         &self,
         choices: &Choices,
         mut each: impl FnMut(Range<usize>, Chunk) -> candle_core::Result<()>,
     ) -> Result<()> {
         let Some(pass) = self.pass.as_ref().filter(|_| !choices.is_empty()) else { return Ok(()) };
-        let (hidden, head) = (pass.select(&pass.hidden.detach(), &choices.rows)?, pass.model.head.detach());
+        let (hidden, head) = (pass.select(&choices.rows)?, pass.model.head.detach());
         for start in (0..choices.len()).step_by(self.step()) {
             let at = start..(start + self.step()).min(choices.len());
             let chunk = Chunk::new(&hidden.narrow(0, at.start, at.len())?, &head, &choices.tokens[at.clone()])?;
@@ -113,41 +170,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The entropy of every choice's distribution, in nats, for the choices of the last [`Engine::log_probs`].
-    pub fn entropies(&self) -> &[f64] {
-        &self.head.entropies
-    }
-
-    /// Writes the log-probability of every token for the choices of the last [`Engine::log_probs`].
-    ///
-    /// # Shapes
-    /// `out`: choices × vocabulary.
-    ///
-    /// # Errors
-    /// [`Error::Shape`]; whatever the device refuses.
-    pub fn distributions(&self, out: &mut [f32]) -> Result<()> {
-        self.rows_into(out, |chunk| &chunk.every)
-    }
-
-    /// Writes the logits, before normalisation, for the choices of the last [`Engine::log_probs`].
-    ///
-    /// # Shapes
-    /// `out`: choices × vocabulary.
-    ///
-    /// # Errors
-    /// As [`Engine::distributions`].
-    pub fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
-        self.rows_into(out, |chunk| &chunk.logits)
-    }
-
-    /// [`Engine::distributions`] in any type.
-    #[cfg(test)]
+    /// The log-probability of every token for the choices of the last [`Core::log_probs`], in any type.
     pub(super) fn distributions_into<T: WithDType>(&self, out: &mut [T]) -> Result<()> {
         self.rows_into(out, |chunk| &chunk.every)
     }
 
-    /// [`Engine::raw_logits`] in any type.
-    #[cfg(test)]
+    /// The same before normalisation.
     pub(super) fn raw_logits_into<T: WithDType>(&self, out: &mut [T]) -> Result<()> {
         self.rows_into(out, |chunk| &chunk.logits)
     }
@@ -161,143 +189,77 @@ impl Engine {
         })
     }
 
-    /// The scores that head number `head` gives to some rows of the last batch.
-    ///
-    /// # Shapes
-    /// rows × outputs.
-    ///
-    /// # Errors
-    /// A head or row that does not exist; whatever the device refuses.
-    pub fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>> {
-        Error::check_shape("parameters", self.layout.len(), params.len())?;
-        self.score(head, rows)
-    }
-
-    /// [`Engine::scores`] with the weights of the forward pass.
-    pub(super) fn score(&self, head: usize, rows: &[usize]) -> Result<Vec<f64>> {
+    /// What a score head says of some rows of the last batch.
+    pub(super) fn scores(&self, head: usize, rows: &[usize]) -> Result<Vec<f64>> {
         score_head(&self.layout, head)?;
         check_rows(&self.batch, rows)?;
         let Some(pass) = self.pass.as_ref().filter(|_| !rows.is_empty()) else { return Ok(Vec::new()) };
-        let scores = pass.model.scores[head].forward(&pass.select(&pass.hidden, rows)?)?;
-        Ok(host(&scores.detach())?)
+        Ok(host(&pass.model.scores[head].forward(&pass.select(rows)?)?)?)
     }
 
-    /// Adds to `grad` the gradient of the scalar that `signal` weighs: Σ weight · quantity, over the log-probabilities,
-    /// entropies and scores of the last forward pass.
-    ///
-    /// # Shapes
-    /// `grad`: as `params`.
-    ///
-    /// # Errors
-    /// The last forward pass kept only the final states, or a backward pass has used it up; weights that do not fit what
-    /// was asked; whatever the device refuses.
-    pub fn backward(&mut self, params: &[f32], signal: &Signal, grad: &mut [f32]) -> Result<()> {
-        Error::check_shape("parameters", self.layout.len(), params.len())?;
-        Error::check_shape("gradient", self.layout.len(), grad.len())?;
-        for (range, tensor) in self.gradients(signal)? {
-            if let Some(tensor) = tensor {
-                grad[range].iter_mut().zip(host::<f32>(&tensor)?).for_each(|(g, d)| *g += d);
-            }
-        }
-        Ok(())
+    /// The final normalised states at some rows of the last batch, rows × width.
+    pub(super) fn hidden(&self, rows: &[usize]) -> Result<Vec<f64>> {
+        check_rows(&self.batch, rows)?;
+        let Some(pass) = self.pass.as_ref().filter(|_| !rows.is_empty()) else { return Ok(Vec::new()) };
+        Ok(host(&pass.select(rows)?)?)
     }
 
-    /// The gradient, on the device; none where no weight reaches a variable.
-    pub(super) fn gradients(&mut self, signal: &Signal) -> Result<Gradients> {
-        check_signal(&self.layout, self.config.vocab, &self.batch, self.head.choices.len(), signal)?;
-        if self.batch.tokens().is_empty() {
-            return Ok(Vec::new());
-        }
-        if !self.pass.as_ref().is_some_and(|p| p.tracked) {
-            return Err(Error::Usage("backward needs a forward pass with Keep::All before it".into()));
-        }
-        let mut pass = self.pass.take().expect("just seen");
-        let gradients = self.differentiate(&pass, signal);
-        // lets go of the record
-        pass.tracked = false;
-        pass.hidden = pass.hidden.detach();
-        pass.model = pass.weights.model(&self.config, &self.layout, false)?;
-        self.pass = Some(pass);
-        gradients
-    }
-
-    fn differentiate(&self, pass: &Pass, signal: &Signal) -> Result<Gradients> {
-        let (mut surrogate, mut output) = (None, None);
+    /// The gradient by the final states, padded rows × width; none where nothing is weighed. Those of the output matrix and the score
+    /// heads are handed out.
+    pub(super) fn pull(&self, pass: &Pass, signal: &Signal, sink: &mut Sink) -> Result<Option<Tensor>> {
+        let (mut rows, mut pulls) = (Vec::new(), Vec::new());
         let weights = [signal.log_probs.len(), signal.entropies.len(), signal.distributions.len(), signal.logits.len()];
-        let nothing = weights == [0; 4];
-        if !(nothing || self.head.choices.is_empty()) {
-            let (pull, head) = self.pull(pass, signal)?;
-            output = Some(head);
-            // its gradient with respect to the hidden states is `pull`
-            let hidden = pass.select(&pass.hidden, &self.head.choices.rows)?;
-            surrogate = Some((wide(&hidden)? * pull)?.sum_all()?);
+        if !(weights == [0; 4] || self.head.choices.is_empty()) {
+            rows.extend_from_slice(&self.head.choices.rows);
+            pulls.extend(self.pull_choices(pass, signal, sink)?);
         }
-        for s in signal.scores.iter().filter(|s| !s.rows.is_empty()) {
-            let scores = wide(&pass.model.scores[s.head].forward(&pass.select(&pass.hidden, s.rows)?)?)?;
-            let scalar = weigh(&scores, s.weights)?;
-            surrogate = Some(match surrogate {
-                Some(sum) => (sum + scalar)?,
-                None => scalar,
-            });
+        for scores in signal.scores.iter().filter(|s| !s.rows.is_empty()) {
+            rows.extend_from_slice(scores.rows);
+            pulls.push(Self::pull_scores(pass, scores, sink)?);
         }
-        let mut store = surrogate.map(|s| s.backward()).transpose()?;
-        collect(pass, store.as_mut(), &self.layout.head, output)
+        if pulls.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(pass.spread(&rows, &Tensor::cat(&pulls, 0)?)?))
     }
 
-    /// The gradients with respect to the choices' hidden states and to the output matrix, chunk by chunk: the logits of
-    /// one chunk are alive at a time.
-    fn pull(&self, pass: &Pass, signal: &Signal) -> candle_core::Result<(Tensor, Tensor)> {
+    /// The gradients by the choices' hidden states, chunk by chunk: the logits of one chunk are alive at a time.
+    fn pull_choices(&self, pass: &Pass, signal: &Signal, sink: &mut Sink) -> Result<Vec<Tensor>> {
         let choices = &self.head.choices;
-        let hidden = pass.select(&pass.hidden.detach(), &choices.rows)?;
-        let head = Var::from_tensor(&pass.model.head.detach())?;
+        let (hidden, head) = (pass.select(&choices.rows)?, pass.model.head.detach());
         let (mut pulls, mut total) = (Vec::new(), None);
         for start in (0..choices.len()).step_by(self.step()) {
             let at = start..(start + self.step()).min(choices.len());
-            let rows = Var::from_tensor(&hidden.narrow(0, at.start, at.len())?.contiguous()?)?;
+            let rows = hidden.narrow(0, at.start, at.len())?;
             let chunk = Chunk::new(&rows, &head, &choices.tokens[at.clone()])?;
-            let mut sum = Tensor::zeros((), chunk.every.dtype(), rows.device())?;
-            if !signal.log_probs.is_empty() {
-                sum = (sum + weigh(&chunk.log_probs, part(signal.log_probs, at.clone(), 1))?)?;
+            let pull = chunk.pull(signal, &at)?.to_dtype(rows.dtype())?;
+            pulls.push(wide(&pull.matmul(&head)?)?);
+            if pass.model.head.is_variable() {
+                let part = wide(&pull.t()?.matmul(&rows)?)?;
+                total = Some(match total {
+                    Some(total) => (total + part)?,
+                    None => part,
+                });
             }
-            if !signal.entropies.is_empty() {
-                sum = (sum + weigh(&chunk.entropies, part(signal.entropies, at.clone(), 1))?)?;
-            }
-            if !signal.distributions.is_empty() {
-                sum = (sum + weigh(&chunk.every, part(signal.distributions, at.clone(), self.config.vocab))?)?;
-            }
-            if !signal.logits.is_empty() {
-                sum = (sum + weigh(&chunk.logits, part(signal.logits, at, self.config.vocab))?)?;
-            }
-            let mut store = sum.backward()?;
-            let missing = || candle_core::Error::Msg("no gradient reached the hidden states".into());
-            pulls.push(wide(&store.remove(&rows).ok_or_else(missing)?)?);
-            let part = wide(&store.remove(&head).ok_or_else(missing)?)?;
-            total = Some(match total {
-                Some(total) => (total + part)?,
-                None => part,
-            });
         }
-        Ok((Tensor::cat(&pulls, 0)?, total.expect("some chunk")))
+        if let Some(total) = total {
+            sink(pass.model.head.id(), total)?;
+        }
+        Ok(pulls)
     }
-}
 
-/// Every variable's gradient, that of the output matrix with what the logits gave it.
-fn collect(
-    pass: &Pass,
-    mut store: Option<&mut GradStore>,
-    head: &Range<usize>,
-    mut output: Option<Tensor>,
-) -> Result<Gradients> {
-    let mut gradients = Vec::with_capacity(pass.weights.vars.len());
-    for (range, var) in &pass.weights.vars {
-        let mut gradient = store.as_mut().and_then(|s| s.remove(var));
-        if range == head {
-            gradient = match (gradient, output.take()) {
-                (Some(a), Some(b)) => Some((a + b.to_dtype(var.dtype())?)?),
-                (a, b) => a.or(b),
-            };
+    fn pull_scores(pass: &Pass, scores: &Scores, sink: &mut Sink) -> Result<Tensor> {
+        let head = &pass.model.scores[scores.head];
+        let rows = wide(&pass.select(scores.rows)?)?;
+        let outputs = head.weight.dim(0)?;
+        let weights = upload(scores.weights, (scores.rows.len(), outputs), &rows)?;
+        if head.weight.is_variable() {
+            sink(head.weight.id(), weights.t()?.matmul(&rows)?)?;
         }
-        gradients.push((range.clone(), gradient));
+        match &head.bias {
+            Some(bias) if bias.is_variable() => sink(bias.id(), weights.sum(0)?)?,
+            _ => {}
+        }
+        Ok(weights.matmul(&wide(&head.weight.detach())?)?)
     }
-    Ok(gradients)
 }

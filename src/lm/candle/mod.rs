@@ -1,33 +1,42 @@
-//! The candle engine: the same interface as [`super::cpu`] from differentiable tensor operations, on any device that
-//! candle has. On the CPU it is slow and serves as the other engine's oracle; with the cargo feature `cuda` it runs real
-//! models on a GPU.
+//! Candle engines: the same interface as [`super::cpu`] from differentiable tensor operations, on any device that candle has. On the CPU
+//! they are slow and serve as the other engine's oracle; with the cargo feature `cuda` they run real models on a GPU.
+//!
+//! [`Engine`] computes with weights that are the caller's; [`Resident`] holds its weights on the device and moves them there.
 //!
 //! Batches are padded and masked by tensors; logits of a large vocabulary are made in chunks of rows, never all at once.
 //! Candle starts threads of its own, and the last bits may depend on the device and their number: rows that must be the
 //! same bytes everywhere come from the other engine.
 
+mod adamw;
+mod core;
+mod draw;
 mod forward;
 mod head;
+mod model;
 mod ops;
 mod padded;
+mod product;
+mod resident;
 mod sample;
 #[cfg(test)]
 mod tests;
 mod weights;
 
 pub use candle_core::{DType, Device};
+pub use resident::{Frozen, Resident};
 
-use super::batch::{Batch, Side};
-use super::config::{Config, Positions};
+use self::core::Core;
+use super::batch::{Batch, Choices, Side};
+use super::config::Config;
 use super::layout::Layout;
-use super::transformer::{Keep, check_batch, transformer_by_own_methods};
+use super::sampling::{Sample, Sampling};
+use super::transformer::{Keep, Signal, transformer_by_own_methods};
 use crate::error::{Error, Result};
+use crate::rng::Stream;
 use candle_core::{Tensor, WithDType};
-
-/// Logits held at a time on the CPU: 64 MB in 32 bits, a few times that in the backward pass.
-const CHUNK_ON_CPU: usize = 1 << 24;
-/// Logits held at a time on a GPU: 256 MB.
-const CHUNK_ON_GPU: usize = 1 << 26;
+use std::collections::HashMap;
+use std::ops::Range;
+use weights::{Model, whole};
 
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
@@ -40,31 +49,14 @@ impl From<candle_core::Error> for Error {
 /// [`Engine::sample`] copy them to the device.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    config: Config,
-    layout: Layout,
-    device: Device,
-    dtype: DType,
-    padding: Side,
-    /// Most logits held at a time.
-    chunk: usize,
-    /// Cosines and sines, context × half; none without rotary positions.
-    rotary: Option<(Tensor, Tensor)>,
-    batch: Batch,
-    /// What the last forward pass left; none of an empty batch.
-    pass: Option<Pass>,
-    head: head::Head,
+    core: Core,
+    /// The variables of the last pass, with their places in the flat vector; matrices that follow each other there and read the same
+    /// input (q, k, v) are one.
+    vars: Vec<(Range<usize>, Tensor)>,
 }
 
-/// What a forward pass leaves.
-#[derive(Clone, Debug)]
-struct Pass {
-    weights: weights::Weights,
-    model: weights::Model,
-    places: Vec<u32>,
-    /// Padded rows × width; records its operations if a backward pass may follow.
-    hidden: Tensor,
-    tracked: bool,
-}
+/// Gradients of the variables, each with its place in the flat vector, as long as there is anything to differentiate.
+type Gradients = Vec<(Range<usize>, Option<Tensor>)>;
 
 impl Engine {
     /// An engine in f32 on the CPU, with padding at the right.
@@ -75,54 +67,29 @@ impl Engine {
         Self::on(config, &Device::Cpu, DType::F32, Side::Right)
     }
 
-    /// An engine on a device. Activations are of type `dtype`; parameters, gradients, norms and softmax of at least 32
-    /// bits.
+    /// An engine on a device that computes in `dtype`; norms and softmax in at least 32 bits.
     ///
     /// # Errors
     /// A config that has no layout; a type that is not a float of 16 bits or more; whatever the device refuses.
     pub fn on(config: &Config, device: &Device, dtype: DType, padding: Side) -> Result<Self> {
-        let layout = Layout::new(config)?;
-        if !matches!(dtype, DType::F64 | DType::F32 | DType::F16 | DType::BF16) {
-            return Err(Error::parameter("dtype", dtype.as_str(), "f64, f32, f16 or bf16"));
-        }
-        let rotary = match config.positions {
-            Positions::Rotary { base, width } if width > 0 => {
-                Some(rotary_table(base, width, config.context, device, dtype)?)
-            }
-            _ => None,
-        };
-        Ok(Self {
-            layout,
-            device: device.clone(),
-            dtype,
-            padding,
-            chunk: if device.is_cpu() { CHUNK_ON_CPU } else { CHUNK_ON_GPU },
-            rotary,
-            batch: Batch::default(),
-            pass: None,
-            head: head::Head::default(),
-            config: config.clone(),
-        })
+        Ok(Self { core: Core::new(config, device, dtype, padding)?, vars: Vec::new() })
+    }
+
+    /// The backward pass keeps no activations but every block's input, and computes the others again.
+    #[must_use]
+    pub fn checkpointing(mut self) -> Self {
+        self.core.checkpointing = true;
+        self
     }
 
     /// The config.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.core.config
     }
 
     /// The table of tensors.
     pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// Rows of logits per chunk.
-    fn step(&self) -> usize {
-        (self.chunk / self.config.vocab).max(1)
-    }
-
-    fn check(&self, params: usize, batch: &Batch) -> Result<()> {
-        Error::check_shape("parameters", self.layout.len(), params)?;
-        check_batch(&self.config, batch)
+        &self.core.layout
     }
 
     /// Runs the blocks over a batch; the weights and the final hidden states stay on the device.
@@ -136,35 +103,135 @@ impl Engine {
 
     /// [`Engine::forward`] with parameters of any type.
     fn forward_from<T: WithDType>(&mut self, params: &[T], batch: &Batch, keep: Keep) -> Result<()> {
-        self.check(params.len(), batch)?;
-        self.batch.clone_from(batch);
-        self.head = head::Head::default();
-        // the last pass's memory is free before the next one asks for more
-        self.pass = None;
-        if batch.tokens().is_empty() {
-            return Ok(());
+        Error::check_shape("parameters", self.core.layout.len(), params.len())?;
+        self.core.forget();
+        self.vars.clear();
+        let model = self.load(params)?;
+        self.core.forward(model, batch, keep)
+    }
+
+    /// The weights on the device, as variables.
+    fn load<T: WithDType>(&mut self, params: &[T]) -> Result<Model> {
+        let (device, dtype) = (&self.core.device, self.core.dtype);
+        let vars = &mut self.vars;
+        whole(&self.core.config, &self.core.layout, &mut |range, shape| {
+            let var = weights::variable(&params[range.clone()], shape, device, dtype)?;
+            vars.push((range.clone(), var.clone()));
+            Ok(var)
+        })
+    }
+
+    fn check(&self, params: &[f32]) -> Result<()> {
+        Error::check_shape("parameters", self.core.layout.len(), params.len())
+    }
+
+    /// The log-probability of every choice in the last batch, in nats.
+    ///
+    /// # Shapes
+    /// One per choice.
+    ///
+    /// # Errors
+    /// A row or token that does not exist; whatever the device refuses.
+    pub fn log_probs(&mut self, params: &[f32], choices: &Choices) -> Result<&[f64]> {
+        self.check(params)?;
+        self.core.log_probs(choices)
+    }
+
+    /// The entropy of every choice's distribution, in nats, for the choices of the last [`Engine::log_probs`].
+    pub fn entropies(&self) -> &[f64] {
+        self.core.head.entropies()
+    }
+
+    /// Writes the log-probability of every token for the choices of the last [`Engine::log_probs`].
+    ///
+    /// # Shapes
+    /// `out`: choices × vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; whatever the device refuses.
+    pub fn distributions(&self, out: &mut [f32]) -> Result<()> {
+        self.core.distributions_into(out)
+    }
+
+    /// Writes the logits, before normalisation, for the choices of the last [`Engine::log_probs`].
+    ///
+    /// # Shapes
+    /// `out`: choices × vocabulary.
+    ///
+    /// # Errors
+    /// As [`Engine::distributions`].
+    pub fn raw_logits(&self, out: &mut [f32]) -> Result<()> {
+        self.core.raw_logits_into(out)
+    }
+
+    /// The scores that head number `head` gives to some rows of the last batch.
+    ///
+    /// # Shapes
+    /// rows × outputs.
+    ///
+    /// # Errors
+    /// A head or row that does not exist; whatever the device refuses.
+    pub fn scores(&self, params: &[f32], head: usize, rows: &[usize]) -> Result<Vec<f64>> {
+        self.check(params)?;
+        self.core.scores(head, rows)
+    }
+
+    /// Adds to `grad` the gradient of the scalar that `signal` weighs: Σ weight · quantity, over the log-probabilities,
+    /// entropies and scores of the last forward pass.
+    ///
+    /// # Shapes
+    /// `grad`: as `params`.
+    ///
+    /// # Errors
+    /// The last forward pass kept only the final states, or a backward pass has used it up; weights that do not fit what
+    /// was asked; whatever the device refuses.
+    pub fn backward(&mut self, params: &[f32], signal: &Signal, grad: &mut [f32]) -> Result<()> {
+        self.check(params)?;
+        Error::check_shape("gradient", self.core.layout.len(), grad.len())?;
+        for (range, tensor) in self.gradients(signal)? {
+            if let Some(tensor) = tensor {
+                grad[range].iter_mut().zip(ops::host::<f32>(&tensor)?).for_each(|(g, d)| *g += d);
+            }
         }
-        let tracked = keep == Keep::All;
-        let weights = weights::Weights::load(&self.config, &self.layout, params, &self.device, self.dtype)?;
-        let model = weights.model(&self.config, &self.layout, tracked)?;
-        let input = padded::Padded::new(batch, self.padding, &self.device, self.dtype)?;
-        let hidden = self.run(&model, &input, None)?;
-        self.pass = Some(Pass { weights, model, places: input.places, hidden, tracked });
         Ok(())
     }
-}
 
-/// # Formula
-/// cos and sin of p · base^(−2i/width), i < width / 2; frequencies and angles rounded to f32 as in Transformers.
-fn rotary_table(base: f64, width: usize, context: usize, device: &Device, dtype: DType) -> Result<(Tensor, Tensor)> {
-    let half = width / 2;
-    let frequencies: Vec<f32> = (0..half).map(|i| base.powf(-(2.0 * i as f64) / width as f64) as f32).collect();
-    let angles = || (0..context).flat_map(|p| frequencies.iter().map(move |f| f64::from(p as f32 * f)));
-    let table = |f: fn(f64) -> f64| -> Result<Tensor> {
-        let values: Vec<f64> = angles().map(f).collect();
-        Ok(Tensor::from_vec(values, (context, half), &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
-    };
-    Ok((table(f64::cos)?, table(f64::sin)?))
+    /// The gradient, on the device; none where no weight reaches a variable.
+    fn gradients(&mut self, signal: &Signal) -> Result<Gradients> {
+        let mut store = HashMap::new();
+        self.core.backward(signal, &mut |id, gradient| {
+            let gradient = ops::wide(&gradient)?;
+            let sum = match store.remove(&id) {
+                Some(before) => (before + gradient)?,
+                None => gradient,
+            };
+            store.insert(id, sum);
+            Ok(())
+        })?;
+        Ok(self.vars.iter().map(|(range, var)| (range.clone(), store.remove(&var.id()))).collect())
+    }
+
+    /// A completion of every prompt. Each draws from its own stream, so that it depends neither on the other prompts
+    /// nor on their order (but for the rounding of logits). Equal prompts next to each other are read once.
+    ///
+    /// A completion stops at the end token, at `sampling.length` tokens, or where the context is full.
+    ///
+    /// # Errors
+    /// Illegal options; an empty prompt; a prompt longer than the context; a token outside the vocabulary; as many
+    /// streams as prompts are needed; logits that are not finite; whatever the device refuses.
+    pub fn sample<P: AsRef<[u32]>>(
+        &mut self,
+        params: &[f32],
+        prompts: &[P],
+        sampling: &Sampling,
+        streams: &mut [Stream],
+    ) -> Result<Vec<Sample>> {
+        self.check(params)?;
+        self.core.forget();
+        self.vars.clear();
+        let model = self.load(params)?.detached();
+        self.core.sample(&model, prompts, sampling, streams)
+    }
 }
 
 transformer_by_own_methods!(Engine);

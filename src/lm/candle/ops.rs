@@ -1,8 +1,10 @@
 //! Differentiable tensor functions. Candle's fused softmax, norms and rotation have no backward pass and drop the gradient
 //! without an error, and its GELUs' derivatives carry six digits: everything here is made of its elementary operations.
 
+use super::product::times;
 use crate::lm::config::Activation;
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Shape, Tensor, WithDType};
+use std::ops::Range;
 
 /// The type that sums and exponentials are done in: at least 32 bits.
 pub(super) fn wide(x: &Tensor) -> Result<Tensor> {
@@ -36,22 +38,65 @@ impl Norm {
     }
 }
 
-/// A linear map of rows.
+/// A linear map of rows, with adapters of some of its outputs.
 #[derive(Clone, Debug)]
 pub(super) struct Linear {
     /// out × in.
     pub(super) weight: Tensor,
     pub(super) bias: Option<Tensor>,
+    /// In the order of their outputs, which do not overlap.
+    pub(super) adapters: Vec<Adapter>,
+}
+
+/// Adds s (x Aᵀ) Bᵀ to some outputs.
+#[derive(Clone, Debug)]
+pub(super) struct Adapter {
+    pub(super) rows: Range<usize>,
+    /// A, rank × in.
+    pub(super) down: Tensor,
+    /// B, outputs × rank.
+    pub(super) up: Tensor,
+    /// s.
+    pub(super) scale: f64,
 }
 
 impl Linear {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
+        let y = times(x, &self.weight)?;
+        let y = match &self.bias {
+            Some(bias) => y.broadcast_add(bias)?,
+            None => y,
+        };
+        let outputs = y.dim(1)?;
+        let (mut pieces, mut at) = (Vec::new(), 0);
+        for adapter in &self.adapters {
+            if adapter.rows.start > at {
+                pieces.push(y.narrow(1, at, adapter.rows.start - at)?);
+            }
+            let own = y.narrow(1, adapter.rows.start, adapter.rows.len())?;
+            let change = times(&times(x, &adapter.down)?, &adapter.up)?;
+            pieces.push((own + (change * adapter.scale)?)?);
+            at = adapter.rows.end;
         }
+        if at == 0 {
+            return Ok(y);
+        }
+        if at < outputs {
+            pieces.push(y.narrow(1, at, outputs - at)?);
+        }
+        if pieces.len() == 1 { Ok(pieces.remove(0)) } else { Tensor::cat(&pieces, 1) }
     }
+}
+
+/// Some values as a tensor of the type and on the device of another.
+pub(super) fn upload<T: WithDType>(values: &[T], shape: impl Into<Shape>, like: &Tensor) -> Result<Tensor> {
+    // converted here: fewer bytes travel
+    Tensor::from_slice(values, shape, &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
+}
+
+/// All values, in order.
+pub(super) fn host<T: WithDType>(tensor: &Tensor) -> Result<Vec<T>> {
+    tensor.flatten_all()?.to_dtype(T::DTYPE)?.to_vec1()
 }
 
 /// Softmax over the last dimension; entries of −∞ get nothing, some entry of every row must be finite.

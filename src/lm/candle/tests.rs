@@ -2,7 +2,7 @@
 
 use super::{DType, Device, Engine, Keep};
 use crate::lm::testing::{Case, configs, entries, every_option, gradient, heads, sequences, weights};
-use crate::lm::{Batch, Choices, Config, Layout, Sample, Sampling, ScoreHead, Side, Signal, cpu};
+use crate::lm::{Batch, Choices, Config, Layout, Sample, Sampling, ScoreHead, Side, Signal, Size, Transformer, cpu};
 use crate::rng::Stream;
 
 fn engine(config: &Config, dtype: DType, padding: Side) -> Engine {
@@ -12,11 +12,11 @@ fn engine(config: &Config, dtype: DType, padding: Side) -> Engine {
 /// [`Case::value`] in f64 throughout.
 fn value(engine: &mut Engine, params: &[f64], case: &Case) -> f64 {
     engine.forward_from(params, &case.batch, Keep::Final).expect("legal");
-    let log_probs = engine.measure(&case.choices).expect("legal").to_vec();
+    let log_probs = engine.core.log_probs(&case.choices).expect("legal").to_vec();
     let [mut all, mut logits] = [vec![0.0_f64; case.on_all.len()], vec![0.0; case.on_all.len()]];
-    engine.raw_logits_into(&mut logits).expect("legal");
-    engine.distributions_into(&mut all).expect("legal");
-    let scores = [0, 1].map(|head| engine.score(head, &case.rows).expect("legal"));
+    engine.core.raw_logits_into(&mut logits).expect("legal");
+    engine.core.distributions_into(&mut all).expect("legal");
+    let scores = [0, 1].map(|head| engine.core.scores(head, &case.rows).expect("legal"));
     case.value(&log_probs, engine.entropies(), [&all, &logits], &scores)
 }
 
@@ -29,7 +29,7 @@ fn gradients_match_central_differences() {
         let case = Case::new(&config, &mut rng);
         let mut engine = engine(&config, DType::F64, if i % 2 == 0 { Side::Right } else { Side::Left });
         engine.forward_from(&params, &case.batch, Keep::All).expect("legal");
-        engine.measure(&case.choices).expect("legal");
+        engine.core.log_probs(&case.choices).expect("legal");
         let mut grad = vec![0.0; params.len()];
         for (range, tensor) in case.with_signal(|signal| engine.gradients(signal)).expect("legal") {
             // candle drops gradients without an error
@@ -148,7 +148,7 @@ fn logits_in_chunks_are_the_same_logits() {
     let log_probs = whole.log_probs(&params, &case.choices).expect("legal").to_vec();
     for rows in [1, 7] {
         let mut chunked = engine(&config, DType::F32, Side::Right);
-        chunked.chunk = rows * config.vocab;
+        chunked.core.chunk = rows * config.vocab;
         assert_same_gradient("chunks", whole.layout(), &gradient(&mut chunked, &params, &case), &grad);
         assert_close("chunks", "log-prob", chunked.log_probs(&params, &case.choices).expect("legal"), &log_probs);
         let mut all = [vec![0.0_f32; case.on_all.len()], vec![0.0; case.on_all.len()]];
@@ -161,8 +161,8 @@ fn logits_in_chunks_are_the_same_logits() {
 
 #[test]
 fn both_engines_draw_the_same_completions() {
-    let warm = Sampling { temperature: 0.7, top_k: 9, top_p: 0.9, end: Some(3), length: 12 };
-    let plain = Sampling { end: Some(5), ..Sampling::plain(12) };
+    let warm = Sampling { temperature: 0.7, top_k: 9, top_p: 0.9, end: 3.into(), length: 12 };
+    let plain = Sampling { end: 5.into(), ..Sampling::plain(12) };
     let mut ends = [0; 2];
     for (name, config) in configs() {
         let mut rng = Stream::named(&["lm", "candle", "sample", name]);
@@ -189,6 +189,79 @@ fn both_engines_draw_the_same_completions() {
     }
     // so that sequences left the batch early, and some did not
     assert!(ends[0] > 10 && ends[1] > 10, "{ends:?}");
+}
+
+/// A vocabulary of several blocks, the last not full: the draw that stays on the device is the draw in memory, tempered or not, and the
+/// greedy token is the first of equals.
+#[test]
+fn draws_from_blocks_are_draws_from_the_whole() {
+    let size = Size { vocab: 700, width: 16, layers: 1, heads: 2, context: 24 };
+    let config = Config::llama(size);
+    let mut rng = Stream::named(&["lm", "candle", "blocks"]);
+    let mut params = weights(&config, &mut rng);
+    // tokens 3 and 600 are equal and most probable
+    let head = Layout::new(&config).expect("legal").head;
+    let (of_3, of_600) = (head.start + 3 * 16, head.start + 600 * 16);
+    for i in 0..16 {
+        params[of_3 + i] *= 3.0;
+        params[of_600 + i] = params[of_3 + i];
+    }
+    let prompts = sequences(config.vocab, &[4; 40], &mut rng);
+    let plain = Sampling::plain(12);
+    let mut seen = [0; 2];
+    for sampling in [plain, Sampling { temperature: 1.7, ..plain }, Sampling { temperature: 0.0, ..plain }] {
+        let draw = |engine: &mut dyn Transformer| {
+            let mut streams: Vec<Stream> =
+                (0..prompts.len()).map(|i| Stream::named(&["blocks", &i.to_string()])).collect();
+            let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+            engine.sample(&params, &prompts, &sampling, &mut streams).expect("legal")
+        };
+        let theirs = draw(&mut cpu::Engine::new(&config).expect("legal"));
+        let ours = draw(&mut engine(&config, DType::F32, Side::Right));
+        for (a, b) in ours.iter().zip(&theirs) {
+            assert_eq!(a.tokens, b.tokens, "{sampling:?}");
+            assert_close("blocks", "sampled log-prob", &a.log_probs, &b.log_probs);
+            let count = |t: u32| a.tokens.iter().filter(|x| **x == t).count();
+            seen = if sampling.temperature == 0.0 { [seen[0] + count(3), seen[1] + count(600)] } else { seen };
+        }
+    }
+    assert!(seen[0] > 10 && seen[1] == 0, "{seen:?}");
+}
+
+#[test]
+fn a_backward_pass_that_computes_again_gives_the_same_bits() {
+    for (name, config) in configs() {
+        let config = Config { scores: heads(), ..config };
+        let mut rng = Stream::named(&["lm", "candle", "again", name]);
+        let params = weights(&config, &mut rng);
+        let case = Case::new(&config, &mut rng);
+        let kept = gradient(&mut engine(&config, DType::F32, Side::Left), &params, &case);
+        let again = gradient(&mut engine(&config, DType::F32, Side::Left).checkpointing(), &params, &case);
+        assert!(kept == again, "{name}");
+    }
+}
+
+/// Parts of a batch that is only scored.
+#[test]
+fn scoring_in_parts_changes_nothing() {
+    let config = Config { scores: heads(), ..configs()[2].1.clone() };
+    let mut rng = Stream::named(&["lm", "candle", "scoring"]);
+    let params = weights(&config, &mut rng);
+    let batch = Batch::new(&sequences(config.vocab, &[7, 20, 1, 16, 3, 0, 9], &mut rng));
+    let rows: Vec<usize> = (0..batch.tokens().len()).collect();
+    let score = |most: usize| {
+        let mut engine = engine(&config, DType::F32, Side::Left);
+        engine.core.most = most;
+        engine.forward(&params, &batch, Keep::Final).expect("legal");
+        let scores = engine.scores(&params, 0, &rows).expect("rows");
+        (engine.log_probs(&params, &batch.next_tokens()).expect("legal").to_vec(), scores)
+    };
+    let whole = score(usize::MAX);
+    for most in [1, 20] {
+        let parts = score(most);
+        assert_close("parts", "log-prob", &parts.0, &whole.0);
+        assert_close("parts", "score", &parts.1, &whole.1);
+    }
 }
 
 // 8 bits of mantissa: log-probabilities to a few hundredths; a gradient that points the same way.

@@ -7,6 +7,9 @@ use crate::lm::layout::{Layout, LinearSpan, NormSpan};
 use candle_core::{DType, Device, Tensor, Var, WithDType};
 use std::ops::Range;
 
+/// Gives the tensor of a range of a flat vector and a shape.
+pub(super) type Take<'a> = dyn FnMut(&Range<usize>, &[usize]) -> Result<Tensor> + 'a;
+
 /// One block's parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
@@ -32,50 +35,19 @@ pub(super) struct Model {
     pub(super) scores: Vec<Linear>,
 }
 
-/// The parameters as variables, with their places in the flat vector; matrices that follow each other there and read the
-/// same input (q, k, v) are one.
-#[derive(Clone, Debug)]
-pub(super) struct Weights {
-    pub(super) vars: Vec<(Range<usize>, Var)>,
-    dtype: DType,
+/// Some values as a tensor on a device.
+pub(super) fn upload<T: WithDType>(values: &[T], shape: &[usize], device: &Device, dtype: DType) -> Result<Tensor> {
+    // rounded here: half of the bytes travel
+    Ok(Tensor::from_slice(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
 }
 
-impl Weights {
-    /// Copies the flat vector to the device, in at least 32 bits; the model computes in `dtype`.
-    pub(super) fn load<T: WithDType>(
-        config: &Config,
-        layout: &Layout,
-        values: &[T],
-        device: &Device,
-        dtype: DType,
-    ) -> Result<Self> {
-        let stored = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
-        let mut vars = Vec::new();
-        build(config, layout, &mut |range, shape| {
-            let tensor = Tensor::from_slice(&values[range.clone()], shape, device)?.to_dtype(stored)?;
-            vars.push((range.clone(), Var::from_tensor(&tensor)?));
-            Ok(tensor)
-        })?;
-        Ok(Self { vars, dtype })
-    }
-
-    /// The model, with (`tracked`) or without a record for the backward pass.
-    pub(super) fn model(&self, config: &Config, layout: &Layout, tracked: bool) -> Result<Model> {
-        let mut vars = self.vars.iter();
-        build(config, layout, &mut |_, _| {
-            let (_, var) = vars.next().expect("as many as were loaded");
-            let tensor = if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() };
-            Ok(tensor.to_dtype(self.dtype)?)
-        })
-    }
+/// The same, to be learned.
+pub(super) fn variable<T: WithDType>(values: &[T], shape: &[usize], device: &Device, dtype: DType) -> Result<Tensor> {
+    Ok(Var::from_tensor(&upload(values, shape, device, dtype)?)?.into_inner())
 }
 
-/// Calls `take` for every span of the layout with its shape, always in the same order.
-fn build(
-    config: &Config,
-    layout: &Layout,
-    take: &mut dyn FnMut(&Range<usize>, &[usize]) -> Result<Tensor>,
-) -> Result<Model> {
+/// Makes a model: calls `take` for every span of the layout with its shape, always in the same order.
+pub(super) fn whole(config: &Config, layout: &Layout, take: &mut Take) -> Result<Model> {
     let width = config.width;
     let tokens = take(&layout.tokens, &[config.vocab, width])?;
     let positions = optional(&layout.positions, &[config.context, width], take)?;
@@ -98,28 +70,20 @@ fn build(
     Ok(Model { tokens, positions, blocks, norm, head, scores })
 }
 
-fn optional(
-    range: &Range<usize>,
-    shape: &[usize],
-    take: &mut dyn FnMut(&Range<usize>, &[usize]) -> Result<Tensor>,
-) -> Result<Option<Tensor>> {
+fn optional(range: &Range<usize>, shape: &[usize], take: &mut Take) -> Result<Option<Tensor>> {
     if range.is_empty() { Ok(None) } else { take(range, shape).map(Some) }
 }
 
-fn linear(
-    span: &LinearSpan,
-    inputs: usize,
-    take: &mut dyn FnMut(&Range<usize>, &[usize]) -> Result<Tensor>,
-) -> Result<Linear> {
+fn linear(span: &LinearSpan, inputs: usize, take: &mut Take) -> Result<Linear> {
     let outputs = span.weight.len() / inputs;
-    Ok(Linear { weight: take(&span.weight, &[outputs, inputs])?, bias: optional(&span.bias, &[outputs], take)? })
+    Ok(Linear {
+        weight: take(&span.weight, &[outputs, inputs])?,
+        bias: optional(&span.bias, &[outputs], take)?,
+        adapters: Vec::new(),
+    })
 }
 
-fn norm(
-    config: &Config,
-    span: &NormSpan,
-    take: &mut dyn FnMut(&Range<usize>, &[usize]) -> Result<Tensor>,
-) -> Result<Norm> {
+fn norm(config: &Config, span: &NormSpan, take: &mut Take) -> Result<Norm> {
     Ok(Norm {
         scale: take(&span.scale, &[config.width])?,
         shift: optional(&span.shift, &[config.width], take)?,
@@ -129,11 +93,7 @@ fn norm(
 }
 
 /// The norm over a head's q or k (Qwen3): always RMS.
-fn head_norm(
-    config: &Config,
-    scale: &Range<usize>,
-    take: &mut dyn FnMut(&Range<usize>, &[usize]) -> Result<Tensor>,
-) -> Result<Option<Norm>> {
+fn head_norm(config: &Config, scale: &Range<usize>, take: &mut Take) -> Result<Option<Norm>> {
     let epsilon = f64::from(config.epsilon);
     let scale = optional(scale, &[config.head_width], take)?;
     Ok(scale.map(|scale| Norm { scale, shift: None, centred: false, epsilon }))

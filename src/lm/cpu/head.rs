@@ -9,7 +9,7 @@ use crate::lm::transformer::{Scores, Signal, check_choices, check_rows, check_si
 use pulp::{Arch, Simd, WithSimd};
 
 /// Logits held at a time: with a large vocabulary they are made, used and made again in chunks of rows.
-const CHUNK: usize = 1 << 20;
+pub(super) const CHUNK: usize = 1 << 20;
 
 /// What the last [`Engine::log_probs`] saw.
 #[derive(Clone, Debug, Default)]

@@ -12,6 +12,7 @@ mod norm;
 mod packed;
 mod rotary;
 mod sample;
+mod size;
 mod tile;
 mod tree;
 
@@ -20,6 +21,7 @@ mod tests;
 
 pub use super::sampling::{Sample, Sampling};
 pub use super::transformer::{Keep, Scores, Signal};
+pub use size::{sampling_bytes, step_bytes};
 
 use super::batch::Batch;
 use super::config::{Config, Norm, Positions};

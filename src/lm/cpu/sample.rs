@@ -5,7 +5,7 @@ use super::cache::Cache;
 use super::{Engine, Keep, fit};
 use crate::error::{Error, Result};
 use crate::lm::batch::Batch;
-use crate::lm::sampling::{Sample, Sampling, complete, distinct};
+use crate::lm::sampling::{InMemory, Sample, Sampling, Scratch, complete, distinct};
 use crate::rng::Stream;
 
 impl Engine {
@@ -51,10 +51,12 @@ impl Engine {
         let longest = longest.min(context);
         let mut cache = Cache::new(Shape::new(&self.config), self.config.layers, prompts.len(), longest);
         let logits = self.read(params, batch, shared, &mut cache);
-        complete(prompts, (vocab, context), sampling, streams, logits, |running, last, logits| {
+        let next = |running: &[usize], last: &[u32], logits: &mut Vec<f32>| {
             self.advance(params, last, running, &mut cache, logits);
             Ok(())
-        })
+        };
+        let logits = InMemory { logits, vocab, scratch: Scratch::default(), next };
+        complete(prompts, context, sampling, streams, logits)
     }
 
     /// Reads the distinct prompts; returns every prompt's first logits.

@@ -95,7 +95,7 @@ fn sampling_with_the_cache_is_sampling_without() {
         let params = weights(&config, &mut rng);
         let mut prompts = sequences(config.vocab, &[3, 3, 18, 1, 20], &mut rng);
         prompts[1] = prompts[0].clone();
-        let sampling = Sampling { temperature: 0.7, top_k: 9, top_p: 0.9, end: Some(2), length: 15 };
+        let sampling = Sampling { temperature: 0.7, top_k: 9, top_p: 0.9, end: 2.into(), length: 15 };
         let mut engine = Engine::new(&config).expect("legal");
         let streams: Vec<Stream> = (0..5).map(|i| Stream::named(&["lm", name, &i.to_string()])).collect();
         let cached = engine.sample(&params, &prompts, &sampling, &mut streams.clone()).expect("legal");
@@ -133,7 +133,7 @@ fn uncached(
         engine.distributions(&mut logits).expect("kept");
         let (token, _) = sampling.draw(&logits, &mut Scratch::default(), stream);
         sequence.push(token);
-        if sampling.end == Some(token) {
+        if sampling.end.contains(token) {
             return (sequence[prompt.len()..].to_vec(), true);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Tokenizer;
 use crate::error::{Error, Result};
+use crate::lm::sampling::Ends;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -72,6 +73,14 @@ impl Special {
             ids.push(tokenizer.id(token).ok_or_else(|| Error::content(path, &*key, message()))?);
         }
         Ok(ids)
+    }
+
+    /// What ends a completion.
+    ///
+    /// # Errors
+    /// More end tokens than [`Ends::MOST`].
+    pub fn ends(&self) -> Result<Ends> {
+        Ends::new(&self.eos)
     }
 
     /// All with their names in config files: (name, first id).

@@ -6,11 +6,12 @@ mod program;
 mod verifier;
 
 pub use lexicon::Lexicon;
-pub use model::ScoreModel;
+pub use model::{ScoreModel, score_head};
 pub use program::Program;
 pub use verifier::{final_number, is_exact_match, is_same_number};
 
 use crate::error::{Error, Result};
+use crate::lm::{Message, Placement};
 use regex::Regex;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -25,6 +26,8 @@ pub const KINDS: &str =
 pub struct Written<'a> {
     /// The prompt as text.
     pub prompt: &'a str,
+    /// Its turns; none for plain text.
+    pub messages: &'a [Message],
     /// The completion as text.
     pub completion: &'a str,
     /// The other fields of the prompt's line, where answers stand.
@@ -79,6 +82,17 @@ impl TextReward {
                 let kinds = KINDS.split(", ").map(|k| k.split([':', '[']).next().unwrap_or(k));
                 Err(Error::unknown("reward", other, kinds))
             }
+        }
+    }
+
+    /// The same; a model computes on a device.
+    ///
+    /// # Errors
+    /// As of [`ScoreModel::on`].
+    pub fn on(self, placement: &Placement) -> Result<Self> {
+        match self {
+            Self::Model(model) => model.on(placement).map(|m| Self::Model(Box::new(m))),
+            other => Ok(other),
         }
     }
 
@@ -138,7 +152,7 @@ mod tests {
     fn scores(reward: &str, completions: &[&str], fields: &Value) -> Result<Vec<f64>> {
         let fields = fields.as_object().expect("an object");
         let written: Vec<Written> =
-            completions.iter().map(|completion| Written { prompt: "Q", completion, fields }).collect();
+            completions.iter().map(|completion| Written { prompt: "Q", messages: &[], completion, fields }).collect();
         TextReward::parse(reward, Duration::from_secs(10))?.score(&written)
     }
 

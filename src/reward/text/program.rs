@@ -138,8 +138,10 @@ mod tests {
     fn run(command: &str, seconds: f64) -> Result<Vec<f64>> {
         let fields = Map::new();
         let completions = ["a", "bb", "a\n\"c\""];
-        let written: Vec<Written> =
-            completions.iter().map(|completion| Written { prompt: "p", completion, fields: &fields }).collect();
+        let written: Vec<Written> = completions
+            .iter()
+            .map(|completion| Written { prompt: "p", messages: &[], completion, fields: &fields })
+            .collect();
         Program::new(command, Duration::from_secs_f64(seconds)).score(&written)
     }
 

@@ -44,7 +44,7 @@ fn moved(loss: PreferenceLoss, tokens: usize) -> (PreferenceTuning, Trainee) {
     let mut trainee = fresh().in_parts_of(tokens);
     let run = PreferenceTuning::new(&mut trainee, &pairs(), loss, &constant(9), 8, rng()).expect("legal");
     let mut away = Stream::named(&["tuning", "away"]);
-    trainee.params.iter_mut().for_each(|p| *p -= 0.05 * away.normal() as f32);
+    trainee.nudge(|_, p| *p -= 0.05 * away.normal() as f32);
     (run, trainee)
 }
 
@@ -75,10 +75,10 @@ fn by_hand(loss: PreferenceLoss, reference: &mut Trainee, trainee: &mut Trainee)
 fn the_gradient_of_a_step_matches_central_differences() {
     for loss in LOSSES {
         let (mut run, mut trainee) = moved(loss, usize::MAX);
-        let start = trainee.params.clone();
+        let start = trainee.weights();
         let step = run.step(&mut trainee, &pairs()).expect("finite");
-        let grad: Vec<f64> = trainee.grad.iter().map(|g| f64::from(*g)).collect();
-        trainee.params.copy_from_slice(&start);
+        let grad: Vec<f64> = trainee.gradient();
+        trainee.put(&start).expect("as many");
         let value = by_hand(loss, &mut fresh(), &mut trainee);
         assert!((step.loss - value).abs() < 1e-5 * (1.0 + value.abs()), "{loss:?}: {} {value}", step.loss);
         if loss.needs_kl() {
@@ -91,7 +91,7 @@ fn the_gradient_of_a_step_matches_central_differences() {
             let mut random = Stream::named(&["tuning", "direction", &d.to_string()]);
             let direction: Vec<f64> = start.iter().map(|_| random.normal()).collect();
             let mut at = |h: f64| {
-                trainee.params.iter_mut().zip(&start).zip(&direction).for_each(|((p, s), d)| *p = s + (h * d) as f32);
+                trainee.nudge(|i, p| *p = start[i] + (h * direction[i]) as f32);
                 by_hand(loss, &mut fresh(), &mut trainee)
             };
             let h = 2e-3;
@@ -111,7 +111,7 @@ fn parts_of_a_step_add_up_to_the_whole() {
         let step = |tokens: usize| {
             let (mut run, mut trainee) = moved(loss, tokens);
             let step = run.step(&mut trainee, &pairs()).expect("finite");
-            (step, trainee.grad.iter().map(|g| f64::from(*g)).collect::<Vec<_>>())
+            (step, trainee.gradient())
         };
         let (whole, gradient) = step(usize::MAX);
         for tokens in [1, 9, 30] {
@@ -138,7 +138,7 @@ fn preferred_is_supervised_finetuning_on_the_chosen() {
     let seen = run.step(&mut one, &pairs).expect("finite");
     let loss = two.nll_step(&examples, 1e-2).expect("finite");
     assert!((seen.loss - 3.0 * loss).abs() < 1e-5, "{} {loss}", seen.loss);
-    let wide = |t: &Trainee, scale: f64| t.grad.iter().map(|g| scale * f64::from(*g)).collect::<Vec<_>>();
+    let wide = |t: &Trainee, scale: f64| t.gradient().into_iter().map(|g| scale * g).collect::<Vec<_>>();
     assert!(relative_error(&wide(&one, 1.0), &wide(&two, 3.0)) < 1e-5);
 }
 
@@ -151,7 +151,7 @@ fn dpo_learns_a_toy_and_repeats_its_bits() {
         let mut trainee = fresh();
         let loss = PreferenceLoss::Dpo { beta: 0.5 };
         let steps = preference_tuning(&mut trainee, &pairs, loss, 3, &constant(60), &mut rng()).expect("finite");
-        (trainee.params, steps)
+        (trainee.weights(), steps)
     };
     let ((params, steps), (again, _)) = (train(), train());
     let last = steps[59];
