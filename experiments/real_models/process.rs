@@ -32,10 +32,10 @@
 //! candidate; majority voting stays at 0.63 from N = 4 on, since the author's misconceptions recur. The usual outcome model ranks 0.78 of the pairs,
 //! is best at N = 8 with 0.72, above majority, and then falls to 0.51, below a single sample (0.59): so *outcome beats majority* holds to
 //! N = 16 (0.68) and is refuted at 64. That is no fault of the labels or of the choosing: the product form has the same of both, ranks 0.97,
-//! and solves 0.82, though it falls too, from 0.90 at N = 16. Where 1 in 64 wrong solutions is judged with confidence, the best of 64 finds it, as
-//! with the linear outcome model of `process_supervision/best_of_n`. The lead of the process model, 0.05 at N = 2 and 0.47 at 64, is thus for
-//! the greater part the outcome model's fall; over the product form it is 0.17. Right answers with wrong steps are rare here (2%), so that
-//! being sounder says little more than solving more. Whether more samples or steps would lift the outcome model was not tried.
+//! and solves 0.82, though it falls too, from 0.90 at N = 16. The more candidates, the surer there is one that is wrong and that the model is
+//! sure of, as with the linear outcome model of `process_supervision/best_of_n`. Of the process model's lead at N = 64, 0.47 (0.05 at N = 2),
+//! 0.21 is the outcome model's fall from its own best; over the product form the lead is 0.17. Right answers with wrong steps are rare here
+//! (2%), so that being sounder says little more than solving more. Whether more samples or steps would lift the outcome model was not tried.
 
 mod figure;
 mod judge;
