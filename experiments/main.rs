@@ -90,6 +90,7 @@ fn registry() -> Vec<Box<dyn Runnable>> {
         entry::<real_models::vanishing::Vanishing>(),
         entry::<real_models::frontier::Frontier>(),
         entry::<real_models::rest_translation::RestTranslation>(),
+        entry::<real_models::process::Process>(),
         entry::<real_models::weak_to_strong::WeakToStrong>(),
         entry::<real_models::transfer::Transfer>(),
     ]

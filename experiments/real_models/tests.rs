@@ -1,9 +1,10 @@
 //! The way through files: what the `gpu` profile does, at a toy's size, with lines in the small world's words.
 
-use super::{frontier::Frontier, vanishing::Vanishing, weak_to_strong::WeakToStrong};
+use super::{frontier::Frontier, process::Process, vanishing::Vanishing, weak_to_strong::WeakToStrong};
 use rewardlab::env::Split;
 use rewardlab::env::text::{Task, decode, review_continuation, sentiment};
 use rewardlab::experiment::{Experiment, Preset, StageStore, entry};
+use rewardlab::lm::{Config, LanguageModel, Precision, Size, Tokenizer, init};
 use rewardlab::record::Table;
 use rewardlab::rng::Stream;
 use serde_json::json;
@@ -78,6 +79,59 @@ fn lines_of_files_go_the_way_of_the_small_world() {
     let question = toml::Value::try_from(vec![question]).expect("TOML");
     let tables = measure::<WeakToStrong>(1, &[("questions", question)]).expect("legal lines");
     assert_eq!(tables[0].rows.len(), 6);
+}
+
+/// Sums with their solutions in a model folder's language, and that folder: a model that has read nothing.
+fn write_sums(folder: &Path) {
+    let sum = |i: usize| (1 + i % 3, 1 + i / 3 % 3);
+    let completion = |(a, b): (usize, usize)| format!("\n<<{a}+{b}={}>>\n#### {}", a + b, a + b);
+    for (name, lines) in [("train", 36), ("test", 4)] {
+        let mut text = String::new();
+        for (a, b) in (0..lines).map(sum) {
+            let line =
+                json!({"prompt": format!("{a}+{b}"), "completion": completion((a, b)), "answer": (a + b).to_string()});
+            writeln!(text, "{line}").expect("memory");
+        }
+        std::fs::write(folder.join(format!("{name}.jsonl")), text).expect("a temporary folder");
+    }
+    let texts: Vec<String> = (0..9).map(|i| completion(sum(i))).collect();
+    let tokenizer =
+        Tokenizer::train_bpe(&texts.iter().map(String::as_str).collect::<Vec<_>>(), 270).expect("legal size");
+    let config = Config::llama(Size { vocab: tokenizer.vocab(), width: 32, layers: 1, heads: 2, context: 48 });
+    let params = init(&config, 0.02, &mut Stream::named(&["tests", "sums"])).expect("a legal form");
+    let model = LanguageModel { config, params, tokenizer, chat_template: None };
+    model.save(folder, Precision::F32).expect("a temporary folder");
+}
+
+#[test]
+fn steps_of_lines_teach_verifiers_of_a_model_that_is_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_sums(folder.path());
+    let mut subject = entry::<Process>().params(Preset::Smoke).expect("TOML")["subject"].clone();
+    subject["model"] = folder.path().display().to_string().into();
+    subject["lora_rank"] = 0.into();
+    let files = json!({"files": {"folder": folder.path(), "chat": false, "length": 30}});
+    let writer = json!({"steps": 300, "batch": 16, "learning_rate": 3e-3});
+    let change = |value: serde_json::Value| toml::Value::try_from(value).expect("TOML");
+    let changes = [
+        ("subject", subject),
+        ("source", change(files)),
+        ("written", 18.into()),
+        ("writer", change(writer)),
+        ("train", 18.into()),
+        ("test", 4.into()),
+    ];
+    let table = &measure::<Process>(1, &changes).expect("legal lines")[0];
+    let column = |name: &str| table.header.iter().position(|c| c == name).expect("a column");
+    assert_eq!(table.rows.len(), 6 * 3, "methods by N");
+    for name in ["finished", "pass_rate"] {
+        let value: f64 = table.rows[0][column(name)].parse().expect("a number");
+        assert!(value > 0.3, "the writer has learned to write sums: {name} {value}");
+    }
+    let mut more = changes.clone();
+    more[2].1 = 19.into();
+    let error = measure::<Process>(1, &more).expect_err("one line too few").to_string();
+    assert!(error.contains("36 that fit, but 37 are asked for"), "{error}");
 }
 
 #[test]
