@@ -108,7 +108,14 @@ impl Source {
             Self::Files { folder, chat, length } => {
                 let model = LanguageModel::load(Path::new(&p.subject.model))?;
                 let read = |name: &str, count: usize| {
-                    templates::read(&Path::new(folder).join(format!("{name}.jsonl")), count, &model, *chat, *length)
+                    let path = Path::new(folder).join(format!("{name}.jsonl"));
+                    templates::read(
+                        &path,
+                        count,
+                        &model,
+                        (*chat, *length),
+                        &mut ctx.shared_stream(&format!("lines of {name}")),
+                    )
                 };
                 // the writer has not read solutions of the problems that it writes samples of
                 let mut all = read("train", p.written + p.train)?;

@@ -5,6 +5,7 @@ use rewardlab::algorithm::Example;
 use rewardlab::error::Result;
 use rewardlab::import::mark_result;
 use rewardlab::lm::{LanguageModel, Message, Tokenizer};
+use rewardlab::rng::Stream;
 use std::path::Path;
 
 /// The number of the right answer; wrong ones have others.
@@ -28,7 +29,7 @@ pub(super) struct Read {
     pub(super) answer: u8,
 }
 
-/// The first `count` problems of a file that fit the model, with the reference as an example.
+/// `count` problems of a file that fit the model, drawn without replacement, with the reference as an example.
 ///
 /// # Errors
 /// A file that is missing, malformed or too short.
@@ -36,10 +37,10 @@ pub(super) fn read(
     path: &Path,
     count: usize,
     model: &LanguageModel,
-    chat: bool,
-    length: usize,
+    (chat, length): (bool, usize),
+    rng: &mut Stream,
 ) -> Result<Vec<(Template, Example)>> {
-    lines(path, count, |line| {
+    lines(path, count, rng, |line| {
         let (prompt, completion) = (line.string("prompt")?, line.string("completion")?);
         let answer = line.string("answer")?;
         let answer = number(answer).ok_or_else(|| line.wrong(format!("`answer` is no number: {answer:?}")))?;

@@ -52,10 +52,11 @@ impl Pair {
 const VANISHING: &str = "vanishing_gradients";
 const KL: &str = "reward_kl";
 const REST: &str = "rest";
+const PROCESS: &str = "process_supervision";
 const WEAK: &str = "weak_to_strong";
 
 /// All pairs, paper by paper.
-pub(super) const PAIRS: [Pair; 17] = [
+pub(super) const PAIRS: [Pair; 20] = [
     pair(
         VANISHING,
         ("stuck: gain by RFT", "share of the missing reward"),
@@ -149,6 +150,24 @@ pub(super) const PAIRS: [Pair; 17] = [
     )
     .vanishes(),
     pair(
+        PROCESS,
+        ("process − outcome", "share solved"),
+        ("process_supervision/best_of_n", "process_beats_outcome"),
+        ("real_models/process", "process_beats_outcome"),
+    ),
+    pair(
+        PROCESS,
+        ("outcome − majority", "share solved"),
+        ("process_supervision/best_of_n", "outcome_beats_majority"),
+        ("real_models/process", "outcome_beats_majority"),
+    ),
+    pair(
+        PROCESS,
+        ("growth with N", "share solved"),
+        ("process_supervision/best_of_n", "gap_grows"),
+        ("real_models/process", "gap_grows"),
+    ),
+    pair(
         WEAK,
         ("naive student", "PGR"),
         ("weak_to_strong/tasks", "recovers_half"),
@@ -170,7 +189,7 @@ pub(super) const PAIRS: [Pair; 17] = [
 ];
 
 /// Reference results that are built in: experiment, checks.
-const REFERENCE: [(&str, &str); 15] = [
+const REFERENCE: [(&str, &str); 17] = [
     ("vanishing_gradients/scatter", include_str!("../../../results/vanishing_gradients/scatter/checks.csv")),
     ("real_models/vanishing", include_str!("../../../results/real_models/vanishing/checks.csv")),
     ("vanishing_gradients/correlation", include_str!("../../../results/vanishing_gradients/correlation/checks.csv")),
@@ -182,6 +201,8 @@ const REFERENCE: [(&str, &str); 15] = [
     ("real_models/rest_translation", include_str!("../../../results/real_models/rest_translation/checks.csv")),
     ("rest/best_of_n", include_str!("../../../results/rest/best_of_n/checks.csv")),
     ("rest/selection_control", include_str!("../../../results/rest/selection_control/checks.csv")),
+    ("process_supervision/best_of_n", include_str!("../../../results/process_supervision/best_of_n/checks.csv")),
+    ("real_models/process", include_str!("../../../results/real_models/process/checks.csv")),
     ("weak_to_strong/tasks", include_str!("../../../results/weak_to_strong/tasks/checks.csv")),
     ("real_models/weak_to_strong", include_str!("../../../results/real_models/weak_to_strong/checks.csv")),
     ("weak_to_strong/confidence", include_str!("../../../results/weak_to_strong/confidence/checks.csv")),
