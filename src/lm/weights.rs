@@ -40,11 +40,11 @@ pub fn init(config: &Config, scale: f64, rng: &mut Stream) -> Result<Vec<f32>> {
 ///
 /// # Errors
 /// A missing or malformed file, an option that the engine does not have, a missing tensor, one of another shape or with
-/// values that are not finite.
+/// values that are not finite, one that the config has no use for (but constant buffers, output matrices and score heads).
 pub fn load_model(folder: &Path, scores: &[super::ScoreHead]) -> Result<(Config, Vec<f32>)> {
     let config = Config { scores: scores.to_vec(), ..Config::read(&folder.join("config.json"))? };
     let layout = Layout::new(&config)?;
-    let found = Found::locate(&parts(folder)?, &config, &layout)?;
+    let found = Found::locate(&parts(folder)?, &config, &layout)?.with_nothing_left()?;
     // only now, when the files are known to hold all of it
     let mut params = vec![0.0; layout.len()];
     found.read(&config, &mut params)?;
@@ -68,12 +68,12 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|f| folder.join(f)).collect())
 }
 
-/// Fills the flat vector from safetensors files. Of tensors that the layout does not have some are passed over: rotary tables,
-/// masks, output matrices and score heads that this config has no use for. Score heads that the files lack stay as they are, and with
-/// score heads the output matrix too.
+/// Fills the flat vector from safetensors files. Tensors that the layout does not have are passed over (those of a training run's
+/// file, rotary tables, masks, a tied model's copy of its head); score heads that the files lack stay as they are, and with score heads the output
+/// matrix too.
 ///
 /// # Errors
-/// An unreadable file; a tensor that no file has, or that the config has no use for (a block too many, a bias), of another shape, of a type other than F32, F16, BF16, or with values
+/// An unreadable file; a tensor that no file has, of another shape, of a type other than F32, F16, BF16, or with values
 /// that are not finite.
 pub fn read_weights(files: &[PathBuf], config: &Config, layout: &Layout, params: &mut [f32]) -> Result<()> {
     Error::check_shape("parameters", layout.len(), params.len())?;
@@ -83,6 +83,8 @@ pub fn read_weights(files: &[PathBuf], config: &Config, layout: &Layout, params:
 /// Which file has each tensor, under which name.
 struct Found<'a> {
     files: Vec<(TensorFile, Vec<(&'a Tensor, &'a str)>)>,
+    /// A file's tensor that the config has no use for.
+    left: Option<(PathBuf, String)>,
 }
 
 impl<'a> Found<'a> {
@@ -118,8 +120,13 @@ impl<'a> Found<'a> {
         if let Some(t) = missing.iter().find(|t| !score(t) && !unused(t)) {
             return Err(Error::content(files.last().cloned().unwrap_or_default(), &*t.name, "tensor is missing"));
         }
-        match strange {
-            None => Ok(Self { files: found }),
+        Ok(Self { files: found, left: strange })
+    }
+
+    /// Fails where a folder has more than its config says, such as a block too many: the model would be another one.
+    fn with_nothing_left(self) -> Result<Self> {
+        match self.left {
+            None => Ok(self),
             Some((path, name)) => Err(Error::content(path, name, "a tensor that the config has no use for")),
         }
     }
