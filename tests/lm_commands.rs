@@ -416,7 +416,7 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
         (&sft, &["setup.lanes=0"], "setup.lanes = 0"),
         (&sft, &["setup.device=gpu"], "cuda:N"),
         (&sft, &["setup.device=cuda:999"], "cuda:999"),
-        (&sft, &["setup.precision=bf16"], "setup.precision = bfloat16"),
+        (&sft, &["setup.precision=bf16"], "setup.precision = bf16"),
         (&sft, &["data.length=97"], "data.length = 97: must be at most the model's context of 96"),
         (&sft, &["data.train=nothing.jsonl"], "nothing.jsonl"),
         (&sft, &["data.train=sums.jsonl#1"], "line 26: has prompt alone, expected prompt and completion"),
