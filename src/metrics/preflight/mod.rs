@@ -162,7 +162,7 @@ impl RewardPrior {
         if pooled.is_empty() {
             return Err(Error::Usage("no reward was sampled".into()));
         }
-        check_range(range)?;
+        Self::check_range(range)?;
         let seen = tally(&pooled);
         let ends = (seen[0].0, seen[seen.len() - 1].0);
         let common = common(prompts, &seen);
@@ -185,6 +185,19 @@ impl RewardPrior {
         let counts: Vec<Vec<f64>> = counted.iter().map(|c| prior.counts(c)).collect();
         prior.types = types::draw(&counts, prior.values.len() + usize::from(is_continuous), rng);
         Ok(prior)
+    }
+
+    /// Fails on a range that is empty or not finite.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn check_range(range: Option<(f64, f64)>) -> Result<()> {
+        match range.filter(|(low, high)| !(low < high && (high - low).is_finite())) {
+            None => Ok(()),
+            Some((low, high)) => {
+                Err(Error::parameter("range", format!("{low},{high}"), "two finite numbers, the first the smaller"))
+            }
+        }
     }
 
     fn count(&self, rewards: &[f64]) -> Counted {
@@ -382,16 +395,6 @@ impl Counted {
     /// How many samples have values of the prompt's own.
     fn own(&self) -> f64 {
         self.own.iter().map(|(_, k)| k).sum()
-    }
-}
-
-/// Fails on a range that is empty or not finite.
-pub(crate) fn check_range(range: Option<(f64, f64)>) -> Result<()> {
-    match range.filter(|(low, high)| !(low < high && (high - low).is_finite())) {
-        None => Ok(()),
-        Some((low, high)) => {
-            Err(Error::parameter("range", format!("{low},{high}"), "two finite numbers, the first the smaller"))
-        }
     }
 }
 
