@@ -45,11 +45,12 @@ fn prompts_that_nothing_pays_are_stuck() {
     let folder = tempfile::tempdir().expect("a folder");
     let prompts: Vec<String> = (0..40).map(|i| format!("{{\"prompt\": \"the hat {i}\"}}")).collect();
     let prompts = prompts.join("\n");
-    let arguments = ["--reward", "regex:never in this vocabulary", "--temperatures", "2"];
+    let arguments = ["--reward", "regex:never in this vocabulary", "--temperatures", "2", "--samples", "64"];
     let (code, said, errors) = fly(folder.path(), &prompts, &arguments);
     assert_eq!(code, 1, "{said}{errors}");
     assert!(said.contains("40 although their reward is low (stuck)"), "{said}");
-    assert!(said.contains("at temperature 2 all prompts' mean reward std"), "{said}");
+    assert!(said.contains("at temperature 2 all prompts have a mean reward std of"), "{said}");
+    assert!(said.contains("sampled again with nothing changed (control), 40 prompts have"), "{said}");
     let table = fs::read_to_string(folder.path().join("out/prompts.csv")).expect("written");
     assert_eq!(table.lines().filter(|l| l.contains(",stuck,")).count(), 40);
     // results that are there are not replaced unasked
@@ -57,17 +58,54 @@ fn prompts_that_nothing_pays_are_stuck() {
     assert!(code == 2 && errors.contains("--force"), "{errors}");
 }
 
+/// A reward that never varies and whose range is not known: no prompt is alive, and the range is asked for.
+#[test]
+fn a_constant_reward_without_a_range_is_not_alive() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let constant = ["--reward", "program:sed 's/.*/1/'", "--limit", "1", "--temperatures", "1"];
+    let (code, said, errors) = fly(folder.path(), PROMPTS, &constant);
+    assert_eq!(code, 1, "{said}{errors}");
+    assert!(said.starts_with("1 prompt, 8 samples") && said.contains("give --range LOW,HIGH"), "{said}");
+    assert!(said.contains("0 prompts alive"), "{said}");
+    // nothing was sampled again, and no table of it is there
+    assert!(said.ends_with("prompts.csv, samples.jsonl, figure.png, figure.svg, index.html\n"), "{said}");
+    let known = [constant.as_slice(), &["--range", "0,1", "--force"]].concat();
+    let (code, said, errors) = fly(folder.path(), PROMPTS, &known);
+    assert_eq!(code, 0, "{said}{errors}");
+    assert!(!said.contains("give --range"), "{said}");
+}
+
+/// What changes nothing is told to change nothing, though the prompts are sampled again.
+#[test]
+fn a_placebo_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let prompts: Vec<String> = (0..30).map(|i| format!("{{\"prompt\": \"the hat {i}\"}}")).collect();
+    // pays by its own dice, whatever was written
+    let state = folder.path().join("state").display().to_string();
+    let dice = format!(
+        "program:n=$(cat {state} 2>/dev/null || echo 0); echo $((n+1)) > {state}; \
+         awk -v n=$n '{{ s = (n * 1000 + NR) * 48271 % 2147483647; s = s * 48271 % 2147483647; print (s % 100 < 8) }}'"
+    );
+    let arguments = ["--reward", &dice, "--range", "0,1", "--temperatures", "0.99", "--reheat", "all"];
+    let (code, said, errors) = fly(folder.path(), &prompts.join("\n"), &arguments);
+    assert!(code < 2, "{said}{errors}");
+    let line = said.lines().find(|l| l.starts_with("at temperature 0.99 all prompts")).expect("told");
+    assert!(line.contains(", not beyond its interval)"), "{line}");
+}
+
 #[test]
 fn what_is_wrong_is_one_line() {
     let long = format!("{{\"prompt\": \"{}\"}}", "the ".repeat(5000));
-    let cases: [(&str, &[&str], &str); 11] = [
+    let cases: [(&str, &[&str], &str); 14] = [
         ("{\"text\": \"x\"}", &["--reward", "regex:t"], "line 1: has text, expected a prompt"),
         ("{\"prompt\": 7}", &["--reward", "regex:t"], "line 1: `prompt` is 7"),
         (PROMPTS, &["--reward", "regxe:t"], "did you mean `regex`"),
         (PROMPTS, &["--reward", "number:missing"], "field `missing`"),
         (PROMPTS, &["--reward", "program:exit 3"], "ended with"),
-        (PROMPTS, &["--reward", "regex:t", "--groups", "0"], "groups"),
-        (PROMPTS, &["--reward", "regex:t", "--range", "1,0"], "range"),
+        (PROMPTS, &["--reward", "exact:nofield"], "prompts.jsonl, line 1: parameter field `nofield`"),
+        (PROMPTS, &["--reward", "regex:t", "--groups", "4,1"], "parameter groups = 1"),
+        (PROMPTS, &["--reward", "program:exit 3", "--range", "1,0"], "parameter range = 1,0"),
+        (PROMPTS, &["--reward", "program:exit 3", "--range", "0,nan"], "parameter range = 0,NaN"),
         (&long, &["--reward", "regex:t"], "line 1: its prompt has "),
         (PROMPTS, &["--reward", "regex:t", "--sft", "0.5"], "no prompt has a field `completion`"),
         (PROMPTS, &["--reward", "regex:t", "--sft", "0.5", "--completion", "answer"], "`answer` of prompt 1 = 3"),
@@ -80,6 +118,9 @@ fn what_is_wrong_is_one_line() {
         let last = errors.lines().last().unwrap_or_default();
         assert!(last.starts_with("rewardlab: ") && last.contains(message), "{more:?}: {errors}");
         assert!(!folder.path().join("out/prompts.csv").exists());
+        // what is wrong with the command line or the prompts is said before anything is written
+        let sampled = message == "ended with";
+        assert_eq!(folder.path().join("out/samples.partial.jsonl").exists(), sampled, "{more:?}");
     }
 }
 
@@ -100,17 +141,22 @@ fn a_trial_of_finetuning_changes_the_rewards_of_other_prompts() {
         errors.starts_with("12 prompts × 8 samples of up to 4 tokens; as many again of each prompt at each of 1 other"),
         "{errors}"
     );
-    assert!(said.contains("at temperature 0.5 all prompts' mean reward std"), "{said}");
+    assert!(said.contains("at temperature 0.5 all prompts have a mean reward std of"), "{said}");
     assert!(said.contains("after supervised finetuning on 0.5 of the prompts (6; loss"), "{said}");
     let out = folder.path().join("out");
     let table = fs::read_to_string(out.join("again.csv")).expect("written");
     let rows: Vec<Vec<&str>> = table.lines().map(|l| l.split(',').collect()).collect();
-    assert_eq!(rows[0][..5], ["prompt", "temperature", "trained", "samples", "mean"]);
-    let of = |trained: &str| rows.iter().skip(1).filter(|r| r[2] == trained).collect::<Vec<_>>();
-    // all prompts at the other temperature; the six that no trial was made on behind each
-    assert_eq!([of("").len(), of("0.25").len(), of("0.5").len()], [12, 6, 6]);
+    assert_eq!(rows[0][..6], ["prompt", "change", "temperature", "trained", "samples", "mean"]);
+    let of = |change: &str, trained: &str| {
+        rows.iter().skip(1).filter(|r| r[1] == change && r[3] == trained).collect::<Vec<_>>()
+    };
+    // all prompts with nothing changed and at the other temperature; the six that no trial was made on behind each
+    assert_eq!([of("nothing", "").len(), of("temperature", "").len()], [12, 12]);
+    assert_eq!([of("sft", "0.25").len(), of("sft", "0.5").len()], [6, 6]);
+    // as many samples of each
+    assert!(rows.iter().skip(1).all(|r| r[4] == "8"), "{table}");
     let means = |rows: &[&Vec<&str>]| {
-        let all = rows.iter().map(|r| r[4].parse::<f64>().expect("a number"));
+        let all = rows.iter().map(|r| r[5].parse::<f64>().expect("a number"));
         all.sum::<f64>() / rows.len() as f64
     };
     let page = fs::read_to_string(out.join("index.html")).expect("written");
@@ -122,7 +168,7 @@ fn a_trial_of_finetuning_changes_the_rewards_of_other_prompts() {
     let before: Vec<f64> =
         before.lines().skip(1).map(|l| l.split(',').nth(3).expect("a mean").parse().expect("a number")).collect();
     let before = before.iter().sum::<f64>() / before.len() as f64;
-    let after = means(&of("0.5"));
+    let after = means(&of("sft", "0.5"));
     assert!(after > 0.9 && after > before + 0.1, "the mean reward was {before} and is {after}");
 }
 

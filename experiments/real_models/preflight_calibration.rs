@@ -40,6 +40,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
+/// Where the axes of the gradient's panel end: a few prompts are many orders of magnitude below.
+const FLOOR: f64 = 1e-4;
+
 #[derive(Debug)]
 pub(crate) struct PreflightCalibration;
 
@@ -120,6 +123,11 @@ pub(crate) struct Row {
     gradient: f64,
     /// Whether the prompt is said to vanish (posterior probability of a std below the threshold above 1/2); of a world the share.
     said_to_vanish: f64,
+    /// Whether the prompt would be called so by `rewardlab preflight` (posterior probability [`SpreadPrediction::SURE`] or more); of a world the
+    /// share.
+    called: f64,
+    /// Whether it is called so and its std is below the threshold; of a world the share.
+    called_rightly: f64,
     /// World: mean ‖∇V‖ of the prompts that are said to vanish over that of the others; absent where either are none.
     gradient_ratio: Option<f64>,
     /// World: Spearman correlation over prompts of predicted std and ‖∇V‖.
@@ -277,6 +285,8 @@ fn row(p: &Params, cell: Cell, (group, prompt): (usize, usize), truth: &Truth, s
         covers_dead: holds(&said.dead[group], truth.dead[group]),
         gradient: truth.gradient,
         said_to_vanish: f64::from(u8::from(said.vanishes > 0.5)),
+        called: f64::from(u8::from(said.is_vanishing())),
+        called_rightly: f64::from(u8::from(said.is_vanishing() && truth.std < p.threshold)),
         ..Row::default()
     }
 }
@@ -299,6 +309,8 @@ fn world_row(prompts: &[Row]) -> Row {
         covers_dead: over(|r| r.covers_dead),
         gradient: over(|r| r.gradient),
         said_to_vanish: over(|r| r.said_to_vanish),
+        called: over(|r| r.called),
+        called_rightly: over(|r| r.called_rightly),
         gradient_ratio: gradient(1.0).zip(gradient(0.0)).map(|(small, large)| small / large),
         ..prompts[0].clone()
     }
@@ -331,7 +343,7 @@ fn chart(rows: &[Record<Row>]) -> Chart {
         points: rows
             .iter()
             .filter(|r| r.prompt.is_some() && r.samples == n && r.reward == reward.name())
-            .map(|r| (r.predicted_std, r.gradient))
+            .map(|r| (r.predicted_std.max(FLOOR), r.gradient.max(FLOOR)))
             .collect(),
     };
     let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
@@ -358,8 +370,8 @@ fn chart(rows: &[Record<Row>]) -> Chart {
             },
             Panel {
                 title: "Gradient of a prompt".into(),
-                x: log("predicted reward std"),
-                y: log("exact gradient norm"),
+                x: log(&format!("predicted reward std (below {FLOOR}: at {FLOOR})")),
+                y: log(&format!("exact gradient norm (below {FLOOR}: at {FLOOR})")),
                 layers: Reward::ALL.map(gradient).to_vec(),
             },
             Panel {

@@ -32,7 +32,7 @@ pub use preference::{
     PairBatch, PairStep, PreferenceLoss, PreferenceTuning, RewardModelParams, RewardModelling, TokenPair,
     preference_tuning, reward_modelling,
 };
-pub use preflight::{Preflight, PreflightParams, preflight};
+pub use preflight::{Preflight, PreflightParams, afresh, preflight};
 pub use rest::{
     Critic, Exhausted, Grown, Half, Improved, Keep, OfflineLoss, Report, Rest, RestParams, Scored, Start, Task, rest,
 };

@@ -31,7 +31,7 @@ mod weak_to_strong;
 
 pub use clip::{ClipFraction, clip_fraction, grad_norm};
 pub use information::{entropy, kl_exact, kl_k1, kl_k2, kl_k3};
-pub use preflight::{RewardPrior, SpreadPrediction};
+pub use preflight::{RewardPrior, SpreadPrediction, Spreads};
 pub use rewards::{
     dead_groups, expected_dead_groups, expected_dead_groups_of, reward, reward_std_batch, reward_std_prompt,
 };

@@ -72,6 +72,13 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             Criterion::AtMost(0.25),
         ),
         claim(
+            "called_rightly",
+            "prompts that rewardlab preflight calls vanishing do vanish",
+            "share with a std below the threshold of the prompts with P(vanishes) ≥ 0.9, 16 samples, all kinds of reward together",
+            rightly(rows, n),
+            Criterion::AtLeast(0.9),
+        ),
+        claim(
             "sharper",
             "more samples say it more sharply",
             "width of the std's interval with the most samples over that with the fewest: the largest over kinds of reward",
@@ -95,4 +102,15 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             Criterion::near(0.0, 0.1),
         ),
     ]
+}
+
+/// How many of the calls are right, seed by seed; a seed without a call is neither right nor wrong.
+fn rightly(rows: &[Record<Row>], samples: usize) -> Estimate {
+    let first = rows.iter().map(|r| r.group).min().unwrap_or(0);
+    let worlds = rows.iter().filter(|r| r.prompt.is_none() && r.samples == samples && r.group == first);
+    let shares = by_seed(worlds, |g| {
+        let over = |value: fn(&Row) -> f64| g.iter().map(|r| value(r)).sum::<f64>();
+        over(|r| r.called_rightly) / over(|r| r.called)
+    });
+    mean_interval(&shares.into_iter().filter(|share| share.is_finite()).collect::<Vec<_>>())
 }

@@ -1,13 +1,16 @@
-//! Some prompts measured again, at another temperature or behind a trial, beside what was measured at first.
+//! Some prompts sampled again, at another temperature or behind a trial, beside the same prompts sampled again with nothing changed: prompts
+//! that were chosen by their first samples differ from those also where nothing changes them.
 
-use crate::algorithm::Preflight;
-use crate::metrics::SpreadPrediction;
-use crate::stats::{Estimate, mean};
+use super::interval;
+use crate::metrics::{SpreadPrediction, Spreads};
+use crate::stats::Estimate;
 use serde::Serialize;
 
 /// What was changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Change {
+    /// Nothing: the control.
+    Nothing,
     /// The temperature.
     Temperature(f64),
     /// Supervised finetuning on a share of the prompts.
@@ -21,18 +24,29 @@ pub(super) enum Change {
     },
 }
 
-/// Prompts and what is said of them after a change.
-pub(super) struct Again {
+/// Prompts and what they were paid after a change.
+pub(super) struct Fresh {
     pub(super) change: Change,
     /// Ascending.
     pub(super) prompts: Vec<usize>,
-    pub(super) said: Preflight,
+    pub(super) rewards: Vec<Vec<f64>>,
+}
+
+/// What is said of them then, and of the same prompts by the same prior before: from the control's samples, or, of the control, from the
+/// first samples.
+pub(super) struct Again {
+    pub(super) change: Change,
+    pub(super) prompts: Vec<usize>,
+    pub(super) after: Spreads,
+    pub(super) before: Spreads,
 }
 
 /// A line of again.csv. Intervals are 95% of the posterior.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AgainRow {
     prompt: usize,
+    /// `nothing` (the control), `temperature` or `sft`.
+    change: &'static str,
     temperature: f64,
     /// Share of the prompts that the model was finetuned on; empty for the model as it is.
     trained: Option<f64>,
@@ -47,54 +61,17 @@ pub(super) struct AgainRow {
     dead: String,
 }
 
-/// Means over some prompts, the ends of intervals likewise.
-pub(super) struct Summary {
-    pub(super) mean: Estimate,
-    pub(super) std: Estimate,
-    /// By size of the group.
-    pub(super) dead: Vec<Estimate>,
-    /// How many are expected to vanish.
-    pub(super) vanish: usize,
-}
-
-impl Summary {
-    /// Of these prompts among those of a preflight.
-    pub(super) fn over(said: &Preflight, prompts: impl Iterator<Item = usize> + Clone) -> Self {
-        let all: Vec<&SpreadPrediction> = prompts.clone().map(|x| &said.prompts[x]).collect();
-        let over = |of: &dyn Fn(&SpreadPrediction) -> Estimate| {
-            let end = |end: fn(&Estimate) -> f64| mean(&all.iter().map(|p| end(&of(p))).collect::<Vec<_>>());
-            let method = all.first().map_or(crate::stats::Method::Exact, |p| of(p).method);
-            Estimate { value: end(|e| e.value), low: end(|e| e.low), high: end(|e| e.high), n: all.len(), method }
-        };
-        let groups = all.first().map_or(0, |p| p.dead.len());
-        Self {
-            mean: over(&|p| p.mean),
-            std: over(&|p| p.std),
-            dead: (0..groups).map(|g| over(&|p| p.dead[g])).collect(),
-            vanish: prompts.filter(|x| said.vanishes(*x)).count(),
-        }
-    }
-}
-
 impl Again {
-    /// What is said of its prompts.
-    pub(super) fn summary(&self) -> Summary {
-        Summary::over(&self.said, 0..self.prompts.len())
-    }
-
-    /// What was said of them at first.
-    pub(super) fn before(&self, first: &Preflight) -> Summary {
-        Summary::over(first, self.prompts.iter().copied())
-    }
-
     /// Its lines of again.csv; `temperature` is the one that trials are made at.
     pub(super) fn rows(&self, groups: &[usize], temperature: f64) -> Vec<AgainRow> {
-        let (temperature, trained) = match self.change {
-            Change::Temperature(t) => (t, None),
-            Change::Sft { share, .. } => (temperature, Some(share)),
+        let (change, temperature, trained) = match self.change {
+            Change::Nothing => ("nothing", temperature, None),
+            Change::Temperature(t) => ("temperature", t, None),
+            Change::Sft { share, .. } => ("sft", temperature, Some(share)),
         };
         let row = |(x, p): (&usize, &SpreadPrediction)| AgainRow {
             prompt: *x,
+            change,
             temperature,
             trained,
             samples: p.samples,
@@ -107,7 +84,20 @@ impl Again {
             vanishes: p.vanishes,
             dead: dead(groups, p),
         };
-        self.prompts.iter().zip(&self.said.prompts).map(row).collect()
+        self.prompts.iter().zip(&self.after.prompts).map(row).collect()
+    }
+
+    /// By how much the mean reward std changed, "+0.031 [0.011, 0.052]".
+    pub(super) fn gain(&self) -> String {
+        let of = self.after.change_of_std(&self.before);
+        let sign = if of.value < 0.0 { "" } else { "+" };
+        format!("{sign}{}", interval(&of))
+    }
+
+    /// Whether the change of the mean reward std is beyond its interval.
+    pub(super) fn is_clear(&self) -> bool {
+        let Estimate { low, high, .. } = self.after.change_of_std(&self.before);
+        low > 0.0 || high < 0.0
     }
 }
 

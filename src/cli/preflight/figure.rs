@@ -1,7 +1,8 @@
 //! Reward std against mean, prompt by prompt, and dead groups by size.
 
-use super::again::{Again, Change, Summary};
+use super::again::{Again, Change};
 use super::{Report, Row};
+use crate::metrics::Spreads;
 use crate::plot::{Axis, Chart, Layer, Panel, Scale, Stroke};
 use crate::stats::Estimate;
 
@@ -44,19 +45,21 @@ pub(super) fn chart(report: &Report) -> Chart {
     ];
     let hot = |a: &Again| match a.change {
         Change::Temperature(t) => Some(t),
-        Change::Sft { .. } => None,
+        _ => None,
     };
-    panels.extend(changed(report, hot, report.temperature, ("At other temperatures", "temperature")));
+    let heat = format!("temperature ({}: control, sampled again too)", report.temperature);
+    panels.extend(changed(report, hot, report.temperature, ("At other temperatures", heat.as_str())));
     let tried = |a: &Again| match a.change {
-        Change::Temperature(_) => None,
         Change::Sft { share, .. } => Some(share),
+        _ => None,
     };
-    panels.extend(changed(report, tried, 0.0, ("After supervised finetuning", "share of the prompts that it is on")));
+    let share = "share of the prompts that it is on (0: control, sampled again too)";
+    panels.extend(changed(report, tried, 0.0, ("After supervised finetuning", share)));
     Chart {
         title: "Preflight: which prompts will have a gradient".into(),
         subtitle: format!(
-            "{} prompts, {samples} sampled rewards ({}); intervals: 95% of the posterior.",
-            report.rows.len(),
+            "{}, {samples} sampled rewards ({}); intervals: 95% of the posterior.",
+            super::prompts_of(report.rows.len()),
             report.reward
         ),
         panels,
@@ -78,11 +81,12 @@ fn changed(
 ) -> Vec<Panel> {
     let own: Vec<(f64, &Again)> = report.again.iter().filter_map(|a| Some((place(a)?, a))).collect();
     let Some((_, any)) = own.first() else { return Vec::new() };
-    let mut all: Vec<(f64, Summary)> = own.iter().map(|(x, a)| (*x, a.summary())).collect();
-    all.push((first, any.before(&report.said)));
+    let mut all: Vec<(f64, &Spreads)> = own.iter().map(|(x, a)| (*x, &a.after)).collect();
+    all.push((first, &any.before));
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let bars = |of: &dyn Fn(&Summary) -> Option<Estimate>| -> Vec<(f64, f64, f64, f64)> {
-        all.iter().filter_map(|(x, s)| of(s).map(|e| (*x, e.value, e.low, e.high))).collect()
+    let bars = |of: &dyn Fn(&Spreads) -> Estimate| -> Vec<(f64, f64, f64, f64)> {
+        let bar = |(x, e): (f64, Estimate)| (x, e.value, e.low, e.high);
+        all.iter().map(|(x, s)| bar((*x, of(s)))).collect()
     };
     let line = |series: &str, points: &[(f64, f64, f64, f64)]| {
         let through = points.iter().map(|p| (p.0, p.1)).collect();
@@ -92,19 +96,19 @@ fn changed(
             Layer::ErrorBars { series: series.into(), points: points.to_vec() },
         ]
     };
-    let mut stds = line("mean reward std", &bars(&|s| Some(s.std))).to_vec();
+    let mut stds = line("mean reward std", &bars(&Spreads::std)).to_vec();
     stds.push(Layer::Horizontal { label: "counts as vanished".into(), y: report.said.threshold });
     // their intervals, which lie over each other, are on the page
     let dead = |(i, group): (usize, &usize)| Layer::Line {
         series: format!("groups of {group}"),
-        points: bars(&|s| s.dead.get(i).copied()).into_iter().map(|p| (p.0, p.1)).collect(),
+        points: bars(&|s| s.dead(i)).into_iter().map(|p| (p.0, p.1)).collect(),
         stroke: Stroke::Solid,
         markers: true,
     };
     let count = any.prompts.len();
     vec![
         Panel {
-            title: format!("{title}: {count} prompts"),
+            title: format!("{title}: {}", super::prompts_of(count)),
             x: axis(label),
             y: axis("reward std, mean over prompts"),
             layers: stds,

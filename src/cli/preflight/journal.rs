@@ -5,10 +5,11 @@
 
 use super::sampler::Written;
 use crate::error::{Error, Result};
+use crate::record::sha256;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Samples that are there, and a place for more.
@@ -18,6 +19,9 @@ pub(super) struct Journal {
     /// Those of an earlier run that were not taken yet.
     left: VecDeque<Written>,
 }
+
+/// How many bytes at each end of a model's files tell it from another.
+const ENDS: u64 = 1 << 16;
 
 /// The journal's name in the folder of the results.
 pub(super) const NAME: &str = "samples.partial.jsonl";
@@ -128,13 +132,51 @@ fn differing(a: &Value, b: &Value) -> Option<String> {
     names.into_iter().find(|name| a[name.as_str()] != b[name.as_str()]).cloned()
 }
 
+/// What tells a model's file or folder from another: each file's size, and a hash of its first and last bytes, where settings and the
+/// last weights stand.
+///
+/// # Errors
+/// What cannot be read.
+pub(super) fn content(model: &Path) -> Result<String> {
+    let io = |path: &Path| {
+        let path = path.to_path_buf();
+        move |e| Error::io(&path, e)
+    };
+    let mut files = vec![model.to_path_buf()];
+    if model.is_dir() {
+        let entries = fs::read_dir(model).map_err(io(model))?;
+        files = entries.map(|e| e.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>().map_err(io(model))?;
+        files.retain(|path| path.is_file());
+        files.sort();
+    }
+    let mut text = String::new();
+    for path in files {
+        let mut file = File::open(&path).map_err(io(&path))?;
+        let size = file.metadata().map_err(io(&path))?.len();
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut file).take(ENDS).read_to_end(&mut bytes).map_err(io(&path))?;
+        file.seek(SeekFrom::Start(size.saturating_sub(ENDS).max(ENDS.min(size)))).map_err(io(&path))?;
+        file.read_to_end(&mut bytes).map_err(io(&path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        text += &format!("{name} {size} {}\n", sha256(&bytes));
+    }
+    Ok(sha256(text.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     fn written(prompt: usize) -> Written {
-        Written { prompt, temperature: 1.0, trained: None, completion: "a\nb".into(), reward: 0.1 + 0.2 }
+        Written {
+            prompt,
+            temperature: 1.0,
+            trained: None,
+            control: false,
+            completion: "a\nb".into(),
+            reward: 0.1 + 0.2,
+        }
     }
 
     #[test]
@@ -165,5 +207,22 @@ mod tests {
         let mut journal = open(true, false).expect("the same settings");
         assert!(journal.take(&[1, 0]).is_err());
         assert!(open(false, true).expect("anew").left() == 0);
+    }
+
+    /// A folder is known by its files, not by when they were written: weights of the same size with other numbers are another model.
+    #[test]
+    fn a_model_is_known_by_its_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let of = |weights: &[u8]| {
+            fs::write(folder.path().join("config.json"), "{}").expect("written");
+            fs::write(folder.path().join("model.safetensors"), weights).expect("written");
+            content(folder.path()).expect("readable")
+        };
+        let long = vec![7; 200_000];
+        let mut tuned = long.clone();
+        tuned[199_999] = 8;
+        assert_eq!(of(&long), of(&long));
+        assert!(of(&long) != of(&tuned) && of(&[1, 2]) != of(&[1, 3]) && of(&[1]) != of(&[1, 1]));
+        assert!(content(&folder.path().join("none")).is_err());
     }
 }

@@ -10,21 +10,23 @@ mod trial;
 
 use super::{note, out};
 use crate::algorithm::text::TextPrompt;
-use crate::algorithm::{Preflight, PreflightParams, preflight};
+use crate::algorithm::{Preflight, PreflightParams, afresh, preflight};
 use crate::error::{Error, Result};
 use crate::jsonl;
 use crate::lm::{LanguageModel, Sampling};
+use crate::metrics::{RewardPrior, SpreadPrediction};
 use crate::plot;
 use crate::record::{Table, sha256, write_atomically};
 use crate::reward::text::{KINDS, TextReward};
 use crate::rng::Stream;
 use crate::stats::Estimate;
-use again::{Again, Change, dead};
-use journal::Journal;
+use again::{Again, Change, Fresh, dead};
+use journal::{Journal, content};
 use sampler::{Sampler, Written};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -40,16 +42,18 @@ group of G completions gets equal rewards (a dead group: no gradient with group-
 alike, the rest where the std's interval is widest. A prompt whose reward std under the model is near zero has a vanishing expected \
 gradient (arXiv:2310.20703, Theorem 1), also with other advantages, however far from the optimum it is.
 
-A prompt is stuck if its std is below the threshold more probably than not and its mean reward is low, open if that is not decided. Few samples \
-do not decide it: with binary rewards and the usual threshold, a success of one in 400 is still alive. How often the \
-intervals hold the truth is measured in real_models/preflight_calibration.
+A prompt is stuck if its std is below the threshold with a probability of at least 0.9 and its mean reward is low, open if that is not decided. \
+Few samples of few prompts do not decide it: with binary rewards and the usual threshold, a success of one in 400 is still alive. Many prompts that \
+succeed either often or never do. How often such calls are right, and intervals hold the truth, is measured in real_models/preflight_calibration.
 
 --temperatures samples the stuck prompts (with --reheat all every prompt) again at other temperatures; --sft 0.1,0.5 finetunes the model shortly on \
-a tenth and on half of the prompts that have a completion, each time from the start, and measures the others again.
+a tenth and on half of the prompts that have a completion, each time from the start, and samples the others again. Prompts that were chosen by \
+their samples do better or worse the next time by chance alone, so the same prompts are sampled again with nothing changed, as often: changes are \
+told against that control.
 
 Samples are written down as they come (samples.partial.jsonl): --resume goes on with a run that was cut off, to the same result.
 
-Written to --out: prompts.csv, samples.jsonl, figure.png, figure.svg, index.html, and again.csv if prompts were measured again. Exit codes: 0 no prompt with low reward is expected to \
+Written to --out: prompts.csv, samples.jsonl, figure.png, figure.svg, index.html, and again.csv if prompts were sampled again. Exit codes: 0 no prompt with low reward is said to \
 vanish, 1 some are (they are listed), 2 usage or input error.";
 
 #[derive(Debug, clap::Args)]
@@ -124,7 +128,7 @@ pub(super) struct Args {
 /// Which prompts are sampled at other temperatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Reheat {
-    /// Those that are expected to vanish with a low reward.
+    /// Those that are said to vanish with a low reward.
     Stuck,
     /// Every prompt.
     All,
@@ -146,12 +150,12 @@ struct Row {
     std_high: f64,
     /// Posterior probability that the std is below the threshold.
     vanishes: f64,
-    /// `stuck` (expected to vanish with a low reward), `mastered` (expected to vanish with a high one), `open` (low reward, and the std's
+    /// `stuck` (said to vanish with a low reward), `mastered` (said to vanish with a high one), `open` (low reward, and the std's
     /// interval reaches below the threshold) or `alive`.
     state: &'static str,
     /// Probability of a dead group by size, `4:0.61 8:0.34`.
     dead: String,
-    /// Reward std at other temperatures, `1.5:0.12`; empty where it was not sampled there.
+    /// Reward std where it was sampled again, by temperature, `1:0.10 1.5:0.12`; the control, at which nothing was changed, is first.
     heated: String,
 }
 
@@ -179,12 +183,28 @@ struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    /// What a few samples of these prompts say, with a prior of their own.
-    fn measure(&mut self, which: &[usize]) -> Result<Preflight> {
+    /// What a few samples of all prompts say.
+    fn measure(&mut self) -> Result<Preflight> {
+        let (count, params) = (self.prompts.len(), self.params.clone());
+        let mut posterior = self.posterior.clone();
+        let said = preflight(count, &params, &mut posterior, self.sample(&(0..count).collect::<Vec<_>>()));
+        self.posterior = posterior;
+        said
+    }
+
+    /// What these prompts are paid after a change.
+    fn again(&mut self, change: Change, prompts: &[usize]) -> Result<Fresh> {
+        let params = self.params.clone();
+        let rewards = afresh(prompts.len(), &params, self.sample(prompts))?;
+        Ok(Fresh { change, prompts: prompts.to_vec(), rewards })
+    }
+
+    /// Samples those of these prompts that are asked for, and says what they are paid.
+    fn sample(&mut self, which: &[usize]) -> impl FnMut(&[usize]) -> Result<Vec<f64>> {
         let started = Instant::now();
         let (all, known) = (which.len() * self.params.samples, self.journal.left());
         let mut drawn = 0;
-        preflight(which.len(), &self.params, &mut self.posterior, |asked| {
+        move |asked| {
             let asked: Vec<usize> = asked.iter().map(|i| which[*i]).collect();
             let (sampler, rng) = (&mut self.sampler, &mut self.drawing);
             let new = sampler.sample(&self.prompts, &asked, &mut self.reward, rng, &mut self.journal)?;
@@ -199,7 +219,7 @@ impl Flight<'_> {
             };
             note(&format!("sampled {drawn} of {all} completions{left}"));
             Ok(rewards)
-        })
+        }
     }
 }
 
@@ -209,10 +229,10 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
         let path = path.display();
         return Err(Error::Usage(format!("{path} is there already: give --force to replace it, or another --out")));
     }
-    let reward = TextReward::parse(&args.reward, Duration::from_secs_f64(args.timeout))?;
+    let mut reward = TextReward::parse(&args.reward, Duration::from_secs_f64(args.timeout))?;
     let params = PreflightParams { range: params.range.or(reward.range()), ..params };
     let model = LanguageModel::load(&args.model)?;
-    let prompts = prompts::read(&args.prompts, args.limit.unwrap_or(usize::MAX), &model, args.plain)?;
+    let prompts = prompts::read(&args.prompts, args.limit.unwrap_or(usize::MAX), &model, args.plain, &mut reward)?;
     let sampling = Sampling { temperature: args.temperature, ..Sampling::plain(args.length) };
     let sampler = Sampler::new(&model, &sampling, args.threads)?;
     let named = |name: &str| Stream::named(&["preflight", name, &args.seed.to_string()]);
@@ -227,12 +247,10 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     let journal = Journal::open(&args.out, &settings(args, &params)?, args.resume, args.force)?;
     let (drawing, posterior) = (named("samples"), named("posterior"));
     let mut flight = Flight { prompts, sampler, reward, journal, params, drawing, posterior, written: Vec::new() };
-    let said = flight.measure(&(0..flight.prompts.len()).collect::<Vec<_>>())?;
-    let mut again = heat(&mut flight, args, &said)?;
-    if let Some(plan) = &plan {
-        again.extend(trials(&mut flight, args, plan, &learner)?);
-    }
-    let rows = rows(&flight.prompts, &said, &flight.params.groups, &again);
+    let said = flight.measure()?;
+    let fresh = sample_again(&mut flight, args, plan.as_ref(), &learner, &said)?;
+    let again = compare(&mut flight, &said, fresh)?;
+    let rows = rows(&flight.prompts, &said, &flight.params.groups, &again, args.temperature);
     let report = Report {
         rows,
         said,
@@ -251,7 +269,7 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
 /// How much will be done, at most.
 fn cost(args: &Args, prompts: usize, plan: Option<&trial::Plan>) -> String {
     let each = args.samples;
-    let mut text = format!("{prompts} prompts × {each} samples of up to {} tokens", args.length);
+    let mut text = format!("{} × {each} samples of up to {} tokens", prompts_of(prompts), args.length);
     let others = args.temperatures.iter().filter(|t| **t != args.temperature).count();
     if others > 0 {
         let which = if args.reheat == Reheat::All { "each prompt" } else { "each stuck prompt" };
@@ -265,42 +283,97 @@ fn cost(args: &Args, prompts: usize, plan: Option<&trial::Plan>) -> String {
             "; {trials} trial(s) of {steps} steps × {batch} completions, and {measured} samples behind them"
         );
     }
+    if others > 0 || plan.is_some() {
+        text += "; and of each prompt that is sampled again as many with nothing changed (control)";
+    }
     text
+}
+
+/// "1 prompt", "2 prompts".
+fn prompts_of(count: usize) -> String {
+    format!("{count} prompt{}", if count == 1 { "" } else { "s" })
 }
 
 /// What a run that goes on must share with the one that was cut off.
 fn settings(args: &Args, params: &PreflightParams) -> Result<Value> {
     let prompts = std::fs::read(&args.prompts).map_err(|e| Error::io(&args.prompts, e))?;
-    let size = std::fs::metadata(&args.model).map_err(|e| Error::io(&args.model, e))?.len();
     let trial = &args.trial;
     Ok(json!({
-        "model": args.model, "model_bytes": size, "prompts": sha256(&prompts), "reward": args.reward, "limit": args.limit,
+        "model": args.model, "model_content": content(&args.model)?, "prompts": sha256(&prompts), "reward": args.reward, "limit": args.limit,
         "params": format!("{params:?}"), "length": args.length, "temperature": args.temperature,
         "temperatures": args.temperatures, "reheat": format!("{:?}", args.reheat), "plain": args.plain, "seed": args.seed,
         "sft": trial.shares, "trial": if trial.shares.is_empty() { String::new() } else { format!("{trial:?}") },
     }))
 }
 
-/// Prompts at other temperatures.
-fn heat(flight: &mut Flight, args: &Args, said: &Preflight) -> Result<Vec<Again>> {
-    let which = match args.reheat {
+/// Prompts that are sampled again: with nothing changed, at other temperatures, and behind trials.
+fn sample_again(
+    flight: &mut Flight,
+    args: &Args,
+    plan: Option<&trial::Plan>,
+    learner: &Learner,
+    said: &Preflight,
+) -> Result<Vec<Fresh>> {
+    let temperatures = || args.temperatures.iter().copied().filter(|t| *t != args.temperature);
+    let heated = match args.reheat {
+        _ if temperatures().next().is_none() => Vec::new(),
         Reheat::Stuck => said.stuck(),
-        Reheat::All => (0..said.prompts.len()).collect(),
+        Reheat::All => (0..flight.prompts.len()).collect(),
     };
-    let mut again = Vec::new();
-    for temperature in args.temperatures.iter().copied().filter(|t| *t != args.temperature && !which.is_empty()) {
+    let both: BTreeSet<usize> = heated.iter().chain(plan.iter().flat_map(|p| &p.measured)).copied().collect();
+    if both.is_empty() {
+        return Ok(Vec::new());
+    }
+    let both: Vec<usize> = both.into_iter().collect();
+    note(&format!("{} again, nothing changed (control)", prompts_of(both.len())));
+    flight.sampler.control = true;
+    let mut fresh = vec![flight.again(Change::Nothing, &both)?];
+    flight.sampler.control = false;
+    for temperature in temperatures().filter(|_| !heated.is_empty()) {
         flight.sampler.sampling.temperature = temperature;
-        note(&format!("{} prompts at temperature {temperature}", which.len()));
-        let said = flight.measure(&which)?;
-        again.push(Again { change: Change::Temperature(temperature), prompts: which.clone(), said });
+        note(&format!("{} at temperature {temperature}", prompts_of(heated.len())));
+        fresh.push(flight.again(Change::Temperature(temperature), &heated)?);
     }
     flight.sampler.sampling.temperature = args.temperature;
+    if let Some(plan) = plan {
+        trials(flight, args, plan, learner, &mut fresh)?;
+    }
+    Ok(fresh)
+}
+
+/// What is said after each change beside what the control says of the same prompts, all by one prior: that of the first samples of all
+/// prompts.
+fn compare(flight: &mut Flight, said: &Preflight, fresh: Vec<Fresh>) -> Result<Vec<Again>> {
+    let Some((control, first)) = fresh.first().map(|f| (f.prompts.clone(), f.rewards.clone())) else {
+        return Ok(Vec::new());
+    };
+    let beside: Vec<f64> = fresh.iter().flat_map(|f| &f.rewards).flatten().copied().collect();
+    let prior = RewardPrior::fit_beside(&said.rewards, &beside, flight.params.range)?;
+    let (groups, rng) = (&flight.params.groups, &mut flight.posterior);
+    let mut say = |rewards: &[&[f64]]| prior.predict_all(rewards, groups, said.threshold, rng);
+    let mut again = Vec::new();
+    for of in fresh {
+        let own: Vec<&[f64]> = of.rewards.iter().map(Vec::as_slice).collect();
+        // of the control the first samples; of what was changed the control's
+        let same = |x: &usize| match of.change {
+            Change::Nothing => said.rewards[*x].as_slice(),
+            _ => control.binary_search(x).map_or(&[][..], |i| first[i].as_slice()),
+        };
+        let same: Vec<&[f64]> = of.prompts.iter().map(same).collect();
+        let (after, before) = (say(&own)?, say(&same)?);
+        again.push(Again { change: of.change, prompts: of.prompts, after, before });
+    }
     Ok(again)
 }
 
 /// Prompts behind trials of supervised finetuning.
-fn trials(flight: &mut Flight, args: &Args, plan: &trial::Plan, learner: &Learner) -> Result<Vec<Again>> {
-    let mut again = Vec::new();
+fn trials(
+    flight: &mut Flight,
+    args: &Args,
+    plan: &trial::Plan,
+    learner: &Learner,
+    fresh: &mut Vec<Fresh>,
+) -> Result<()> {
     for (share, learned) in args.trial.shares.iter().zip(&plan.learned) {
         let examples = learner.examples(&flight.prompts, learned)?;
         let mut rng = Stream::named(&["preflight", "sft", &share.to_string(), &args.seed.to_string()]);
@@ -314,11 +387,10 @@ fn trials(flight: &mut Flight, args: &Args, plan: &trial::Plan, learner: &Learne
         })?;
         flight.sampler.params = Cow::Owned(params);
         flight.sampler.trained = Some(*share);
-        let said = flight.measure(&plan.measured)?;
         let change = Change::Sft { share: *share, learned: learned.len(), loss };
-        again.push(Again { change, prompts: plan.measured.clone(), said });
+        fresh.push(flight.again(change, &plan.measured)?);
     }
-    Ok(again)
+    Ok(())
 }
 
 fn params(args: &Args) -> Result<PreflightParams> {
@@ -347,11 +419,16 @@ fn params(args: &Args) -> Result<PreflightParams> {
     Ok(params)
 }
 
-fn rows(prompts: &[TextPrompt], said: &Preflight, groups: &[usize], again: &[Again]) -> Vec<Row> {
+/// `base`: the temperature of the first samples.
+fn rows(prompts: &[TextPrompt], said: &Preflight, groups: &[usize], again: &[Again], base: f64) -> Vec<Row> {
     let mut rows: Vec<Row> = prompts.iter().enumerate().map(|(x, prompt)| row(x, prompt, said, groups)).collect();
     for of in again {
-        let Change::Temperature(temperature) = of.change else { continue };
-        for (x, p) in of.prompts.iter().zip(&of.said.prompts) {
+        let temperature = match of.change {
+            Change::Nothing => base,
+            Change::Temperature(t) => t,
+            Change::Sft { .. } => continue,
+        };
+        for (x, p) in of.prompts.iter().zip(&of.after.prompts) {
             let all = &mut rows[*x].heated;
             let space = if all.is_empty() { "" } else { " " };
             let _ = write!(all, "{space}{temperature}:{:.4}", p.std.value);
@@ -361,8 +438,8 @@ fn rows(prompts: &[TextPrompt], said: &Preflight, groups: &[usize], again: &[Aga
 }
 
 fn row(x: usize, prompt: &TextPrompt, said: &Preflight, groups: &[usize]) -> Row {
-    let p = &said.prompts[x];
-    let state = match (said.vanishes(x), p.mean.value < said.enough) {
+    let p = &said.spreads.prompts[x];
+    let state = match (said.vanishes(x), said.is_low(x)) {
         (true, true) => "stuck",
         (true, false) => "mastered",
         (false, true) if p.std.low < said.threshold => "open",
@@ -417,8 +494,8 @@ fn count(report: &Report, state: &str) -> usize {
 fn text(report: &Report, folder: &Path) -> String {
     let said = &report.said;
     let mut text = format!(
-        "{} prompts, {} samples; rewards from {} to {}; a reward std below {:.4} counts as vanished\n",
-        report.rows.len(),
+        "{}, {} samples; rewards from {} to {}; a reward std below {:.4} counts as vanished\n",
+        prompts_of(report.rows.len()),
         said.rewards.iter().map(Vec::len).sum::<usize>(),
         said.range.0,
         said.range.1,
@@ -430,12 +507,16 @@ fn text(report: &Report, folder: &Path) -> String {
     let stuck = count(report, "stuck");
     let _ = writeln!(
         text,
-        "{} prompts are alive, {} are expected to vanish with a high reward (mastered), {stuck} although their reward is low (stuck); {} have a \
-         low reward and may vanish or not (open: more --samples tell)",
-        count(report, "alive"),
+        "{} alive; said to vanish with a probability of {} or more: {} with a high reward (mastered), {stuck} although their reward is low \
+         (stuck); {} with a low reward may vanish or not (open: more --samples tell)",
+        prompts_of(count(report, "alive")),
+        SpreadPrediction::SURE,
         count(report, "mastered"),
         count(report, "open")
     );
+    if let Some(why) = constant(report) {
+        let _ = writeln!(text, "{why}");
+    }
     for again in &report.again {
         text += &again_line(report, again);
     }
@@ -450,35 +531,52 @@ fn text(report: &Report, folder: &Path) -> String {
     if stuck > 20 {
         let _ = writeln!(text, "  and {} more", stuck - 20);
     }
-    let _ = writeln!(text, "written to {}: {}", folder.display(), FILES.join(", "));
+    let there: Vec<&str> = FILES.into_iter().filter(|name| folder.join(name).exists()).collect();
+    let _ = writeln!(text, "written to {}: {}", folder.display(), there.join(", "));
     text
+}
+
+/// What is to be said of a reward that never varied.
+fn constant(report: &Report) -> Option<String> {
+    report.said.is_constant().then(|| {
+        format!(
+            "every reward was {} and its range is not known: whether that is low cannot be said, so all prompts count as stuck; give --range LOW,HIGH",
+            report.said.range.0
+        )
+    })
 }
 
 /// What a change did, in a line.
 fn again_line(report: &Report, again: &Again) -> String {
-    let (before, after) = (again.before(&report.said), again.summary());
+    let (before, after) = (&again.before, &again.after);
     let count = again.prompts.len();
+    let earlier = if again.change == Change::Nothing { "at first" } else { "control" };
     let which = match again.change {
+        Change::Nothing => format!("sampled again with nothing changed (control), {} have a ", prompts_of(count)),
         Change::Temperature(t) => {
             let all = if count == report.rows.len() { "all prompts" } else { "the stuck prompts" };
-            format!("at temperature {t} {all}' ")
+            format!("at temperature {t} {all} have a ")
         }
-        Change::Sft { share, learned, loss } => format!(
-            "after supervised finetuning on {share} of the prompts ({learned}; loss {loss:.3} nats per token) {count} others' "
-        ),
+        Change::Sft { share, learned, loss } => {
+            let others = if count == 1 { "other has" } else { "others have" };
+            format!(
+                "after supervised finetuning on {share} of the prompts ({learned}; loss {loss:.3} nats per token) {count} {others} a "
+            )
+        }
     };
-    let group = report.groups[0];
-    let dead = |s: &again::Summary| s.dead.first().map_or(f64::NAN, |e| e.value);
+    let clear = if again.is_clear() { "" } else { ", not beyond its interval" };
     format!(
-        "{which}mean reward std is {:.4} (before {:.4}), their mean reward {:.4} ({:.4}), the share of dead groups of {group} {:.3} ({:.3}), and {} of {count} \
-         are below the threshold ({})\n",
-        after.std.value,
-        before.std.value,
-        after.mean.value,
-        before.mean.value,
-        dead(&after),
-        dead(&before),
-        after.vanish,
-        before.vanish
+        "{which}mean reward std of {:.4} ({earlier} {:.4}; change {}{clear}), a mean reward of {:.4} ({:.4}), a share of dead groups of {} of {:.3} \
+         ({:.3}), and {} of {count} are said to vanish ({})\n",
+        after.std().value,
+        before.std().value,
+        again.gain(),
+        after.mean().value,
+        before.mean().value,
+        report.groups[0],
+        after.dead(0).value,
+        before.dead(0).value,
+        after.vanishing(),
+        before.vanishing()
     )
 }

@@ -1,7 +1,8 @@
 //! index.html: everything in one file.
 
 use super::again::Change;
-use super::{Report, count, interval};
+use super::{Report, count, interval, prompts_of};
+use crate::metrics::SpreadPrediction;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
@@ -16,19 +17,21 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>rewardlab preflight</title><style>{STYLE}</style></head><body>\n<h1>Which prompts will have a gradient</h1>\n\
-         <p>Model <code>{}</code>, reward <code>{}</code>. {} prompts: {} alive, {} open (low reward, and more samples would tell), {} expected to vanish with a high reward, \
-         <span class=\"stuck\">{} although their reward is low</span>. A reward std below {:.4} counts as vanished. What all prompts say \
-         weighs as much as {:.2} samples in what is said of one. Intervals are 95% of the posterior.</p>\n\
+         <p>Model <code>{}</code>, reward <code>{}</code>. {}: {} alive, {} open (low reward, and more samples would tell), {} said to vanish with a high reward, \
+         <span class=\"stuck\">{} although their reward is low</span>, with a probability of at least {}. A reward std below {:.4} counts as vanished. \
+         What all prompts say weighs as much as {:.2} samples in what is said of one. Intervals are 95% of the posterior.</p>\n{}\
          <img alt=\"Reward std against mean reward, and dead groups\" src=\"data:image/png;base64,{}\">\n",
         escape(&report.model),
         escape(&report.reward),
-        report.rows.len(),
+        prompts_of(report.rows.len()),
         count(report, "alive"),
         count(report, "open"),
         count(report, "mastered"),
         count(report, "stuck"),
+        SpreadPrediction::SURE,
         said.threshold,
         said.prior_weight,
+        super::constant(report).map(|text| format!("<p><strong>{}</strong></p>\n", escape(&text))).unwrap_or_default(),
         STANDARD.encode(picture)
     );
     page.push_str("<h2>Dead groups</h2>\n<table><tr><th>completions in a group<th>expected share that is dead</tr>\n");
@@ -42,7 +45,7 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
     let mut order: Vec<_> = report.rows.iter().collect();
     order.sort_by(|a, b| rank(b.state).cmp(&rank(a.state)).then(a.std.total_cmp(&b.std)));
     for r in order {
-        let p = &said.prompts[r.prompt];
+        let p = &said.spreads.prompts[r.prompt];
         let _ = writeln!(
             page,
             "<tr class=\"{0}\"><td>{1}<td>{0}<td>{2}<td>{3}<td>{4}<td>{5:.2}<td>{6}<td>{7}</tr>",
@@ -60,14 +63,15 @@ pub(super) fn html(report: &Report, picture: &[u8]) -> String {
     page
 }
 
-/// The prompts that were measured again, change by change, beside what was said of them at first.
+/// The prompts that were measured again, change by change, beside the control.
 fn again(page: &mut String, report: &Report) {
     if report.again.is_empty() {
         return;
     }
     page.push_str(
-        "<h2>Measured again</h2>\n<p>Means over the prompts that were measured again; in brackets what was said of them at first.</p>\n\
-         <table><tr><th>change<th>prompts<th>reward std<th>mean reward<th>vanishing",
+        "<h2>Measured again</h2>\n<p>Means over the prompts that were sampled again. In brackets: the same prompts sampled again with nothing \
+         changed, as often; in the first row, their first samples. All are judged by what all prompts said at first.</p>\n\
+         <table><tr><th>change<th>prompts<th>reward std<th>its change<th>mean reward<th>said to vanish",
     );
     for group in &report.groups {
         let _ = write!(page, "<th>dead groups of {group}");
@@ -75,25 +79,28 @@ fn again(page: &mut String, report: &Report) {
     page.push_str("</tr>\n");
     for of in &report.again {
         let change = match of.change {
+            Change::Nothing => "nothing (control)".to_owned(),
             Change::Temperature(t) => format!("temperature {t}"),
             Change::Sft { share, learned, loss } => {
                 format!("supervised finetuning on {share} of the prompts ({learned}), loss {loss:.3} nats per token")
             }
         };
-        let (before, after) = (of.before(&report.said), of.summary());
+        let (before, after) = (&of.before, &of.after);
         let _ = write!(
             page,
-            "<tr><td>{change}<td>{}<td>{} ({:.3})<td>{} ({:.3})<td>{} ({})",
+            "<tr><td>{change}<td>{}<td>{} ({:.3})<td>{}{}<td>{} ({:.3})<td>{} ({})",
             of.prompts.len(),
-            interval(&after.std),
-            before.std.value,
-            interval(&after.mean),
-            before.mean.value,
-            after.vanish,
-            before.vanish
+            interval(&after.std()),
+            before.std().value,
+            of.gain(),
+            if of.is_clear() { "" } else { ", not beyond its interval" },
+            interval(&after.mean()),
+            before.mean().value,
+            after.vanishing(),
+            before.vanishing()
         );
-        for (a, b) in after.dead.iter().zip(&before.dead) {
-            let _ = write!(page, "<td>{} ({:.3})", interval(a), b.value);
+        for group in 0..report.groups.len() {
+            let _ = write!(page, "<td>{} ({:.3})", interval(&after.dead(group)), before.dead(group).value);
         }
         page.push_str("</tr>\n");
     }

@@ -17,6 +17,8 @@ pub(super) struct Sampler<'a> {
     pub(super) params: Cow<'a, [f32]>,
     /// The share of the prompts that the trial was made on.
     pub(super) trained: Option<f64>,
+    /// Whether these are samples of the control.
+    pub(super) control: bool,
 }
 
 /// A line of samples.jsonl.
@@ -28,6 +30,9 @@ pub(super) struct Written {
     /// The share of the prompts that the model was finetuned on before, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trained: Option<f64>,
+    /// Sampled again with nothing changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) control: bool,
     pub(super) completion: String,
     pub(super) reward: f64,
 }
@@ -40,7 +45,7 @@ impl<'a> Sampler<'a> {
     pub(super) fn new(model: &'a LanguageModel, sampling: &Sampling, threads: usize) -> Result<Self> {
         let sampling = Sampling { end: model.tokenizer.special().ends()?, ..*sampling };
         let params = Cow::Borrowed(model.params.as_slice());
-        Ok(Self { workers: Workers::new(model, threads)?, sampling, params, trained: None })
+        Ok(Self { workers: Workers::new(model, threads)?, sampling, params, trained: None, control: false })
     }
 
     /// One completion of each prompt that is asked for, with its reward, taken from the journal or written into it. Which completions are
@@ -90,11 +95,12 @@ impl<'a> Sampler<'a> {
         let written: Vec<text::Written> =
             asked.iter().zip(&completions).map(|(x, completion)| prompts[*x].written(completion)).collect();
         let rewards = reward.score(&written)?;
-        let (temperature, trained) = (self.sampling.temperature, self.trained);
+        let (temperature, trained, control) = (self.sampling.temperature, self.trained, self.control);
         let one = |((x, completion), reward): ((&usize, String), f64)| Written {
             prompt: *x,
             temperature,
             trained,
+            control,
             completion,
             reward,
         };
