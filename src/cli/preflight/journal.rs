@@ -149,7 +149,7 @@ pub(super) fn content(model: &Path) -> Result<String> {
         files.retain(|path| path.is_file());
         files.sort();
     }
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for path in files {
         let mut file = File::open(&path).map_err(io(&path))?;
         let size = file.metadata().map_err(io(&path))?.len();
@@ -158,9 +158,9 @@ pub(super) fn content(model: &Path) -> Result<String> {
         file.seek(SeekFrom::Start(size.saturating_sub(ENDS).max(ENDS.min(size)))).map_err(io(&path))?;
         file.read_to_end(&mut bytes).map_err(io(&path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        text += &format!("{name} {size} {}\n", sha256(&bytes));
+        lines.push(format!("{name} {size} {}", sha256(&bytes)));
     }
-    Ok(sha256(text.as_bytes()))
+    Ok(sha256(lines.join("\n").as_bytes()))
 }
 
 #[cfg(test)]

@@ -351,7 +351,7 @@ fn compare(flight: &mut Flight, said: &Preflight, fresh: Vec<Fresh>) -> Result<V
     let prior = RewardPrior::fit_beside(&said.rewards, &beside, flight.params.range)?;
     let (groups, rng) = (&flight.params.groups, &mut flight.posterior);
     let mut say = |rewards: &[&[f64]]| prior.predict_all(rewards, groups, said.threshold, rng);
-    let mut again = Vec::new();
+    let mut again: Vec<Again> = Vec::new();
     for of in fresh {
         let own: Vec<&[f64]> = of.rewards.iter().map(Vec::as_slice).collect();
         // of the control the first samples; of what was changed the control's
@@ -360,7 +360,12 @@ fn compare(flight: &mut Flight, said: &Preflight, fresh: Vec<Fresh>) -> Result<V
             _ => control.binary_search(x).map_or(&[][..], |i| first[i].as_slice()),
         };
         let same: Vec<&[f64]> = of.prompts.iter().map(same).collect();
-        let (after, before) = (say(&own)?, say(&same)?);
+        let after = say(&own)?;
+        // one control of the same prompts is told once
+        let before = match again.first() {
+            Some(first) if first.prompts == of.prompts => first.after.clone(),
+            _ => say(&same)?,
+        };
         again.push(Again { change: of.change, prompts: of.prompts, after, before });
     }
     Ok(again)
