@@ -1,6 +1,8 @@
 //! The way through files: what the `gpu` profile does, at a toy's size, with lines in the small world's words.
 
-use super::{frontier::Frontier, process::Process, vanishing::Vanishing, weak_to_strong::WeakToStrong};
+use super::{
+    frontier::Frontier, process::Process, transfer::Transfer, vanishing::Vanishing, weak_to_strong::WeakToStrong,
+};
 use rewardlab::env::Split;
 use rewardlab::env::text::{Task, decode, review_continuation, sentiment};
 use rewardlab::experiment::{Experiment, Preset, StageStore, entry};
@@ -132,6 +134,19 @@ fn steps_of_lines_teach_verifiers_of_a_model_that_is_read() {
     more[2].1 = 19.into();
     let error = measure::<Process>(1, &more).expect_err("one line too few").to_string();
     assert!(error.contains("36 that fit, but 37 are asked for"), "{error}");
+}
+
+/// The reference results of `transfer` are of the present ones of all others.
+#[test]
+fn what_transfers_is_up_to_date() {
+    let tables = measure::<Transfer>(usize::MAX, &[]).expect("built in");
+    let fresh: Vec<Vec<String>> = tables.into_iter().flat_map(|t| t.rows).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/real_models/transfer/rows.csv");
+    let mut committed = csv::Reader::from_path(path).expect("committed");
+    // behind cell and seed
+    let own = |r: csv::StringRecord| r.iter().skip(2).map(str::to_owned).collect::<Vec<_>>();
+    let committed: Vec<Vec<String>> = committed.records().map(|r| own(r.expect("CSV"))).collect();
+    assert!(fresh == committed, "rewardlab run real_models/transfer --profile paper");
 }
 
 #[test]
