@@ -16,7 +16,10 @@ fn fly(folder: &Path, prompts: &str, more: &[&str]) -> (i32, String, String) {
     fs::write(&file, prompts).expect("writable");
     let mut command = Command::cargo_bin("rewardlab").expect("built");
     command.arg("preflight").arg("--model").arg(model()).arg("--prompts").arg(&file);
-    command.arg("--out").arg(folder.join("out")).args(["--plain", "--length", "4", "--samples", "8"]);
+    command.arg("--out").arg(folder.join("out")).args(["--plain", "--length", "4"]);
+    if !more.contains(&"--samples") {
+        command.args(["--samples", "8"]);
+    }
     let output = command.args(more).output().expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
@@ -96,7 +99,7 @@ fn a_placebo_changes_nothing() {
 #[test]
 fn what_is_wrong_is_one_line() {
     let long = format!("{{\"prompt\": \"{}\"}}", "the ".repeat(5000));
-    let cases: [(&str, &[&str], &str); 14] = [
+    let cases: [(&str, &[&str], &str); 13] = [
         ("{\"text\": \"x\"}", &["--reward", "regex:t"], "line 1: has text, expected a prompt"),
         ("{\"prompt\": 7}", &["--reward", "regex:t"], "line 1: `prompt` is 7"),
         (PROMPTS, &["--reward", "regxe:t"], "did you mean `regex`"),
@@ -169,7 +172,8 @@ fn a_trial_of_finetuning_changes_the_rewards_of_other_prompts() {
         before.lines().skip(1).map(|l| l.split(',').nth(3).expect("a mean").parse().expect("a number")).collect();
     let before = before.iter().sum::<f64>() / before.len() as f64;
     let after = means(&of("sft", "0.5"));
-    assert!(after > 0.9 && after > before + 0.1, "the mean reward was {before} and is {after}");
+    // eight successes of eight, by the prior of prompts that seldom had one
+    assert!(after > 0.75 && after > before + 0.3, "the mean reward was {before} and is {after}");
 }
 
 /// Cut off after any sample, a run goes on to the same bytes.

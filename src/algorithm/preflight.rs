@@ -166,8 +166,7 @@ fn paid(
 fn next(said: &[SpreadPrediction], params: &PreflightParams, left: &mut usize) -> Vec<usize> {
     let each = (params.samples / 4).max(1);
     let width = |x: &usize| said[*x].std.high - said[*x].std.low;
-    let mut open: Vec<usize> =
-        (0..said.len()).filter(|x| said[*x].samples + each <= params.most && width(x) > 0.0).collect();
+    let mut open: Vec<usize> = (0..said.len()).filter(|x| said[*x].samples + each <= params.most).collect();
     open.sort_by(|a, b| width(b).total_cmp(&width(a)).then(a.cmp(b)));
     open.truncate((said.len().div_ceil(4)).min(*left / each));
     *left -= open.len() * each;
