@@ -5,7 +5,7 @@
 //!
 //! **Measured**: nothing anew. Each pair is a check of an experiment in a small world, where all or nearly all is exact, and the check
 //! of an experiment with language models that states the same; both are read from committed reference results (`checks.csv`, built into the
-//! program), or from other folders of results: `--set real=results-gpu` asks the same of SmolLM2's runs, where `.ci/gpu` leaves them.
+//! program), or from other folders of results: `--set real=results-gpu` asks the same of `SmolLM2`'s runs, where `.ci/gpu` leaves them.
 //! Intervals are those of both checks: a statistic is drawn 2000 times with every effect from the normal distribution with its 95% interval.
 //! Checks without an interval are left out. A pair whose units differ (N of best-of-N, PGR against accuracy, areas under different frontiers) has a
 //! sign, and an order where all of its group differ alike, but no size.
@@ -13,7 +13,7 @@
 //! **Control**: an effect that should vanish, and does in the small world, is small in the language model too.
 //!
 //! The pairs and criteria were written down when both sides' numbers were known, by what the checks state: read shares and the figure rather than the
-//! verdicts, and take SmolLM2's runs, whose numbers nobody has seen, for the test.
+//! verdicts, and take `SmolLM2`'s runs, whose numbers nobody has seen, for the test.
 //!
 //! **Found** (the language models are the made ones of the `paper` profiles): the first and the third paper carry over with their signs, and mostly their sizes. DPO
 //! does not: it is ahead of RL and unlikelihood in the exact world and behind both here (`frontier` says what it spends itself on). The process model's lead

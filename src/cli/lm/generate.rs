@@ -98,13 +98,11 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
             return show(&model, sample);
         }
         let line = line(&model, &prompts[x], s, sample, args.ids)?;
-        match &mut file {
-            Some(file) => file.write(&line),
-            None => {
-                out(&format!("{}\n", Value::Object(line)));
-                Ok(())
-            }
+        if let Some(file) = &mut file {
+            return file.write(&line);
         }
+        out(&format!("{}\n", Value::Object(line)));
+        Ok(())
     })?;
     if let (Some(file), Some(path)) = (file, &args.out) {
         file.finish()?;
