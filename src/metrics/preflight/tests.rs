@@ -62,12 +62,12 @@ fn called(chances: &[f64], (worlds, prompts, samples): (usize, usize, usize)) ->
 #[test]
 fn prompts_that_are_said_to_vanish_do() {
     let sum = |worlds: &[(&[f64], (usize, usize, usize))]| {
-        worlds.iter().map(|(chances, sizes)| called(chances, *sizes)).fold((0, 0, 0), |a, b| {
-            eprintln!("{b:?}");
-            (a.0 + b.0, a.1 + b.1, a.2 + b.2)
-        })
+        worlds
+            .iter()
+            .map(|(chances, sizes)| called(chances, *sizes))
+            .fold((0, 0, 0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2))
     };
-    // one failure in twenty is not seen in 44% of the prompts
+    // one success in twenty is not seen in 44% of the prompts
     let (said, ..) = sum(&[(&[0.05], (20, 1, 16)), (&[0.05], (10, 5, 16)), (&[0.05], (3, 50, 16))]);
     assert_eq!(said, 0);
     // three successes in a hundred look like none in most prompts
