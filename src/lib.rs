@@ -26,7 +26,7 @@
 //!
 //! | level | modules |
 //! |---|---|
-//! | 4 | [`cli`] → [`algorithm`], [`experiment`], [`import`] → [`record`], [`report`], [`plot`] |
+//! | 4 | [`cli`] → [`algorithm`], [`experiment`], [`import`], [`oracle`] → [`record`], [`report`], [`plot`] |
 //! | 3 | [`algorithm`], which reports through [`metrics`] |
 //! | 2 | [`exact`] (no loop computes with it, nor it with a loop: each is the other's oracle) |
 //! | 1 | [`policy`], [`mod@env`], [`reward`], [`objective`], [`lm`], [`preference`] |
@@ -48,6 +48,7 @@ pub mod lm;
 pub mod metrics;
 pub mod num;
 pub mod objective;
+pub mod oracle;
 pub mod plot;
 pub mod policy;
 pub mod preference;

@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["error", "record", "stats"]),
     ("experiment", &["error", "plot", "record", "report", "rng"]),
     ("import", &["env", "error", "record", "rng"]),
+    ("oracle", &["error", "num", "objective", "rng"]),
     (
         "cli",
         &[
@@ -37,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "jsonl",
             "lm",
             "metrics",
+            "oracle",
             "plot",
             "preference",
             "record",

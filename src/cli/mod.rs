@@ -7,6 +7,7 @@ mod judge;
 mod list;
 mod lm;
 mod merge;
+mod oracle;
 mod pgr;
 mod preferences;
 mod preflight;
@@ -66,6 +67,8 @@ enum Command {
     Lm(lm::Args),
     /// Make training data (JSONL) of files that come in packages
     Data(data::Args),
+    /// What a trainer's losses, advantages and KL terms should be: cases with answers, and your answers against them
+    Oracle(oracle::Args),
     /// Check a file of preferences and say what is in it
     Preferences(preferences::Args),
     /// Check a file of labelled steps and say what is in it
@@ -91,6 +94,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Preflight(args)) => preflight::execute(&args),
         Some(Command::Lm(args)) => lm::execute(&args),
         Some(Command::Data(args)) => data::execute(&args),
+        Some(Command::Oracle(args)) => oracle::execute(&args),
         Some(Command::Preferences(args)) => preferences::execute(&args),
         Some(Command::Steps(args)) => steps::execute(&args),
         Some(Command::Collect(args)) => collect::execute(&args),

@@ -1,0 +1,127 @@
+//! `rewardlab oracle`: cases for other people's trainers, and their answers judged.
+
+use super::{note, out};
+use crate::error::{Error, Result};
+use crate::jsonl;
+use crate::oracle::{Answer, Class, Quantity, Verdict, cases, check};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+const EXAMPLE: &str = "\
+Examples:
+  rewardlab oracle export --out cases.jsonl
+  rewardlab oracle check answers.jsonl --tolerance 1e-4
+
+Each line of the export is a case: id, objective, corner, source, convention (in words), inputs, of (the input that the gradient is with respect to) and \
+expected. An answer is a line with the case's id and what is expected of it, as far as the trainer has it: {\"id\": \"dpo/plain/0\", \"loss\": 0.71, \
+\"gradient\": [[-0.01, 0.01], ...]}. Losses are to be minimised; padded tokens have a gradient of 0.
+
+`check` says for each objective, corner and quantity: agrees, agrees up to a factor (a mean for a sum, another sign), differs (the first case, and by how much \
+of its largest number), or not given. A difference may be one of convention: read the case's. Exit code 0 if all agrees, 1 if \
+something differs, 3 if nothing does but something is not given.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Write the cases with their answers, one JSON object per line
+    Export {
+        /// Where to
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Replace a file that is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Compare a trainer's answers with the cases
+    Check {
+        /// JSONL: {"id", "loss", "gradient", ...}
+        answers: PathBuf,
+        /// Largest difference, as a share of the largest expected number of a case
+        #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true)]
+        tolerance: f64,
+    },
+}
+
+pub(super) fn execute(args: &Args) -> Result<u8> {
+    match &args.command {
+        Command::Export { out, force } => export(out, *force),
+        Command::Check { answers, tolerance } => {
+            let classes = check(&cases(), &read(answers)?, *tolerance)?;
+            out(&table(&classes));
+            note(&summary(&classes));
+            let agrees = |c: &Class| matches!(c.verdict, Verdict::Agrees | Verdict::NotGiven);
+            if !classes.iter().all(agrees) {
+                return Ok(1);
+            }
+            Ok(if classes.iter().any(|c| c.answered < c.cases) { 3 } else { 0 })
+        }
+    }
+}
+
+fn export(path: &Path, force: bool) -> Result<u8> {
+    if path.exists() && !force {
+        return Err(Error::Usage(format!("{} is there already: give --force to replace it", path.display())));
+    }
+    let cases = cases();
+    jsonl::write(path, &cases)?;
+    note(&format!("{} cases: {}", cases.len(), path.display()));
+    Ok(0)
+}
+
+/// # Errors
+/// With path and line: no `id`; a value that is no number, list of numbers or list of lists.
+fn read(path: &Path) -> Result<Vec<Answer>> {
+    jsonl::read(path, |line| {
+        let id = jsonl::field(line, "id")?.as_str().ok_or("`id` must be a string")?.to_owned();
+        let mut given = std::collections::BTreeMap::new();
+        for (name, value) in line.iter().filter(|(name, _)| *name != "id") {
+            // how JSON writes what is no number
+            let quantity = match value {
+                Value::Null => Quantity::Number(f64::NAN),
+                value => serde_json::from_value(value.clone()).map_err(|_| {
+                    format!("`{name}` is {}: expected a number, a list or a list of lists", jsonl::short(value))
+                })?,
+            };
+            given.insert(name.clone(), quantity);
+        }
+        Ok(Answer { id, given })
+    })
+}
+
+/// A line per class.
+fn table(classes: &[Class]) -> String {
+    let width = |of: fn(&Class) -> usize| classes.iter().map(of).max().unwrap_or(0);
+    let (objective, corner) = (width(|c| c.objective.len()), width(|c| c.corner.len()));
+    let quantity = width(|c| c.quantity.len());
+    let line = |c: &Class| {
+        let of_all =
+            if c.answered == c.cases { String::new() } else { format!(" ({} of {} given)", c.answered, c.cases) };
+        let said = match &c.verdict {
+            Verdict::Agrees => "agrees".into(),
+            Verdict::UpToFactor(factor) => format!("agrees up to a factor: {factor:.6} times what is expected"),
+            Verdict::Differs { id, by } => format!("differs: {id}, by {by:.2e} of its largest number"),
+            Verdict::NotGiven => "not given".into(),
+        };
+        let of_all = if c.answered == 0 { "" } else { &of_all };
+        format!("{:objective$}  {:corner$}  {:quantity$}  {said}{of_all}\n", c.objective, c.corner, c.quantity)
+    };
+    classes.iter().map(line).collect::<Vec<_>>().concat()
+}
+
+fn summary(classes: &[Class]) -> String {
+    let count = |verdict: fn(&Verdict) -> bool| classes.iter().filter(|c| verdict(&c.verdict)).count();
+    format!(
+        "{} classes: {} agree, {} up to a factor, {} differ, {} not given",
+        classes.len(),
+        count(|v| matches!(v, Verdict::Agrees)),
+        count(|v| matches!(v, Verdict::UpToFactor(_))),
+        count(|v| matches!(v, Verdict::Differs { .. })),
+        count(|v| matches!(v, Verdict::NotGiven)),
+    )
+}

@@ -1,0 +1,88 @@
+//! `rewardlab oracle`: what is exported agrees with itself, and what is wrong with answers is told.
+
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{assert_one_clear_line, call};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    /// Right answers to all cases, each changed by `edit`, which may leave it out.
+    fn answers(&self, edit: impl Fn(&mut Value) -> bool) -> String {
+        let cases = self.text("cases.jsonl");
+        assert_eq!(call(&["oracle", "export", "--force", "--out", &cases]).0, 0);
+        let mut lines = String::new();
+        for line in fs::read_to_string(&cases).expect("written").lines() {
+            let case: Value = serde_json::from_str(line).expect("JSON");
+            let mut answer = case["expected"].clone();
+            answer["id"] = case["id"].clone();
+            if edit(&mut answer) {
+                lines.push_str(&format!("{answer}\n"));
+            }
+        }
+        fs::write(self.path("answers.jsonl"), lines).expect("written");
+        self.text("answers.jsonl")
+    }
+}
+
+#[test]
+fn right_answers_agree_and_others_are_told() {
+    let desk = Desk::new();
+    let (code, said, errors) = call(&["oracle", "check", &desk.answers(|_| true), "--tolerance", "1e-9"]);
+    assert!(code == 0 && said.lines().all(|l| l.ends_with("agrees")), "{said}");
+    assert!(errors.contains(" 0 up to a factor, 0 differ, 0 not given"), "{errors}");
+
+    // a sum over three pairs for their mean
+    let is = |answer: &Value, class: &str| answer["id"].as_str().expect("an id").starts_with(class);
+    let summed = desk.answers(|answer| {
+        if is(answer, "dpo/plain/") {
+            answer["loss"] = json!(3.0 * answer["loss"].as_f64().expect("a loss"));
+        }
+        true
+    });
+    let (code, said, _) = call(&["oracle", "check", &summed]);
+    let told = |objective: &str, end: &str| {
+        said.lines().any(|l| l.split_whitespace().take(3).eq(objective.split(' ')) && l.contains(end))
+    };
+    assert!(code == 1 && told("dpo plain loss", "up to a factor: 3.000000"), "{said}");
+    assert!(told("dpo plain gradient", "agrees"), "{said}");
+
+    let silent = desk.answers(|answer| !is(answer, "gae/"));
+    let (code, said, _) = call(&["oracle", "check", &silent]);
+    assert!(code == 3 && said.lines().any(|l| l.starts_with("gae ") && l.ends_with("not given")), "{said}");
+}
+
+#[test]
+fn what_cannot_be_read_is_one_line() {
+    let desk = Desk::new();
+    let refused = |line: &str, part: &str| {
+        fs::write(desk.path("wrong.jsonl"), line).expect("written");
+        assert_one_clear_line(&["oracle", "check", &desk.text("wrong.jsonl")], &[part]);
+    };
+    refused("{", "line 1");
+    refused("{\"loss\": 1}", "no field `id`");
+    refused("{\"id\": \"dpo/plain/0\", \"loss\": \"small\"}", "line 1: `loss` is \"small\": expected a number");
+    refused("{\"id\": \"dop/plain/0\", \"loss\": 1}", "did you mean");
+    refused("{\"id\": \"dpo/plain/0\", \"loss\": [1, 2]}", "`loss` has the shape [2], expected []");
+    fs::write(desk.path("there.jsonl"), "").expect("written");
+    assert_one_clear_line(&["oracle", "export", "--out", &desk.text("there.jsonl")], &["--force"]);
+    assert_one_clear_line(&["oracle", "check", "/nowhere.jsonl"], &["/nowhere.jsonl"]);
+}
