@@ -398,8 +398,9 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
     for name in ["config.json", "model.safetensors"] {
         fs::copy(desk.path("model").join(name), desk.path("mute").join(name)).expect("copied");
     }
-    let llama = "model=".to_owned()
-        + &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gguf/llama.gguf").display().to_string();
+    // it has no chat template
+    let gpt2 = "model=".to_owned()
+        + &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gguf/gpt2.gguf").display().to_string();
     let peft = "lora.start=".to_owned()
         + &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/peft/theirs").display().to_string();
     let sft = ["method=sft", "data.train=sums.jsonl"];
@@ -444,7 +445,7 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
         (&grpo, &["reward.reward=number", "sampling.max_tokens=95"], "sampling.max_tokens = 95: must be at most 92"),
         (&grpo, &["reward.reward=number", "training.group=1"], "training.group = 1"),
         (&["method=rest", "data.train=prompts.jsonl", "reward.reward=number"], &[], "data.evaluate"),
-        (&sft, &[&llama, "data.train=chat.jsonl", "data.end=false"], "line 1:"),
+        (&sft, &[&gpt2, "data.train=chat.jsonl", "data.end=false"], "line 1: the model has no chat template"),
     ];
     for (base, more, message) in cases {
         let sets = [*base, *more].concat();
@@ -469,7 +470,7 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
             "line 26: has 161 tokens, more than the model's context of 96",
         ),
         (&["train", "--resume", "--out", "nowhere"], "holds no run to resume"),
-        (&["train", "--defaults", "dop"], "did you mean `dpo`?"),
+        (&["train", "--defaults", "dpoo"], "did you mean `dpo`?"),
     ];
     for (arguments, message) in commands {
         let (code, said, errors) = desk.lm(arguments);

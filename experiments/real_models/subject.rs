@@ -22,7 +22,7 @@ pub(crate) struct Subject {
     pub(crate) lora_rank: usize,
     /// Largest norm of a gradient, above which it is scaled down; positive.
     pub(crate) gradient_clip: f64,
-    /// Parts of a step that are computed side by side, which the last bits depend on; 1 to 64.
+    /// Parts of a step that are computed side by side, in pretraining too, which the bits depend on; 1 to 64, on a device 1.
     pub(crate) lanes: usize,
     /// Where it computes, and how.
     pub(crate) placement: Placement,
@@ -146,9 +146,13 @@ impl Subject {
             context: world.context,
         };
         let config = Config::llama(size);
-        let params = ctx.common_stage("real_models", "pretrained", &(world.name, made, self.gradient_clip), |rng| {
-            self.pretrain(&config, world.document, rng)
-        })?;
+        let pretrain = |rng: &mut Stream| self.pretrain(&config, world.document, rng);
+        let (owner, name, key) = ("real_models", "pretrained", (world.name, made, self.gradient_clip));
+        // in lanes it is another model, if only by its last bits
+        let params = match self.lanes {
+            1 => ctx.common_stage(owner, name, &key, pretrain)?,
+            lanes => ctx.common_stage(owner, name, &(key, lanes), pretrain)?,
+        };
         let words: Vec<&str> = world.words.iter().map(String::as_str).collect();
         let tokenizer = Tokenizer::of_words(&words, world.special.clone())?;
         Ok(LanguageModel { config, params: params.to_vec(), tokenizer, chat_template: None })
@@ -165,7 +169,8 @@ impl Subject {
         rng: &mut Stream,
     ) -> Result<Vec<f32>> {
         let made = &self.made;
-        let mut trainee = Trainee::new(config, init(config, 0.02, rng)?, self.gradient_clip)?.in_parts();
+        let trainee = Trainee::new(config, init(config, 0.02, rng)?, self.gradient_clip)?;
+        let mut trainee = trainee.in_parts().in_lanes(self.lanes)?;
         let (peak, warm_up) = (made.learning_rate, made.steps.div_ceil(20));
         let schedule = Schedule { peak, warm_up, steps: made.steps, decay: Decay::Cosine };
         for step in 0..schedule.steps {

@@ -6,7 +6,7 @@
 //! **Measured**: nothing anew. Each pair is a check of an experiment in a small world, where all or nearly all is exact, and the check
 //! of an experiment with language models that states the same; both are read from committed reference results (`checks.csv`, built into the
 //! program), or from other folders of results: `--set real=results-gpu` asks the same of `SmolLM2`'s runs, where `.ci/gpu` leaves them.
-//! Intervals are those of both checks: a statistic is drawn 2000 times with every effect from the normal distribution with its 95% interval.
+//! A seed is a draw of all effects, each from the normal distribution with its 95% interval: a statistic's interval is the middle 95% of a hundred draws.
 //! Checks without an interval are left out. A pair whose units differ (N of best-of-N, PGR against accuracy, areas under different frontiers) has a
 //! sign, and an order where all of its group differ alike, but no size.
 //!
@@ -24,7 +24,7 @@ mod figure;
 mod judge;
 mod pairs;
 
-use pairs::{Kind, PAIRS, Pair, Source};
+use pairs::{Effect, Kind, PAIRS, Pair, Source};
 use rewardlab::error::Result;
 use rewardlab::experiment::{Check, Context, Experiment, Profile, Record};
 use rewardlab::plot::Chart;
@@ -54,7 +54,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// A pair.
+/// A pair, and a draw of both its effects.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// What is compared.
@@ -77,6 +77,10 @@ pub(crate) struct Row {
     real_low: f64,
     real_high: f64,
     real_verdict: String,
+    /// The seed's draw of the first, from the normal distribution with that interval.
+    small_draw: f64,
+    /// The same of the second.
+    real_draw: f64,
 }
 
 impl Experiment for Transfer {
@@ -92,8 +96,11 @@ impl Experiment for Transfer {
         Params { small: String::new(), real: String::new() }
     }
 
-    fn seeds(_: Profile) -> Range<u64> {
-        0..1
+    fn seeds(profile: Profile) -> Range<u64> {
+        match profile {
+            Profile::Smoke => 0..5,
+            Profile::Paper => 0..100,
+        }
     }
 
     fn validate(_: &Params) -> Result<()> {
@@ -110,13 +117,16 @@ impl Experiment for Transfer {
         cells
     }
 
-    fn measure(p: &Params, Cell(paper): &Cell, _: &Context) -> Result<Vec<Row>> {
+    fn measure(p: &Params, Cell(paper): &Cell, ctx: &Context) -> Result<Vec<Row>> {
         let (small, real) = (Source::new(&p.small), Source::new(&p.real));
+        let mut rng = ctx.stream("draws");
         let mut rows = Vec::new();
         for Pair { effect, unit, kind, small: in_small, real: in_real, .. } in
             PAIRS.iter().filter(|p| p.paper == *paper)
         {
             let (Some(one), Some(other)) = (small.effect(in_small)?, real.effect(in_real)?) else { continue };
+            let mut drawn = |e: &Effect| e.value + (e.high - e.low) / (2.0 * 1.96) * rng.normal();
+            let (small_draw, real_draw) = (drawn(&one), drawn(&other));
             rows.push(Row {
                 effect: (*effect).into(),
                 unit: (*unit).into(),
@@ -131,6 +141,8 @@ impl Experiment for Transfer {
                 real_low: other.low,
                 real_high: other.high,
                 real_verdict: other.verdict,
+                small_draw,
+                real_draw,
             });
         }
         Ok(rows)

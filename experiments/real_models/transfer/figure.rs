@@ -1,7 +1,7 @@
 //! The figure: every effect in both, paper by paper, and one against the other.
 
 use super::Row;
-use super::judge::papers;
+use super::judge::{once, papers};
 use super::pairs::Kind;
 use rewardlab::experiment::Record;
 use rewardlab::plot::{Axis, Chart, Layer, Panel};
@@ -28,7 +28,7 @@ fn cut(value: f64) -> f64 {
 }
 
 fn effects(rows: &[Record<Row>], paper: &str) -> Panel {
-    let own: Vec<&Record<Row>> = rows.iter().filter(|r| r.cell == paper).collect();
+    let own: Vec<&Record<Row>> = once(rows).into_iter().filter(|r| r.cell == paper).collect();
     let series = |name: &str, shift: f64, of: fn(&Row) -> [f64; 3]| {
         let point = |(i, r): (usize, &&Record<Row>)| {
             let [value, low, high] = of(&r.row);
@@ -54,7 +54,7 @@ fn effects(rows: &[Record<Row>], paper: &str) -> Panel {
 
 fn against(rows: &[Record<Row>]) -> Panel {
     let points = |kind: Kind| -> Vec<(f64, f64, f64, f64)> {
-        let own = rows.iter().filter(|r| r.kind == kind);
+        let own = once(rows).into_iter().filter(|r| r.kind == kind);
         own.map(|r| (cut(r.small_effect), cut(r.real_effect), cut(r.real_low), cut(r.real_high))).collect()
     };
     let line = |label: &str, slope: f64| Layer::Reference {

@@ -2,12 +2,9 @@
 
 use super::Row;
 use super::pairs::Kind as Common;
+use crate::statistics::by_seed;
 use rewardlab::experiment::{Check, Criterion, Kind, Record};
-use rewardlab::rng::Stream;
 use rewardlab::stats::{Estimate, Method, mean, quantile};
-
-/// Draws of all effects.
-const DRAWS: usize = 2000;
 
 /// An effect in both.
 #[derive(Clone, Copy)]
@@ -53,8 +50,9 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "most checks have the same verdict",
             "share of the pairs",
             {
-                let same = rows.iter().map(|r| f64::from(u8::from(r.small_verdict == r.real_verdict)));
-                Estimate::exact(mean(&same.collect::<Vec<_>>()), rows.len())
+                let effects = once(rows);
+                let same = effects.iter().map(|r| f64::from(u8::from(r.small_verdict == r.real_verdict)));
+                Estimate::exact(mean(&same.collect::<Vec<_>>()), effects.len())
             },
             0.5,
         ),
@@ -76,8 +74,12 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
 
 /// The papers, in the order of the rows.
 pub(super) fn papers(rows: &[Record<Row>]) -> Vec<String> {
-    let mut papers: Vec<String> = rows.iter().map(|r| r.cell.clone()).collect();
-    papers.dedup();
+    let mut papers: Vec<String> = Vec::new();
+    for row in rows {
+        if !papers.contains(&row.cell) {
+            papers.push(row.cell.clone());
+        }
+    }
     papers
 }
 
@@ -86,13 +88,13 @@ fn is_certain(low: f64, high: f64) -> bool {
     low * high > 0.0
 }
 
-fn signs(rows: &[Record<Row>], of: &[Both]) -> f64 {
+fn signs(rows: &[&Record<Row>], of: &[Both]) -> f64 {
     let certain =
         rows.iter().zip(of).filter(|(r, _)| r.kind != Common::Vanishes && is_certain(r.small_low, r.small_high));
     mean(&certain.map(|(r, b)| f64::from(u8::from(r.small_effect * b.real > 0.0))).collect::<Vec<_>>())
 }
 
-fn order(rows: &[Record<Row>], of: &[Both]) -> f64 {
+fn order(rows: &[&Record<Row>], of: &[Both]) -> f64 {
     let mut kept = Vec::new();
     for (i, one) in rows.iter().enumerate() {
         for (j, other) in rows.iter().enumerate().skip(i + 1) {
@@ -107,29 +109,29 @@ fn order(rows: &[Record<Row>], of: &[Both]) -> f64 {
     mean(&kept)
 }
 
-fn size(rows: &[Record<Row>], of: &[Both]) -> f64 {
+fn size(rows: &[&Record<Row>], of: &[Both]) -> f64 {
     let sized = rows.iter().zip(of).filter(|(r, _)| r.kind == Common::Sized && is_certain(r.small_low, r.small_high));
     mean(&sized.map(|(_, b)| f64::from(u8::from((0.5..=2.0).contains(&(b.real / b.small))))).collect::<Vec<_>>())
 }
 
-/// A statistic of the effects, and the middle 95% of it over draws of all effects.
-fn over_draws(rows: &[Record<Row>], statistic: impl Fn(&[Record<Row>], &[Both]) -> f64) -> Estimate {
-    let mut rng = Stream::named(&["real_models/transfer", "draws"]);
-    let mut drawn = |value: f64, low: f64, high: f64| value + (high - low) / (2.0 * 1.96) * rng.normal();
-    let mut draw = |r: &Record<Row>| Both {
-        small: drawn(r.small_effect, r.small_low, r.small_high),
-        real: drawn(r.real_effect, r.real_low, r.real_high),
-    };
-    let draws: Vec<f64> =
-        (0..DRAWS).map(|_| statistic(rows, &rows.iter().map(&mut draw).collect::<Vec<_>>())).collect();
-    let point: Vec<Both> = rows.iter().map(|r| Both { small: r.small_effect, real: r.real_effect }).collect();
+/// A statistic of the effects, and the middle 95% of it over the seeds' draws of all effects.
+fn over_draws(rows: &[Record<Row>], statistic: impl Fn(&[&Record<Row>], &[Both]) -> f64) -> Estimate {
+    let drawn = |r: &&Record<Row>| Both { small: r.small_draw, real: r.real_draw };
+    let draws = by_seed(rows, |of_seed| statistic(of_seed, &of_seed.iter().map(drawn).collect::<Vec<_>>()));
+    let effects = once(rows);
+    let point: Vec<Both> = effects.iter().map(|r| Both { small: r.small_effect, real: r.real_effect }).collect();
     Estimate {
-        value: statistic(rows, &point),
+        value: statistic(&effects, &point),
         low: quantile(&draws, 0.025),
         high: quantile(&draws, 0.975),
-        n: rows.len(),
+        n: effects.len(),
         method: Method::Bootstrap,
     }
+}
+
+/// Every effect once.
+pub(super) fn once(rows: &[Record<Row>]) -> Vec<&Record<Row>> {
+    rows.iter().filter(|r| Some(r.seed) == rows.first().map(|f| f.seed)).collect()
 }
 
 #[cfg(test)]
@@ -152,44 +154,47 @@ mod tests {
             real_low: real - 0.01,
             real_high: real + 0.01,
             real_verdict: "reproduced".into(),
+            small_draw: *small,
+            real_draw: *real,
         };
         effects.iter().map(|e| Record { cell: "paper".into(), seed: 0, row: row(e) }).collect()
     }
 
-    fn both(rows: &[Record<Row>]) -> Vec<Both> {
-        rows.iter().map(|r| Both { small: r.small_effect, real: r.real_effect }).collect()
+    fn of(rows: &[Record<Row>], statistic: fn(&[&Record<Row>], &[Both]) -> f64) -> f64 {
+        over_draws(rows, statistic).value
     }
 
     #[test]
     fn sign_order_and_size_by_hand() {
         // the last is not certain in the small world
         let rows = rows(&[(0.1, 0.2), (0.3, 0.1), (0.5, -0.1), (0.005, -0.4)]);
-        let of = both(&rows);
-        assert!((signs(&rows, &of) - 2.0 / 3.0).abs() < 1e-12);
+        assert!((of(&rows, signs) - 2.0 / 3.0).abs() < 1e-12);
         // of six pairs only those with the last keep their order
-        assert!((order(&rows, &of) - 0.5).abs() < 1e-12);
+        assert!((of(&rows, order) - 0.5).abs() < 1e-12);
         // 2, 1/3 and −1/5
-        assert!((size(&rows, &of) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((of(&rows, size) - 1.0 / 3.0).abs() < 1e-12);
     }
 
     #[test]
     fn another_unit_has_a_sign_and_no_size() {
         let mut rows = rows(&[(0.1, 0.2), (0.3, 0.4)]);
         rows.iter_mut().for_each(|r| r.row.kind = Common::Signed);
-        let of = both(&rows);
-        assert!((signs(&rows, &of), order(&rows, &of)) == (1.0, 1.0));
-        assert!(size(&rows, &of).is_nan());
+        assert!((of(&rows, signs), of(&rows, order)) == (1.0, 1.0));
+        assert!(of(&rows, size).is_nan());
         rows[1].row.unit = "nats".into();
-        assert!(order(&rows, &of).is_nan());
+        assert!(of(&rows, order).is_nan());
     }
 
     #[test]
-    fn what_is_far_from_zero_is_certain_in_draws_too() {
-        let rows = rows(&[(0.5, 0.5), (0.9, 0.9)]);
-        let estimate = over_draws(&rows, signs);
-        assert!((estimate.low, estimate.value, estimate.high) == (1.0, 1.0, 1.0));
-        // a real effect at zero has either sign
-        let estimate = over_draws(&self::rows(&[(0.5, 0.0)]), signs);
-        assert!((estimate.low, estimate.high) == (0.0, 1.0));
+    fn draws_make_the_interval() {
+        let mut all = Vec::new();
+        for seed in 0..40 {
+            // the second effect has either sign in the language model
+            let drawn = rows(&[(0.5, 0.5), (0.9, if seed % 2 == 0 { 0.1 } else { -0.1 })]);
+            all.extend(drawn.into_iter().map(|r| Record { seed, ..r }));
+        }
+        let estimate = over_draws(&all, signs);
+        assert!((estimate.low, estimate.value, estimate.high) == (0.5, 1.0, 1.0));
+        assert_eq!(estimate.n, 2);
     }
 }
