@@ -105,11 +105,13 @@ impl Error {
 
     /// An unknown name; the nearest of `known` is suggested when it is near enough.
     pub fn unknown<'a>(kind: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        // the one knows beginnings, the other letters that changed places
+        let scores = |k: &str| [strsim::jaro_winkler(name, k), strsim::normalized_damerau_levenshtein(name, k)];
         let nearest = known
             .into_iter()
-            .map(|k| (strsim::jaro_winkler(name, k), k))
-            .filter(|(score, _)| *score > 0.6)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|k| (scores(k), k))
+            .filter(|(scores, _)| scores.iter().any(|s| *s > 0.6))
+            .max_by(|a, b| (a.0[0] + a.0[1]).total_cmp(&(b.0[0] + b.0[1])))
             .map(|(_, k)| k.to_owned());
         Self::Unknown { kind, name: name.to_owned(), nearest }
     }
