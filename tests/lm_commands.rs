@@ -470,7 +470,7 @@ fn what_is_wrong_is_one_line_and_writes_nothing() {
             "line 26: has 161 tokens, more than the model's context of 96",
         ),
         (&["train", "--resume", "--out", "nowhere"], "holds no run to resume"),
-        (&["train", "--defaults", "dpoo"], "did you mean `dpo`?"),
+        (&["train", "--defaults", "dop"], "did you mean `dpo`?"),
     ];
     for (arguments, message) in commands {
         let (code, said, errors) = desk.lm(arguments);

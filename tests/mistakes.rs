@@ -25,6 +25,8 @@ fn a_typo_in_an_id_or_a_parameter_names_the_nearest() {
     assert_one_clear_line(&["run", "vanishing_gradients/theorem1", "--set", "draws"], &["key=value"]);
     assert_one_clear_line(&["run", QUICK, "--device", "cuda:0"], &["--device", "cuda:0"]);
     assert_one_clear_line(&["run", QUICK, "--threads", "0"], &["--threads", "between"]);
+    // read once, not by every draw
+    assert_one_clear_line(&["run", "real_models/transfer", "--set", "real=/nowhere"], &["/nowhere/real_models/"]);
     // the real version computes in 16 bits, which the CPU engine does not: asked for it, it is in 32
     let real =
         ["run", "real_models/vanishing", "--profile", "gpu", "--device", "cpu", "--set", "subject.model=/nowhere"];

@@ -103,8 +103,13 @@ impl Experiment for Transfer {
         }
     }
 
-    fn validate(_: &Params) -> Result<()> {
-        Ok(())
+    /// Reads all that is compared: what is wrong with a folder is said once, before the draws.
+    fn validate(p: &Params) -> Result<()> {
+        let (small, real) = (Source::new(&p.small), Source::new(&p.real));
+        PAIRS.iter().try_for_each(|pair| {
+            small.effect(&pair.small)?;
+            real.effect(&pair.real).map(drop)
+        })
     }
 
     fn cells(_: &Params) -> Vec<Cell> {

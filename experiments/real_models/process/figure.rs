@@ -17,7 +17,7 @@ const METHODS: [(&str, &str); 6] = [
 ];
 
 /// What stands below the bars, in the order of the verifiers.
-const SHORT: [&str; 4] = ["process", "outcome", "product", "anew"];
+const SHORT: [&str; 4] = ["process", "outcome", "product", "dealt anew"];
 
 pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let verifiers = [METHODS[1], METHODS[2], METHODS[3], METHODS[5]];
@@ -30,7 +30,7 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
     let ranked = Panel {
         title: "Ranking of solutions".into(),
         x: Axis { label: "verifier".into(), categories: SHORT.map(String::from).to_vec(), ..Axis::default() },
-        y: Axis { label: "pairs ranked rightly".into(), range: Some((0.0, 1.0)), ..Axis::default() },
+        y: Axis { label: "share of pairs ranked rightly".into(), range: Some((0.0, 1.0)), ..Axis::default() },
         layers: vec![
             Layer::Bars { series: "sound above wrong".into(), bars: bars.collect() },
             Layer::Horizontal { label: "chance".into(), y: 0.5 },
@@ -40,8 +40,8 @@ pub(super) fn chart(rows: &[Record<Row>]) -> Chart {
         title: "Language models that judge solutions: taught by steps or by answers".into(),
         subtitle: "Held-out problems; the same samples of one writer for all. Lines: means over seeds; bands and bars: 95% t intervals.".into(),
         panels: vec![
-            along(rows, "Best of N", "problems solved", &METHODS, |r| Some(r.solved)),
-            along(rows, "Right in every step", "problems solved soundly", &verifiers, |r| r.sound),
+            along(rows, "Best of N", "share of problems solved", &METHODS, |r| Some(r.solved)),
+            along(rows, "Right in every step", "share solved soundly", &verifiers, |r| r.sound),
             ranked,
         ],
         columns: 3,
