@@ -59,11 +59,15 @@ fn right_answers_agree_and_others_are_told() {
         true
     });
     let (code, said, _) = call(&["oracle", "check", &summed]);
-    let told = |objective: &str, end: &str| {
-        said.lines().any(|l| l.split_whitespace().take(3).eq(objective.split(' ')) && l.contains(end))
+    let told = |class: &str, end: &str| {
+        said.lines().any(|l| l.split_whitespace().take(3).eq(class.split(' ')) && l.contains(end))
     };
     assert!(code == 1 && told("dpo plain loss", "up to a factor: 3.000000"), "{said}");
-    assert!(told("dpo plain gradient", "agrees"), "{said}");
+    assert!(told("dpo plain gradient", "  agrees"), "{said}");
+    assert!(
+        said.lines().any(|l| l.starts_with("dpo ") && l.contains("far_apart") && l.contains("gradient, loss  ")),
+        "{said}"
+    );
 
     let silent = desk.answers(|answer| !is(answer, "gae/"));
     let (code, said, _) = call(&["oracle", "check", &silent]);

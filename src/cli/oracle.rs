@@ -94,24 +94,38 @@ fn read(path: &Path) -> Result<Vec<Answer>> {
     })
 }
 
-/// A line per class.
+/// A line per corner of an objective and verdict; one for an objective to which nothing was given.
 fn table(classes: &[Class]) -> String {
-    let width = |of: fn(&Class) -> usize| classes.iter().map(of).max().unwrap_or(0);
-    let (objective, corner) = (width(|c| c.objective.len()), width(|c| c.corner.len()));
-    let quantity = width(|c| c.quantity.len());
-    let line = |c: &Class| {
-        let of_all =
-            if c.answered == c.cases { String::new() } else { format!(" ({} of {} given)", c.answered, c.cases) };
-        let said = match &c.verdict {
-            Verdict::Agrees => "agrees".into(),
-            Verdict::UpToFactor(factor) => format!("agrees up to a factor: {factor:.6} times what is expected"),
-            Verdict::Differs { id, by } => format!("differs: {id}, by {by:.2e} of its largest number"),
-            Verdict::NotGiven => "not given".into(),
-        };
-        let of_all = if c.answered == 0 { "" } else { &of_all };
-        format!("{:objective$}  {:corner$}  {:quantity$}  {said}{of_all}\n", c.objective, c.corner, c.quantity)
+    let mut lines: Vec<[String; 4]> = Vec::new();
+    for class in classes {
+        let silent = classes.iter().filter(|c| c.objective == class.objective).all(|c| c.answered == 0);
+        let (corner, quantity) = if silent { ("", "") } else { (class.corner, class.quantity.as_str()) };
+        let said = said(class);
+        let same = |line: &[String; 4]| line[0] == class.objective && line[1] == corner && line[3] == said;
+        match lines.last_mut().filter(|line| same(line)) {
+            Some(_) if silent => {}
+            Some(line) => line[2] += &format!(", {quantity}"),
+            None => lines.push([class.objective.into(), corner.into(), quantity.into(), said]),
+        }
+    }
+    let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
+    let widths = [0, 1, 2].map(width);
+    let text = |[objective, corner, quantity, said]: &[String; 4]| {
+        let [a, b, c] = widths;
+        format!("{objective:a$}  {corner:b$}  {quantity:c$}  {said}\n")
     };
-    classes.iter().map(line).collect::<Vec<_>>().concat()
+    lines.iter().map(text).collect()
+}
+
+fn said(class: &Class) -> String {
+    let said = match &class.verdict {
+        Verdict::Agrees => "agrees".into(),
+        Verdict::UpToFactor(factor) => format!("agrees up to a factor: {factor:.6} times what is expected"),
+        Verdict::Differs { id, by } => format!("differs: {id}, by {by:.2e} of its largest number"),
+        Verdict::NotGiven => "not given".into(),
+    };
+    let some = class.answered > 0 && class.answered < class.cases;
+    if some { format!("{said} ({} of {} given)", class.answered, class.cases) } else { said }
 }
 
 fn summary(classes: &[Class]) -> String {

@@ -1,10 +1,13 @@
 //! Advantages: of groups of completions to one prompt each, and along the tokens of sequences.
 
 use super::super::{Quantities, Quantity};
-use super::draws::{JUNK, between, flat, lengths, mask, named, number, padded, rows, spread, streams};
+use super::draws::{
+    JUNK, arranged, between, flat, left_padded, lengths, named, number, right_padded, rows, spread, streams, tokens,
+};
 use super::{Family, Objective};
 use crate::objective::{
-    dr_grpo_advantages, gae_advantages, grpo_advantages, grpo_batch_advantages, in_groups, rloo_advantages, whiten,
+    VTrace, batch_mean_advantages, dr_grpo_advantages, gae_advantages, grpo_advantages, grpo_batch_advantages,
+    rloo_advantages, vtrace, whiten,
 };
 use crate::rng::Stream;
 
@@ -14,12 +17,12 @@ const EPSILON: f64 = 1e-4;
 type Rule = fn(&[f64], &mut [f64]);
 
 fn of_groups(inputs: &Quantities, rule: Rule) -> Quantities {
-    let groups = rows(inputs, "rewards");
-    let group = groups.first().map_or(1, Vec::len);
-    let rewards = groups.concat();
-    let mut advantages = vec![0.0; rewards.len()];
-    in_groups(&rewards, group, rule, &mut advantages);
-    let table = advantages.chunks(group).map(<[f64]>::to_vec).collect();
+    let of_row = |rewards: &Vec<f64>| {
+        let mut advantages = vec![0.0; rewards.len()];
+        rule(rewards, &mut advantages);
+        advantages
+    };
+    let table = rows(inputs, "rewards").iter().map(of_row).collect();
     named([("advantages", Quantity::Table(table))])
 }
 
@@ -58,12 +61,40 @@ pub(super) fn groups() -> Family {
             "less the group's mean, and nothing else",
             |i| of_groups(i, dr_grpo_advantages),
         ),
+        objective(
+            "batch_mean_advantages",
+            "arXiv:2402.14740, Section 4 (REINFORCE with a baseline of the batch)",
+            "less the mean of all rewards, whatever the group",
+            |inputs| {
+                let groups = rows(inputs, "rewards");
+                let rewards = groups.concat();
+                let mut advantages = vec![0.0; rewards.len()];
+                batch_mean_advantages(&rewards, &mut advantages);
+                named([(
+                    "advantages",
+                    Quantity::Table(advantages.chunks(groups[0].len()).map(<[f64]>::to_vec).collect()),
+                )])
+            },
+        ),
     ];
+    Family { objectives, corners: drawn_groups() }
+}
+
+/// The same, with rows of different lengths, which a rule over rectangles cannot take.
+pub(super) fn partial_groups() -> Family {
+    let Family { objectives, .. } = groups();
+    let objectives = objectives.into_iter().filter(|o| !o.name.contains("batch")).collect();
+    let draw = |mut rng: Stream| [4, 2, 3].iter().map(|n| between(0.0, 1.0, *n, &mut rng)).collect();
+    let inputs = streams("groups", "partial_group").map(|rng| named([("rewards", Quantity::Table(draw(rng)))]));
+    Family { objectives, corners: vec![("partial_group", inputs.collect())] }
+}
+
+fn drawn_groups() -> Vec<(&'static str, Vec<Quantities>)> {
     let corner = |name: &'static str, draw: fn(&mut Stream) -> Vec<Vec<f64>>| {
         let inputs = streams("groups", name).map(|mut rng| named([("rewards", Quantity::Table(draw(&mut rng)))]));
         (name, inputs.collect())
     };
-    let corners = vec![
+    vec![
         corner("plain", |rng| (0..3).map(|_| between(-1.0, 2.0, 4, rng)).collect()),
         corner("binary", |rng| vec![vec![1.0, 0.0, 0.0, f64::from(u8::from(rng.uniform() < 0.5))]; 2]),
         // the second group has no gradient, whatever its reward
@@ -73,11 +104,10 @@ pub(super) fn groups() -> Family {
         corner("large_offset", |rng| vec![between(0.0, 1.0, 4, rng).into_iter().map(|r| r + 1024.0).collect()]),
         corner("group_of_two", |rng| (0..3).map(|_| between(0.0, 1.0, 2, rng)).collect()),
         corner("group_of_one", |rng| (0..3).map(|_| between(0.0, 1.0, 1, rng)).collect()),
-    ];
-    Family { objectives, corners }
+    ]
 }
 
-/// `rewards`, `values`: a row per sequence, a column per token.
+/// `rewards`, `values`, `log_probs`, `old_log_probs`: a row per sequence, a column per token.
 pub(super) fn along_tokens() -> Family {
     let objectives = vec![
         Objective {
@@ -98,26 +128,47 @@ pub(super) fn along_tokens() -> Family {
                 named([("advantages", spread(&advantages, inputs))])
             },
         },
+        Objective {
+            name: "vtrace",
+            source: "arXiv:1802.01561, Eq. 1 and Section 4.2",
+            convention: "ρ̄ = c̄ = 1; the discount is gamma, lambda is not used; the value behind the last token is 0",
+            of: None,
+            answer: |inputs| {
+                let [new, old, rewards, values] =
+                    ["log_probs", "old_log_probs", "rewards", "values"].map(|name| flat(inputs, name));
+                let (mut targets, mut advantages) = (vec![0.0; new.len()], vec![0.0; new.len()]);
+                let settings = VTrace { rho_bar: 1.0, c_bar: 1.0, gamma: number(inputs, "gamma") };
+                vtrace(settings, &lengths(inputs), [&new, &old], &rewards, &values, &mut targets, &mut advantages);
+                named([("targets", spread(&targets, inputs)), ("advantages", spread(&advantages, inputs))])
+            },
+        },
     ];
-    let corner = |name: &'static str, of: [usize; 3], width: usize, gamma: f64, lambda: f64| {
+    let corner = |name: &'static str, mask: Vec<Vec<f64>>, gamma: f64, lambda: f64| {
         let inputs = streams("gae", name).map(|mut rng| {
-            let total = of.iter().sum();
+            let total = tokens(&mask);
+            let mut draw = |low: f64, high: f64| between(low, high, total, &mut rng);
+            let (rewards, values, old) = (draw(-0.2, 1.0), draw(-0.5, 0.5), draw(-3.0, -0.1));
+            let new: Vec<f64> = old.iter().zip(draw(-0.4, 0.4)).map(|(o, d)| o + d).collect();
             named([
-                ("rewards", padded(&between(-0.2, 1.0, total, &mut rng), &of, width, JUNK)),
-                ("values", padded(&between(-0.5, 0.5, total, &mut rng), &of, width, JUNK)),
-                ("mask", mask(&of, width)),
+                ("rewards", arranged(&rewards, &mask, JUNK)),
+                ("values", arranged(&values, &mask, JUNK)),
+                ("log_probs", arranged(&new, &mask, JUNK)),
+                ("old_log_probs", arranged(&old, &mask, JUNK)),
+                ("mask", Quantity::Table(mask.clone())),
                 ("gamma", Quantity::Number(gamma)),
                 ("lambda", Quantity::Number(lambda)),
             ])
         });
         (name, inputs.collect())
     };
+    let full = || right_padded(&[3; 3], 3);
     let corners = vec![
-        corner("plain", [3, 3, 3], 3, 1.0, 0.95),
-        corner("discounted", [3, 3, 3], 3, 0.9, 0.5),
-        corner("one_step", [3, 3, 3], 3, 1.0, 0.0),
-        corner("to_the_end", [3, 3, 3], 3, 1.0, 1.0),
-        corner("padding", [4, 1, 2], 5, 1.0, 0.95),
+        corner("plain", full(), 1.0, 0.95),
+        corner("discounted", full(), 0.9, 0.5),
+        corner("one_step", full(), 1.0, 0.0),
+        corner("to_the_end", full(), 1.0, 1.0),
+        corner("padding", right_padded(&[4, 1, 2], 5), 1.0, 0.95),
+        corner("left_padding", left_padded(&[4, 1, 2], 5), 1.0, 0.95),
     ];
     Family { objectives, corners }
 }

@@ -31,18 +31,29 @@ pub(super) fn between(low: f64, high: f64, count: usize, rng: &mut Stream) -> Ve
     (0..count).map(|_| low + (high - low) * rng.uniform()).collect()
 }
 
-/// Rows of `width` columns, each sequence's tokens first and `pad` behind them.
-pub(super) fn padded(flat: &[f64], lengths: &[usize], width: usize, pad: f64) -> Quantity {
-    let mut flat = flat.iter().copied();
-    let row = |length: &usize| -> Vec<f64> {
-        flat.by_ref().take(*length).chain(std::iter::repeat_n(pad, width - length)).collect()
-    };
-    Quantity::Table(lengths.iter().map(row).collect())
+/// A mask: 1 for each token, 0 elsewhere, a row per sequence.
+pub(super) type Mask = Vec<Vec<f64>>;
+
+/// Each sequence's tokens first, padding behind them.
+pub(super) fn right_padded(lengths: &[usize], width: usize) -> Mask {
+    lengths.iter().map(|l| (0..width).map(|t| f64::from(u8::from(t < *l))).collect()).collect()
 }
 
-/// 1 for each token, 0 behind them.
-pub(super) fn mask(lengths: &[usize], width: usize) -> Quantity {
-    padded(&vec![1.0; lengths.iter().sum()], lengths, width, 0.0)
+/// Padding first, each sequence's tokens behind it.
+pub(super) fn left_padded(lengths: &[usize], width: usize) -> Mask {
+    lengths.iter().map(|l| (0..width).map(|t| f64::from(u8::from(t + l >= width))).collect()).collect()
+}
+
+/// How many tokens a mask lets through.
+pub(super) fn tokens(mask: &Mask) -> usize {
+    mask.iter().flatten().filter(|m| **m > 0.0).count()
+}
+
+/// Flat tokens where the mask is 1, `other` where it is 0.
+pub(super) fn arranged(flat: &[f64], mask: &Mask, other: f64) -> Quantity {
+    let mut flat = flat.iter().copied();
+    let mut place = |m: &f64| if *m > 0.0 { flat.next().unwrap_or(f64::NAN) } else { other };
+    Quantity::Table(mask.iter().map(|row| row.iter().map(&mut place).collect()).collect())
 }
 
 /// Tokens of each sequence.
@@ -65,8 +76,7 @@ pub(super) fn flat(inputs: &Quantities, name: &str) -> Vec<f64> {
 
 /// Flat tokens in the mask's rows, 0 where it is 0.
 pub(super) fn spread(flat: &[f64], inputs: &Quantities) -> Quantity {
-    let width = rows(inputs, "mask").first().map_or(0, Vec::len);
-    padded(flat, &lengths(inputs), width, 0.0)
+    arranged(flat, &rows(inputs, "mask"), 0.0)
 }
 
 /// Loss and gradient of a loss over flat tokens.

@@ -1,13 +1,14 @@
-//! KL to a reference: estimates from chosen tokens, as values and as losses; whole distributions; and as a penalty in the reward.
+//! KL to a reference, estimated from chosen tokens: as a value, as a loss, and as a penalty in the reward.
 
 use super::super::{Quantities, Quantity};
 use super::draws::{
-    JUNK, between, flat, lengths, mask, named, number, numbers, padded, rows, spread, streams, token_loss,
+    JUNK, Mask, arranged, between, flat, left_padded, lengths, named, number, numbers, right_padded, spread, streams,
+    token_loss, tokens,
 };
 use super::{Family, Objective};
-use crate::num::log_softmax;
 use crate::objective::{
-    corrected_k3_loss, k1, k1_loss, k2, k2_loss, k3, k3_loss, kl_loss, kl_penalised_rewards, kl_penalised_token_rewards,
+    corrected_k1_loss, corrected_k2_loss, corrected_k3_loss, k1, k1_loss, k2, k2_loss, k3, k3_loss,
+    kl_penalised_rewards, kl_penalised_token_rewards,
 };
 use crate::rng::Stream;
 
@@ -21,6 +22,13 @@ fn estimated(inputs: &Quantities, estimate: fn(f64) -> f64, loss: Loss) -> Quant
     let mut answer = token_loss(inputs, |w| loss(&new, &reference, 1.0, w));
     answer.insert("kl".into(), spread(&kl, inputs));
     answer
+}
+
+type Corrected = fn(&[f64], &[f64], &[f64], f64, f64, &mut [f64]) -> f64;
+
+fn corrected(inputs: &Quantities, loss: Corrected) -> Quantities {
+    let [new, old, reference] = ["log_probs", "old_log_probs", "reference_log_probs"].map(|name| flat(inputs, name));
+    token_loss(inputs, |w| loss(&new, &old, &reference, f64::INFINITY, 1.0, w))
 }
 
 /// `log_probs`, `reference_log_probs`, `old_log_probs`, `mask`: a row per sequence, chosen tokens.
@@ -50,84 +58,48 @@ pub(super) fn losses() -> Family {
             "k3_corrected",
             "TRL: use_bias_correction_kl",
             "loss: mean over unmasked tokens of π/π_old times k3, with the gradient through the ratio too",
-            |inputs| {
-                let [new, old, reference] =
-                    ["log_probs", "old_log_probs", "reference_log_probs"].map(|name| flat(inputs, name));
-                token_loss(inputs, |w| corrected_k3_loss(&new, &old, &reference, f64::INFINITY, 1.0, w))
-            },
+            |i| corrected(i, corrected_k3_loss),
+        ),
+        objective(
+            "k1_corrected",
+            "arXiv:2402.03300, Eq. 4 with k1 and the ratio of its Eq. 3",
+            "loss: mean over unmasked tokens of π/π_old times k1, with the gradient through the ratio too",
+            |i| corrected(i, corrected_k1_loss),
+        ),
+        objective(
+            "k2_corrected",
+            "arXiv:2402.03300, Eq. 4 with k2 and the ratio of its Eq. 3",
+            "loss: mean over unmasked tokens of π/π_old times k2, with the gradient through the ratio too",
+            |i| corrected(i, corrected_k2_loss),
         ),
     ];
-    let corner = |name: &'static str, of: [usize; 2], padding: f64, ratio: fn(usize, &mut Stream) -> Vec<f64>| {
+    let corner = |name: &'static str, mask: Mask, padding: f64, ratio: fn(usize, &mut Stream) -> Vec<f64>| {
         let inputs = streams("kl", name).map(|mut rng| {
-            let total = of.iter().sum();
+            let total = tokens(&mask);
             let new = between(-6.0, -0.1, total, &mut rng);
             let d = ratio(total, &mut rng);
             let reference: Vec<f64> = new.iter().zip(d).map(|(n, d)| n - d).collect();
             let old: Vec<f64> = new.iter().zip(between(-0.3, 0.3, total, &mut rng)).map(|(n, d)| n - d).collect();
             named([
-                ("log_probs", padded(&new, &of, WIDTH, padding)),
-                ("old_log_probs", padded(&old, &of, WIDTH, padding)),
-                ("reference_log_probs", padded(&reference, &of, WIDTH, 0.0)),
-                ("mask", mask(&of, WIDTH)),
+                ("log_probs", arranged(&new, &mask, padding)),
+                ("old_log_probs", arranged(&old, &mask, padding)),
+                ("reference_log_probs", arranged(&reference, &mask, 0.0)),
+                ("mask", Quantity::Table(mask.clone())),
             ])
         });
         (name, inputs.collect())
     };
+    let full = || right_padded(&[WIDTH; 2], WIDTH);
     let corners = vec![
-        corner("plain", [3, 3], 0.0, |n, rng| between(-0.5, 0.5, n, rng)),
-        corner("equal", [3, 3], 0.0, |n, _| vec![0.0; n]),
-        corner("negative", [3, 3], 0.0, |n, rng| between(-1.0, -0.2, n, rng)),
-        corner("tiny", [3, 3], 0.0, |n, rng| between(-1e-5, 1e-5, n, rng)),
-        corner("extreme", [3, 3], 0.0, |n, rng| between(-25.0, -15.0, n, rng)),
-        corner("padding", [1, 2], JUNK, |n, rng| between(-0.5, 0.5, n, rng)),
+        corner("plain", full(), 0.0, |n, rng| between(-0.5, 0.5, n, rng)),
+        corner("equal", full(), 0.0, |n, _| vec![0.0; n]),
+        corner("negative", full(), 0.0, |n, rng| between(-1.0, -0.2, n, rng)),
+        corner("tiny", full(), 0.0, |n, rng| between(-1e-5, 1e-5, n, rng)),
+        corner("extreme", full(), 0.0, |n, rng| between(-25.0, -15.0, n, rng)),
+        corner("padding", right_padded(&[1, 2], WIDTH), JUNK, |n, rng| between(-0.5, 0.5, n, rng)),
+        corner("left_padding", left_padded(&[1, 2], WIDTH), JUNK, |n, rng| between(-0.5, 0.5, n, rng)),
     ];
     Family { objectives, corners }
-}
-
-/// `log_probs`, `reference_log_probs`: a row per context, a column per token of the vocabulary.
-pub(super) fn distributions() -> Family {
-    let exact = Objective {
-        name: "kl_exact",
-        source: "definition",
-        convention: "Σ π (log π − log π_ref) of each context; loss: their mean; gradient: with respect to log π as free numbers, π (d + 1)/n",
-        of: Some("log_probs"),
-        answer: |inputs| {
-            let (policy, reference) = (rows(inputs, "log_probs"), rows(inputs, "reference_log_probs"));
-            let share = 1.0 / policy.len() as f64;
-            let (mut kl, mut gradient) = (Vec::new(), Vec::new());
-            for (policy, reference) in policy.iter().zip(&reference) {
-                let mut weights = vec![0.0; policy.len()];
-                kl.push(kl_loss(policy, reference, share, &mut weights));
-                gradient.push(weights);
-            }
-            let loss = share * kl.iter().sum::<f64>();
-            named([
-                ("loss", Quantity::Number(loss)),
-                ("kl", Quantity::List(kl)),
-                ("gradient", Quantity::Table(gradient)),
-            ])
-        },
-    };
-    let corner = |name: &'static str, far: f64, between_them: f64| {
-        let inputs = streams("distributions", name).map(|mut rng| {
-            let draw = |rng: &mut Stream| {
-                let logits = between(-far, far, 5, rng);
-                let mut policy = logits.clone();
-                log_softmax(&mut policy);
-                let mut reference: Vec<f64> =
-                    logits.iter().zip(between(-between_them, between_them, 5, rng)).map(|(a, b)| a + b).collect();
-                log_softmax(&mut reference);
-                (policy, reference)
-            };
-            let (policy, reference) = (0..2).map(|_| draw(&mut rng)).unzip();
-            named([("log_probs", Quantity::Table(policy)), ("reference_log_probs", Quantity::Table(reference))])
-        });
-        (name, inputs.collect())
-    };
-    Family {
-        objectives: vec![exact],
-        corners: vec![corner("plain", 2.0, 1.0), corner("equal", 2.0, 0.0), corner("peaked", 12.0, 6.0)],
-    }
 }
 
 /// `log_probs`, `reference_log_probs`, `mask`: a row per sequence, chosen tokens; `rewards`: one per sequence; `beta`.
@@ -160,13 +132,13 @@ pub(super) fn in_rewards() -> Family {
             },
         },
     ];
-    let corner = |name: &'static str, of: [usize; 3], beta: f64, padding: f64| {
+    let corner = |name: &'static str, mask: Mask, beta: f64, padding: f64| {
         let inputs = streams("kl in rewards", name).map(|mut rng| {
-            let total = of.iter().sum();
+            let total = tokens(&mask);
             named([
-                ("log_probs", padded(&between(-4.0, -0.1, total, &mut rng), &of, WIDTH, padding)),
-                ("reference_log_probs", padded(&between(-4.0, -0.1, total, &mut rng), &of, WIDTH, 0.0)),
-                ("mask", mask(&of, WIDTH)),
+                ("log_probs", arranged(&between(-4.0, -0.1, total, &mut rng), &mask, padding)),
+                ("reference_log_probs", arranged(&between(-4.0, -0.1, total, &mut rng), &mask, 0.0)),
+                ("mask", Quantity::Table(mask.clone())),
                 ("rewards", Quantity::List(between(-1.0, 1.0, 3, &mut rng))),
                 ("beta", Quantity::Number(beta)),
             ])
@@ -174,9 +146,10 @@ pub(super) fn in_rewards() -> Family {
         (name, inputs.collect())
     };
     let corners = vec![
-        corner("plain", [3, 3, 3], 0.05, 0.0),
-        corner("no_penalty", [3, 3, 3], 0.0, 0.0),
-        corner("padding", [2, 1, 3], 0.1, JUNK),
+        corner("plain", right_padded(&[WIDTH; 3], WIDTH), 0.05, 0.0),
+        corner("no_penalty", right_padded(&[WIDTH; 3], WIDTH), 0.0, 0.0),
+        corner("padding", right_padded(&[2, 1, 3], WIDTH), 0.1, JUNK),
+        corner("left_padding", left_padded(&[2, 1, 3], WIDTH), 0.1, JUNK),
     ];
     Family { objectives, corners }
 }

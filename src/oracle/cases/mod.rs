@@ -1,9 +1,13 @@
 //! The cases: objectives, each with its answer as a function of its inputs, over the corners of their family.
 
 mod advantages;
+mod distributions;
 mod draws;
 mod kl;
+mod labels;
 mod pairs;
+#[cfg(test)]
+mod plain;
 mod tokens;
 mod values;
 
@@ -30,15 +34,23 @@ struct Family {
 fn families() -> Vec<Family> {
     vec![
         advantages::groups(),
+        advantages::partial_groups(),
         advantages::along_tokens(),
         tokens::policy(),
         tokens::supervised(),
+        tokens::language_model(),
+        tokens::offline(),
+        distributions::family(),
+        distributions::vmpo(),
         kl::losses(),
-        kl::distributions(),
         kl::in_rewards(),
         pairs::log_probs(),
         pairs::scores(),
         values::family(),
+        labels::steps(),
+        labels::step_classes(),
+        labels::outcomes(),
+        labels::students(),
     ]
 }
 
@@ -100,6 +112,10 @@ mod tests {
                 for (corner, all) in &family.corners {
                     for inputs in all {
                         let expected = (objective.answer)(inputs);
+                        // no function has a gradient that takes a part of itself as constant
+                        if !expected.contains_key("loss") {
+                            continue;
+                        }
                         let loss = |inputs: &Quantities| (objective.answer)(inputs)["loss"].numbers()[0];
                         for (place, slope) in expected["gradient"].numbers().into_iter().enumerate() {
                             let moved = |by: f64| {

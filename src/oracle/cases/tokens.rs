@@ -1,11 +1,16 @@
 //! Losses over the tokens of sequences: clipped surrogates and supervised losses, which differ in how tokens are averaged.
 
 use super::super::{Quantities, Quantity};
-use super::draws::{JUNK, between, flat, lengths, mask, named, number, numbers, padded, streams, token_loss};
+use super::draws::{
+    JUNK, Mask, arranged, between, flat, left_padded, lengths, named, number, numbers, right_padded, rows, streams,
+    token_loss, tokens,
+};
 use super::{Family, Objective};
+use crate::num::log_softmax;
 use crate::objective::{
-    dr_grpo_objective, grpo_objective, grpo_token_mean_objective, rloo_objective, sequence_nll_loss,
-    sequence_policy_gradient_objective, token_nll_loss,
+    dr_grpo_objective, filtered_nll_loss, filtered_token_nll_loss, gold_loss, grpo_objective,
+    grpo_token_mean_objective, nll_loss, ppo_clip_objective, rloo_objective, sequence_nll_loss,
+    sequence_policy_gradient_objective, token_nll_loss, weighted_nll_loss,
 };
 use crate::rng::Stream;
 
@@ -37,7 +42,7 @@ fn unclipped(new: &[f64], _: &[f64], lengths: &[usize], advantages: &[f64], _: f
     sequence_policy_gradient_objective(new, lengths, advantages, scale, w)
 }
 
-/// `log_probs`, `old_log_probs`, `mask`: a row per sequence; `advantages`: one per sequence; `clip`: on both sides.
+/// `log_probs`, `old_log_probs`, `mask`, `token_advantages`: a row per sequence; `advantages`: one per sequence; `clip`: on both sides.
 pub(super) fn policy() -> Family {
     let objective =
         |name, source, convention, answer| Objective { name, source, convention, of: Some("log_probs"), answer };
@@ -72,18 +77,33 @@ pub(super) fn policy() -> Family {
             "mean over sequences; ratio, clip and advantage are the whole sequence's, log-ratios are summed",
             |i| minimised(i, rloo_objective),
         ),
+        objective(
+            "ppo",
+            "arXiv:1707.06347, Eq. 7",
+            "mean over all unmasked tokens of the batch; an advantage per token (token_advantages)",
+            |inputs| {
+                let [new, old, advantages] =
+                    ["log_probs", "old_log_probs", "token_advantages"].map(|n| flat(inputs, n));
+                let share = 1.0 / new.len() as f64;
+                let clip = number(inputs, "clip");
+                token_loss(inputs, |w| -share * ppo_clip_objective(&new, &old, &advantages, clip, -share, w))
+            },
+        ),
     ];
     type Draw = fn(&mut Stream) -> Drawn;
-    let corners: [(&'static str, Draw); 8] = [
-        ("plain", |rng| Drawn::new([4, 4, 4], 0.04, rng)),
-        ("on_policy", |rng| Drawn::new([4, 4, 4], 0.0, rng)),
+    let corners: [(&'static str, Draw); 10] = [
+        ("plain", |rng| Drawn::new(full(), 0.04, rng)),
+        ("on_policy", |rng| Drawn::new(full(), 0.0, rng)),
         // ratios far on either side of the clip, with advantages of both signs
-        ("clipped", |rng| Drawn::new([4, 4, 4], 1.5, rng)),
-        ("unequal_lengths", |rng| Drawn::new([1, 4, 2], 0.04, rng)),
-        ("padding", |rng| Drawn { padding: JUNK, ..Drawn::new([2, 4, 1], 0.3, rng) }),
-        ("dead_group", |rng| Drawn { advantages: vec![0.0; 3], ..Drawn::new([4, 4, 4], 0.3, rng) }),
-        ("one_sign", |rng| Drawn { advantages: between(-1.0, -0.5, 3, rng), ..Drawn::new([4, 4, 4], 0.3, rng) }),
-        ("far_off_policy", |rng| Drawn { advantages: between(0.5, 1.0, 3, rng), ..Drawn::new([4, 4, 4], 12.0, rng) }),
+        ("clipped", |rng| Drawn::new(full(), 1.5, rng)),
+        ("unequal_lengths", |rng| Drawn::new(right_padded(&[1, 4, 2], WIDTH), 0.04, rng)),
+        ("padding", |rng| Drawn { padding: JUNK, ..Drawn::new(right_padded(&[2, 4, 1], WIDTH), 0.3, rng) }),
+        ("left_padding", |rng| Drawn { padding: JUNK, ..Drawn::new(left_padded(&[2, 4, 1], WIDTH), 0.3, rng) }),
+        // what an environment says in between is not the policy's
+        ("tokens_of_tools", |rng| Drawn { padding: JUNK, ..Drawn::new(with_holes(), 0.3, rng) }),
+        ("dead_group", |rng| Drawn::new(full(), 0.3, rng).with_advantages(|_| vec![0.0; 3], rng)),
+        ("one_sign", |rng| Drawn::new(full(), 0.3, rng).with_advantages(|rng| between(-1.0, -0.5, 3, rng), rng)),
+        ("far_off_policy", |rng| Drawn::new(full(), 12.0, rng).with_advantages(|rng| between(0.5, 1.0, 3, rng), rng)),
     ];
     let inputs = |(name, draw): (&'static str, Draw)| {
         (name, streams("policy", name).map(|mut rng| draw(&mut rng).inputs()).collect())
@@ -91,30 +111,48 @@ pub(super) fn policy() -> Family {
     Family { objectives, corners: corners.into_iter().map(inputs).collect() }
 }
 
+fn full() -> Mask {
+    right_padded(&[WIDTH; 3], WIDTH)
+}
+
+fn with_holes() -> Mask {
+    vec![vec![1.0, 0.0, 1.0, 1.0], vec![0.0, 1.0, 0.0, 1.0], vec![1.0; WIDTH]]
+}
+
 struct Drawn {
-    lengths: [usize; 3],
+    mask: Mask,
     old: Vec<f64>,
     /// log ratio of each token.
     ratios: Vec<f64>,
+    /// One per sequence; a token's differ from it a little, where it is not 0.
     advantages: Vec<f64>,
+    spread: Vec<f64>,
     padding: f64,
 }
 
 impl Drawn {
-    fn new(lengths: [usize; 3], far: f64, rng: &mut Stream) -> Self {
-        let total = lengths.iter().sum();
+    fn new(mask: Mask, far: f64, rng: &mut Stream) -> Self {
+        let total = tokens(&mask);
         let (old, ratios) = (between(-4.0, -0.1, total, rng), between(-far, far, total, rng));
         let first = 0.2 + rng.uniform();
         let advantages = vec![first, -0.6 - rng.uniform(), 0.1];
-        Self { lengths, old, ratios, advantages, padding: 0.0 }
+        Self { spread: between(0.5, 1.5, total, rng), mask, old, ratios, advantages, padding: 0.0 }
+    }
+
+    fn with_advantages(self, draw: fn(&mut Stream) -> Vec<f64>, rng: &mut Stream) -> Self {
+        Self { advantages: draw(rng), ..self }
     }
 
     fn inputs(self) -> Quantities {
         let new: Vec<f64> = self.old.iter().zip(&self.ratios).map(|(o, d)| o + d).collect();
+        let of_token = |(row, a): (&Vec<f64>, &f64)| vec![*a; row.iter().filter(|m| **m > 0.0).count()];
+        let own: Vec<f64> = self.mask.iter().zip(&self.advantages).flat_map(of_token).collect();
+        let own: Vec<f64> = own.iter().zip(&self.spread).map(|(a, s)| a * s).collect();
         named([
-            ("log_probs", padded(&new, &self.lengths, WIDTH, self.padding)),
-            ("old_log_probs", padded(&self.old, &self.lengths, WIDTH, self.padding)),
-            ("mask", mask(&self.lengths, WIDTH)),
+            ("log_probs", arranged(&new, &self.mask, self.padding)),
+            ("old_log_probs", arranged(&self.old, &self.mask, self.padding)),
+            ("token_advantages", arranged(&own, &self.mask, 0.0)),
+            ("mask", Quantity::Table(self.mask)),
             ("advantages", Quantity::List(self.advantages)),
             ("clip", Quantity::Number(CLIP)),
         ])
@@ -136,48 +174,125 @@ pub(super) fn supervised() -> Family {
             |inputs| token_loss(inputs, |w| sequence_nll_loss(&flat(inputs, "log_probs"), &lengths(inputs), 1.0, w)),
         ),
     ];
-    let corner = |name: &'static str, of: [usize; 3], padding: f64| {
+    let corner = |name: &'static str, mask: Mask, padding: f64| {
         let inputs = streams("supervised", name).map(|mut rng| {
-            let log_probs = between(-5.0, -0.01, of.iter().sum(), &mut rng);
-            named([("log_probs", padded(&log_probs, &of, WIDTH, padding)), ("mask", mask(&of, WIDTH))])
+            let log_probs = between(-5.0, -0.01, tokens(&mask), &mut rng);
+            named([("log_probs", arranged(&log_probs, &mask, padding)), ("mask", Quantity::Table(mask.clone()))])
         });
         (name, inputs.collect())
     };
     let corners = vec![
-        corner("plain", [4, 4, 4], 0.0),
-        corner("unequal_lengths", [1, 4, 2], 0.0),
-        corner("padding", [3, 1, 2], JUNK),
+        corner("plain", full(), 0.0),
+        corner("unequal_lengths", right_padded(&[1, 4, 2], WIDTH), 0.0),
+        corner("padding", right_padded(&[3, 1, 2], WIDTH), JUNK),
+        corner("left_padding", left_padded(&[3, 1, 2], WIDTH), JUNK),
+        corner("tokens_of_tools", with_holes(), JUNK),
     ];
     Family { objectives, corners }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::super::cases;
-    use super::*;
-    use crate::oracle::cases::draws::rows;
-
-    /// The clipped surrogates, written down anew over padded rows.
-    #[test]
-    fn surrogates_are_plain_sums() {
-        for case in cases().iter().filter(|c| ["grpo", "grpo_token_mean", "dr_grpo", "rloo"].contains(&c.objective)) {
-            let [new, old, mask] = ["log_probs", "old_log_probs", "mask"].map(|name| rows(&case.inputs, name));
-            let advantages = numbers(&case.inputs, "advantages");
-            let term = |d: f64, a: f64| (d.exp() * a).min(d.exp().clamp(1.0 - CLIP, 1.0 + CLIP) * a);
-            let (mut value, tokens) = (0.0, mask.concat().iter().sum::<f64>());
-            for i in 0..new.len() {
-                let own: f64 = mask[i].iter().sum();
-                let each = |t: usize| mask[i][t] * term(new[i][t] - old[i][t], advantages[i]);
-                let sum: f64 = (0..WIDTH).map(each).sum();
-                value -= match case.objective {
-                    "grpo" => sum / own / 3.0,
-                    "grpo_token_mean" => sum / tokens,
-                    "dr_grpo" => sum / 12.0,
-                    _ => term((0..WIDTH).map(|t| mask[i][t] * (new[i][t] - old[i][t])).sum(), advantages[i]) / 3.0,
-                };
+/// `logits`: a row per position of one sequence, a column per token of the vocabulary; `labels`: a token per position, −100 where there is none.
+pub(super) fn language_model() -> Family {
+    let objectives = vec![Objective {
+        name: "causal_lm",
+        source: "maximum likelihood; labels as Hugging Face Transformers has them",
+        convention: "position t answers for the label of position t + 1; mean over labels that are not −100, the first never counts",
+        of: Some("logits"),
+        answer: |inputs| {
+            let (logits, labels) = (rows(inputs, "logits"), numbers(inputs, "labels"));
+            let counted = labels.iter().skip(1).filter(|l| **l >= 0.0).count() as f64;
+            let mut gradient = vec![vec![0.0; logits[0].len()]; logits.len()];
+            let mut loss = 0.0;
+            for (t, label) in labels.iter().skip(1).enumerate().filter(|(_, l)| **l >= 0.0) {
+                let mut log_probs = logits[t].clone();
+                log_softmax(&mut log_probs);
+                let mut weights = vec![0.0; log_probs.len()];
+                loss += nll_loss(&log_probs, *label as usize, 1.0 / counted, &mut weights) / counted;
+                gradient[t] = super::distributions::to_logits(&log_probs, &weights);
             }
-            let loss = number(&case.expected, "loss");
-            assert!((loss - value).abs() < 1e-12 * (1.0 + value.abs()), "{}: {loss} {value}", case.id);
-        }
+            named([("loss", Quantity::Number(loss)), ("gradient", Quantity::Table(gradient))])
+        },
+    }];
+    let corner = |name: &'static str, labels: [i8; 5], far: f64| {
+        let inputs = streams("language model", name).map(|mut rng| {
+            let logits = (0..labels.len()).map(|_| between(-far, far, 4, &mut rng)).collect();
+            let labels = labels.map(f64::from).to_vec();
+            named([("logits", Quantity::Table(logits)), ("labels", Quantity::List(labels))])
+        });
+        (name, inputs.collect())
+    };
+    let corners = vec![
+        corner("plain", [0, 1, 2, 3, 1], 2.0),
+        corner("prompt_masked", [-100, -100, 2, 3, 1], 2.0),
+        corner("padding", [1, 3, 0, -100, -100], 2.0),
+        // a label that is −100 read as a token, or as true, would show
+        corner("one_label", [-100, -100, -100, -100, 2], 2.0),
+        corner("certain", [0, 1, 2, 3, 1], 40.0),
+    ];
+    Family { objectives, corners }
+}
+
+/// `log_probs`, `returns`, `mask`: a row per sequence; `rewards`: one per sequence; `threshold`, `floor`.
+pub(super) fn offline() -> Family {
+    let objective =
+        |name, source, convention, answer| Objective { name, source, convention, of: Some("log_probs"), answer };
+    type Filtered = fn(&[f64], &[usize], &[f64], f64, f64, &mut [f64]) -> f64;
+    fn filtered(i: &Quantities, loss: Filtered) -> Quantities {
+        let (log_probs, rewards, threshold) = (flat(i, "log_probs"), numbers(i, "rewards"), number(i, "threshold"));
+        token_loss(i, |w| loss(&log_probs, &lengths(i), &rewards, threshold, 1.0, w))
     }
+    let objectives = vec![
+        objective(
+            "filtered",
+            "arXiv:2308.08998, Section 3 (ReST's Improve)",
+            "minus the sum of log-probabilities over the sequences with reward ≥ threshold, over the number of all sequences",
+            |i| filtered(i, filtered_nll_loss),
+        ),
+        objective(
+            "filtered_token_mean",
+            "arXiv:2308.08998, Section 3, as a supervised trainer has it",
+            "minus the mean over the tokens of the sequences with reward ≥ threshold; none kept: 0",
+            |i| filtered(i, filtered_token_nll_loss),
+        ),
+        objective(
+            "reward_weighted",
+            "arXiv:2308.08998, Appendix A.8 (OAC's form)",
+            "minus the mean over unmasked tokens of returns times log-probability; returns are constants and may be negative",
+            |i| token_loss(i, |w| weighted_nll_loss(&flat(i, "log_probs"), &flat(i, "returns"), 1.0, w)),
+        ),
+        objective(
+            "gold",
+            "arXiv:2009.07839",
+            "gradient only: of minus the mean over unmasked tokens of max(π, floor) · returns · log π, the first two factors constants",
+            |i| {
+                let floor = number(i, "floor");
+                let mut answer =
+                    token_loss(i, |w| gold_loss(&flat(i, "log_probs"), &flat(i, "returns"), floor, 1.0, w));
+                answer.remove("loss");
+                answer
+            },
+        ),
+    ];
+    let corner = |name: &'static str, mask: Mask, padding: f64, threshold: f64| {
+        let inputs = streams("offline", name).map(|mut rng| {
+            let total = tokens(&mask);
+            named([
+                ("log_probs", arranged(&between(-5.0, -0.01, total, &mut rng), &mask, padding)),
+                ("returns", arranged(&between(-0.5, 1.0, total, &mut rng), &mask, 0.0)),
+                ("rewards", Quantity::List(vec![0.2 * rng.uniform(), 0.5, 0.6 + 0.4 * rng.uniform()])),
+                ("mask", Quantity::Table(mask.clone())),
+                ("threshold", Quantity::Number(threshold)),
+                ("floor", Quantity::Number(0.1)),
+            ])
+        });
+        (name, inputs.collect())
+    };
+    let corners = vec![
+        corner("plain", right_padded(&[1, 4, 2], WIDTH), 0.0, 0.4),
+        corner("at_the_threshold", full(), 0.0, 0.5),
+        corner("none_kept", full(), 0.0, 2.0),
+        corner("padding", right_padded(&[3, 1, 2], WIDTH), JUNK, 0.4),
+        corner("left_padding", left_padded(&[3, 1, 2], WIDTH), JUNK, 0.4),
+    ];
+    Family { objectives, corners }
 }

@@ -1,7 +1,9 @@
 //! Losses of value heads.
 
 use super::super::Quantity;
-use super::draws::{JUNK, between, flat, mask, named, number, padded, streams, token_loss};
+use super::draws::{
+    JUNK, Mask, arranged, between, flat, left_padded, named, number, right_padded, streams, token_loss, tokens,
+};
 use super::{Family, Objective};
 use crate::objective::{clipped_value_loss, value_loss};
 
@@ -25,27 +27,29 @@ pub(super) fn family() -> Family {
             },
         ),
     ];
-    let corner = |name: &'static str, of: [usize; 2], far: f64, padding: f64| {
+    let corner = |name: &'static str, mask: Mask, far: f64, padding: f64| {
         let inputs = streams("values", name).map(|mut rng| {
-            let total = of.iter().sum();
+            let total = tokens(&mask);
             let old = between(-1.0, 1.0, total, &mut rng);
             let moved = between(-far, far, total, &mut rng);
             let values: Vec<f64> = old.iter().zip(moved).map(|(o, d)| o + d).collect();
             let returns = between(-2.0, 2.0, total, &mut rng);
             named([
-                ("values", padded(&values, &of, WIDTH, padding)),
-                ("old_values", padded(&old, &of, WIDTH, padding)),
-                ("returns", padded(&returns, &of, WIDTH, padding)),
-                ("mask", mask(&of, WIDTH)),
+                ("values", arranged(&values, &mask, padding)),
+                ("old_values", arranged(&old, &mask, padding)),
+                ("returns", arranged(&returns, &mask, padding)),
+                ("mask", Quantity::Table(mask.clone())),
                 ("range", Quantity::Number(0.2)),
             ])
         });
         (name, inputs.collect())
     };
+    let full = || right_padded(&[WIDTH; 2], WIDTH);
     let corners = vec![
-        corner("plain", [3, 3], 0.15, 0.0),
-        corner("clipped", [3, 3], 1.5, 0.0),
-        corner("padding", [1, 2], 0.5, JUNK),
+        corner("plain", full(), 0.15, 0.0),
+        corner("clipped", full(), 1.5, 0.0),
+        corner("padding", right_padded(&[1, 2], WIDTH), 0.5, JUNK),
+        corner("left_padding", left_padded(&[1, 2], WIDTH), 0.5, JUNK),
     ];
     Family { objectives, corners }
 }
