@@ -13,7 +13,10 @@ mod preferences;
 mod preflight;
 mod report;
 mod run;
+mod selection;
+mod status;
 mod steps;
+mod submit;
 mod verify;
 
 use crate::error::Error;
@@ -51,6 +54,10 @@ enum Command {
     List(list::Args),
     /// Run experiments, judge them, draw their figures and write the report
     Run(run::Args),
+    /// Hand a run in shards to a cluster's scheduler, and go on with what a mishap left
+    Submit(submit::Args),
+    /// How far the runs in a folder have come: done, running, stopped
+    Status(status::Args),
     /// Merge the shards of a run into one result
     Merge(merge::Args),
     /// Redraw figures, judge again and rewrite the report, from the CSV files alone
@@ -86,6 +93,8 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         }
         Some(Command::List(args)) => list::execute(&args, registry),
         Some(Command::Run(args)) => run::execute(&args, registry),
+        Some(Command::Submit(args)) => submit::execute(&args, registry),
+        Some(Command::Status(args)) => status::execute(&args, registry),
         Some(Command::Merge(args)) => merge::execute(&args, registry),
         Some(Command::Report(args)) => report::execute(&args, registry),
         Some(Command::Diff(args)) => diff::execute(&args),

@@ -1,32 +1,18 @@
 //! `rewardlab run`.
 
+use super::selection::Selection;
 use super::{judge, note, out, width};
 use crate::error::{Error, Result};
-use crate::experiment::{self, Claim, Job, Preset, Progress, Request, Runnable, params};
-use crate::lm::Device;
+use crate::experiment::{self, Claim, Job, Progress, Request, Runnable};
 use crate::report::{Tally, text};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Experiments: an id, a paper's folder, a glob, or `all` (the default)
-    #[arg(value_name = "ID|PAPER|GLOB")]
-    ids: Vec<String>,
-    /// smoke: seconds; paper: the paper's protocol at our scale; gpu: real models, of the experiments that have such a version
-    #[arg(long, default_value = "smoke")]
-    profile: Preset,
-    /// Seeds: a range 0..9 (end included), a list 0,3,7, or both
-    #[arg(long, value_parser = parse_seeds)]
-    seeds: Option<Seeds>,
-    /// Change a parameter (see `list --params`): --set steps=100 --set model.width=64; of a list the whole or one item, counted from 0:
-    /// --set 'ladder=[{width=8, layers=1}, {width=16, layers=2}]' --set ladder.0.width=32
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
-    /// Take parameters from a TOML file, such as a run's params.toml (one experiment)
-    #[arg(long, value_name = "FILE")]
-    params: Option<PathBuf>,
+    #[command(flatten)]
+    selection: Selection,
     /// Output folder [default: runs/PROFILE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -42,41 +28,11 @@ pub(super) struct Args {
     /// Do the K-th of N shares of the work (counted from 1); `merge` puts them together
     #[arg(long, value_name = "K/N", value_parser = parse_shard, default_value = "1/1", hide_default_value = true)]
     shard: Shard,
-    /// Where models of the profile gpu compute: cpu (in f32), candle-cpu, cuda or cuda:N; short for --set subject.placement.device=…
-    #[arg(long)]
-    device: Option<Device>,
 }
-
-#[derive(Clone, Debug)]
-struct Seeds(Vec<u64>);
 
 /// (K, N), counted from 1.
 #[derive(Clone, Copy, Debug)]
 struct Shard(usize, usize);
-
-fn parse_seeds(text: &str) -> Result<Seeds, String> {
-    let number =
-        |s: &str| s.trim().parse::<u32>().map(u64::from).map_err(|_| format!("`{s}` is not a seed (0 … 4294967295)"));
-    let mut seeds = Vec::new();
-    for part in text.split(',') {
-        match part.split_once("..") {
-            None => seeds.push(number(part)?),
-            Some((first, last)) => {
-                let (first, last) = (number(first)?, number(last.trim_start_matches('='))?);
-                if last < first || last - first >= 100_000 {
-                    return Err(format!("`{part}` is empty or longer than 100000 seeds"));
-                }
-                seeds.extend(first..=last);
-            }
-        }
-    }
-    let mut sorted = seeds.clone();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|w| w[0] == w[1]) {
-        Some(twin) => Err(format!("seed {} appears twice", twin[0])),
-        None => Ok(Seeds(seeds)),
-    }
-}
 
 fn parse_shard(text: &str) -> Result<Shard, String> {
     let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
@@ -97,33 +53,22 @@ pub(super) fn threads(asked: Option<usize>) -> Result<usize> {
 
 pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8> {
     let threads = threads(args.threads)?;
-    let mut chosen = experiment::select(registry, &args.ids)?;
-    // a folder or a glob means those that have such a version; one that is named must have it
-    if chosen.len() > 1 {
-        chosen.retain(|e| e.has(args.profile));
-    }
-    if chosen.is_empty() {
-        return Err(Error::Usage(format!("none of these experiments has a profile {}", args.profile.name())));
-    }
-    if args.params.is_some() && chosen.len() > 1 {
-        return Err(Error::Usage("--params is for one experiment: name it".into()));
-    }
-    let target = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.profile.name()));
+    // all parameters are checked before a folder is made, and all folders are locked before one is cleared
+    let chosen = args.selection.chosen(registry)?;
+    let target = args.selection.out(args.out.as_deref());
     let request = Request {
-        profile: args.profile,
-        seeds: args.seeds.clone().map(|s| s.0),
+        profile: args.selection.profile,
+        seeds: args.selection.seeds(),
         out: &target,
         shard: (args.shard.0, args.shard.1),
         resume: args.resume,
         force: args.force,
         verify: false,
     };
-    // all parameters are checked before a folder is made, and all folders are locked before one is cleared
-    let tables = chosen.iter().map(|e| table(*e, args)).collect::<Result<Vec<_>>>()?;
-    if let Some(device) = args.device {
+    if let Some(device) = args.selection.device {
         device.open()?;
     }
-    let claims = chosen.iter().zip(&tables).map(|(experiment, table)| Claim::new(*experiment, table, &request));
+    let claims = chosen.iter().map(|(experiment, table)| Claim::new(*experiment, table, &request));
     let claims = claims.collect::<Result<Vec<_>>>()?;
     let mut jobs = claims.into_iter().map(Claim::begin).collect::<Result<Vec<_>>>()?;
     announce(&jobs);
@@ -161,39 +106,6 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         return Err(Error::Usage(format!("{failed} units failed (above); {what}")));
     }
     Ok(Tally::of(judged.iter().flat_map(|j| &j.checks)).exit_code())
-}
-
-/// The experiment's parameters as asked for, checked.
-fn table(experiment: &dyn Runnable, args: &Args) -> Result<toml::Table> {
-    let mut table = experiment.params(args.profile)?;
-    let refused = |e| params::refused_by(experiment.id(), e);
-    if let Some(file) = &args.params {
-        params::apply_file(&mut table, file).map_err(refused)?;
-    }
-    if let Some(device) = args.device {
-        let has_models = table.get("subject").is_some();
-        if !has_models {
-            let legal = format!("left out: {} computes on the CPU", experiment.id());
-            return Err(Error::parameter("--device", device, legal));
-        }
-        params::apply_set(&mut table, &format!("subject.placement.device={device}")).map_err(refused)?;
-        if device == Device::Cpu {
-            // it knows no other
-            params::apply_set(&mut table, "subject.placement.precision=f32").map_err(refused)?;
-        }
-    }
-    for assignment in &args.sets {
-        params::apply_set(&mut table, assignment).map_err(refused)?;
-    }
-    experiment.plan(&table)?;
-    let model = table.get("subject").and_then(|s| s.get("model")).and_then(toml::Value::as_str);
-    match model.filter(|m| !m.is_empty() && !Path::new(m).exists()) {
-        None => Ok(table),
-        Some(model) => Err(Error::Usage(format!(
-            "{}: no model at {model}: fetch SmolLM2 (.ci/fetch-smollm2), or name another (--set subject.model=…)",
-            experiment.id()
-        ))),
-    }
 }
 
 fn announce(jobs: &[Job]) {
@@ -258,10 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_and_shards() {
-        assert_eq!(parse_seeds("0..3,7").map(|s| s.0), Ok(vec![0, 1, 2, 3, 7]));
-        assert!(parse_seeds("3..1").is_err() && parse_seeds("a").is_err() && parse_seeds("1,1").is_err());
-        assert!(parse_seeds("-1").is_err() && parse_seeds("").is_err());
+    fn shards() {
         assert!(matches!(parse_shard("2/3"), Ok(Shard(2, 3))));
         assert!(parse_shard("0/3").is_err() && parse_shard("4/3").is_err() && parse_shard("x").is_err());
     }

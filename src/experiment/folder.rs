@@ -6,6 +6,7 @@ use crate::record::{Table, sha256, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Everything that a run leaves in its folder, in the order in which it is cleared.
 const RUN_FILES: [&str; 8] = [
@@ -19,6 +20,7 @@ const RUN_FILES: [&str; 8] = [
     "figure.svg",
 ];
 
+const LOCK_TRIES: usize = 5;
 const VERIFY_MARK: &str = ".verify";
 
 /// What a finished run says about itself, `manifest.toml`.
@@ -38,6 +40,9 @@ pub struct Manifest {
     pub seeds: Vec<u64>,
     /// Shard [K, N], counted from 1; [1, 1] for a whole run.
     pub shard: (usize, usize),
+    /// Number of units that ran: cells times seeds, or the shard's part of them. 0 in results of versions that did not count them.
+    #[serde(default)]
+    pub units: usize,
     /// Number of rows.
     pub rows: usize,
     /// Number of units that failed for numerical reasons and have no rows; `failures.csv` says why.
@@ -78,6 +83,8 @@ pub(crate) enum State {
     Interrupted(Option<Identity>),
     /// A finished run.
     Complete(Box<Manifest>),
+    /// A finished run of which a file is gone.
+    Damaged(&'static str),
 }
 
 impl RunFolder {
@@ -115,25 +122,34 @@ impl RunFolder {
     }
 
     /// Makes the folder and takes its lock, so that two processes never write to one run. The lock goes with the
-    /// process, however it ends.
+    /// process, however it ends. Who only asks whether it is taken holds it for an instant, so a taken lock is tried again.
     pub(crate) fn lock(&self) -> Result<File> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, e))?;
         let path = self.file(".lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|e| Error::io(&path, e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Usage(format!(
-                "{}: another process is writing to this run; wait for it or give another --out",
-                self.path.display()
-            ))),
-            Err(TryLockError::Error(e)) => Err(Error::io(&path, e)),
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::Error(e)) => return Err(Error::io(&path, e)),
+            }
         }
+        let shown = self.path.display();
+        Err(Error::Usage(format!("{shown}: another process is writing to this run; wait for it or give another --out")))
+    }
+
+    /// Whether a process is writing here; one on another machine too, where the file system shares its locks.
+    pub(crate) fn is_locked(&self) -> bool {
+        File::open(self.file(".lock")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     pub(crate) fn state(&self) -> Result<State> {
         if self.file("manifest.toml").exists() {
-            return Ok(State::Complete(Box::new(self.manifest()?)));
+            return match ["rows.csv", "params.toml"].into_iter().find(|name| !self.file(name).exists()) {
+                Some(lost) => Ok(State::Damaged(lost)),
+                None => Ok(State::Complete(Box::new(self.manifest()?))),
+            };
         }
         let journal = self.journal_path();
         if journal.exists() { Ok(State::Interrupted(Journal::identity(&journal)?)) } else { Ok(State::Empty) }

@@ -24,6 +24,26 @@ pub(crate) struct Identity {
     pub(crate) shard: (usize, usize),
 }
 
+/// The first line.
+#[derive(Serialize)]
+struct Head<'a> {
+    #[serde(flatten)]
+    identity: &'a Identity,
+    /// How many units there will be.
+    units: usize,
+}
+
+/// How far a run has come, as its journal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// Units in all.
+    pub(crate) units: usize,
+    /// Units that are done; failed ones are.
+    pub(crate) done: usize,
+    /// Units that failed for numerical reasons.
+    pub(crate) failed: usize,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Line {
     unit: usize,
@@ -56,9 +76,9 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Starts a new journal.
-    pub(crate) fn create(path: &Path, identity: &Identity) -> Result<Self> {
+    pub(crate) fn create(path: &Path, identity: &Identity, units: usize) -> Result<Self> {
         let mut file = File::create(path).map_err(|e| Error::io(path, e))?;
-        let first = serde_json::to_string(identity).map_err(|e| Error::Usage(e.to_string()))?;
+        let first = serde_json::to_string(&Head { identity, units }).map_err(|e| Error::Usage(e.to_string()))?;
         writeln!(file, "{first}").and_then(|()| file.sync_all()).map_err(|e| Error::io(path, e))?;
         Ok(Self { path: path.to_owned(), file, done: BTreeMap::new(), failed: BTreeMap::new() })
     }
@@ -68,6 +88,29 @@ impl Journal {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let first = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         Ok(serde_json::from_slice(first).ok())
+    }
+
+    /// How far the run of a journal has come, without its rows. A process may be writing to it: a line that is not whole counts for nothing.
+    pub(crate) fn count(path: &Path) -> Result<Count> {
+        #[derive(Deserialize)]
+        struct Units {
+            units: usize,
+        }
+        #[derive(Deserialize)]
+        struct Brief {
+            #[serde(default)]
+            failure: Option<serde::de::IgnoredAny>,
+        }
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let mut lines = bytes.split_inclusive(|b| *b == b'\n');
+        let units = lines.next().and_then(|first| serde_json::from_slice::<Units>(first).ok()).map_or(0, |u| u.units);
+        let mut count = Count { units, done: 0, failed: 0 };
+        for line in lines.filter(|l| l.ends_with(b"\n")) {
+            let Ok(brief) = serde_json::from_slice::<Brief>(line) else { break };
+            count.done += 1;
+            count.failed += usize::from(brief.failure.is_some());
+        }
+        Ok(count)
     }
 
     /// Opens an existing journal, keeps its whole lines and cuts off what a killed process left after them.
@@ -151,7 +194,7 @@ mod tests {
     fn every_truncation_resumes() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("journal.jsonl");
-        let mut journal = Journal::create(&path, &identity()).expect("created");
+        let mut journal = Journal::create(&path, &identity(), 2).expect("created");
         let mut ends = vec![std::fs::metadata(&path).expect("there").len() as usize];
         for unit in 0..3 {
             journal.add(unit, table(&format!("value {unit}"))).expect("added");
@@ -170,13 +213,15 @@ mod tests {
             assert_eq!(again.failed().iter().collect::<Vec<_>>(), [(&8, &"diverged".to_owned())]);
         }
         assert_eq!(Journal::identity(&path).expect("read"), Some(identity()));
+        let count = Journal::count(&path).expect("counted");
+        assert_eq!(count, Count { units: 2, done: 5, failed: 1 });
     }
 
     #[test]
     fn a_flipped_bit_is_not_trusted() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("journal.jsonl");
-        Journal::create(&path, &identity()).and_then(|mut j| j.add(0, table("0.125"))).expect("written");
+        Journal::create(&path, &identity(), 2).and_then(|mut j| j.add(0, table("0.125"))).expect("written");
         let text = std::fs::read_to_string(&path).expect("read").replace("0.125", "0.126");
         std::fs::write(&path, text).expect("written");
         assert_eq!(Journal::resume(&path).expect("resumed").done().len(), 0);

@@ -54,6 +54,7 @@ pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
     let merged = Manifest {
         command: manifest.command.split(" --shard ").next().unwrap_or_default().to_owned(),
         shard: (1, 1),
+        units: plan.cells().len() * manifest.seeds.len(),
         rows: whole.rows.len(),
         failed_units: failures.rows.len(),
         rows_sha256: sha256(&bytes),

@@ -8,6 +8,7 @@ pub mod params;
 mod registry;
 mod runner;
 mod stage;
+mod status;
 
 pub use crate::report::{Check, Criterion, Kind, PaperNumber, Verdict};
 pub use context::{Context, Record};
@@ -16,6 +17,7 @@ pub use merge::merge;
 pub use registry::{Plan, Runnable, entry, select};
 pub use runner::{Claim, Job, Progress, Request, run};
 pub use stage::StageStore;
+pub use status::{Part, State as PartState, parts};
 
 use crate::error::Result;
 use crate::plot::Chart;

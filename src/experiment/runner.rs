@@ -132,11 +132,10 @@ impl<'a> Claim<'a> {
         }
         job.folder.mark_as_of_verify(verify)?;
         let path = job.folder.journal_path();
-        let journal = if start == Start::Resume { Journal::resume(&path)? } else { Journal::create(&path, &identity)? };
-        let (shard, of) = job.shard;
-        let mine = |unit: &usize| unit % of == shard - 1;
-        let units = job.plan.cells().len() * job.seeds.len();
-        job.pending = (0..units).filter(mine).filter(|u| !journal.done().contains_key(u)).collect();
+        let units = job.units();
+        let resumes = start == Start::Resume;
+        let journal = if resumes { Journal::resume(&path)? } else { Journal::create(&path, &identity, units.len())? };
+        job.pending = units.into_iter().filter(|u| !journal.done().contains_key(u)).collect();
         job.failures = journal.failed().iter().map(|(unit, message)| job.failure(*unit, message)).collect();
         job.journal = Some(journal);
         Ok(job)
@@ -172,6 +171,12 @@ impl<'a> Job<'a> {
     /// Whether its rows are written, without those of units that failed for numerical reasons.
     pub fn is_complete(&self) -> bool {
         self.folder.file("manifest.toml").exists()
+    }
+
+    /// Its shard's share of all units.
+    fn units(&self) -> Vec<usize> {
+        let (shard, of) = self.shard;
+        (0..self.plan.cells().len() * self.seeds.len()).filter(|unit| unit % of == shard - 1).collect()
     }
 
     fn failure(&self, unit: usize, message: &str) -> String {
@@ -227,6 +232,7 @@ impl<'a> Job<'a> {
             command: self.command.clone(),
             seeds: self.seeds.clone(),
             shard: self.shard,
+            units: self.units().len(),
             rows: whole.rows.len(),
             params_sha256: sha256(self.params.as_bytes()),
             rows_sha256: sha256(&rows),
@@ -257,6 +263,13 @@ fn start(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<S
     if !request.force {
         match folder.state()? {
             State::Empty | State::Interrupted(None) => {}
+            // its units went with the file: nothing is thrown away by computing them again
+            State::Damaged(_) if request.resume => {}
+            State::Damaged(lost) => {
+                return Err(Error::Usage(format!(
+                    "{shown} holds a complete run that has lost its {lost}: put it back, or give --resume to compute it again"
+                )));
+            }
             State::Complete(m) if same_run(&m, identity) => return Ok(Start::Complete),
             State::Complete(m) => {
                 let what = if m.version == identity.version { "other parameters or seeds" } else { "another version" };
@@ -460,7 +473,7 @@ impl Tally {
         if self.left[job] == 0 { self.close(job, jobs, journals, threads, progress) } else { Ok(()) }
     }
 
-    /// Writes the rows of a job whose units are all in, unless one may yet succeed or none has rows.
+    /// Writes the rows of a job whose units are all in, unless one may yet succeed or none has rows (of a shard: others have).
     fn close(
         &self,
         job: usize,
@@ -470,7 +483,8 @@ impl Tally {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let Some(journal) = &journals[job] else { return Ok(()) };
-        let some_rows = journal.failed().is_empty() || journal.failed().len() < journal.done().len();
+        let sharded = jobs[job].shard.1 > 1;
+        let some_rows = sharded || journal.failed().is_empty() || journal.failed().len() < journal.done().len();
         match (some_rows, self.unfinished[job]) {
             (true, false) => {
                 jobs[job].finish(journal, self.seconds[job], threads)?;
