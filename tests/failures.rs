@@ -144,15 +144,19 @@ fn a_unit_that_diverges_has_a_row_and_the_others_go_on(folder: &Path) {
 }
 
 fn shards_keep_their_failures(folder: &Path) {
-    let (one, parts) = (folder.join("two"), folder.join("parts"));
-    for (shard, expected) in [("1/2", 0), ("2/2", 2)] {
-        let (code, _, stderr) = call(&["run", "--shard", shard], &parts);
-        assert_eq!(code, expected, "{stderr}");
-    }
-    let (code, _, stderr) = call(&["merge"], &parts);
-    assert_eq!(code, 3, "{stderr}");
-    for name in ["rows.csv", "failures.csv", "checks.csv"] {
-        assert_eq!(read(&one, name), read(&parts, name), "{name}");
+    let one = folder.join("two");
+    // of six shards the second has no unit but the one that fails, and is done all the same
+    for (of, diverging) in [(2, 2), (6, 2)] {
+        let parts = folder.join(format!("parts of {of}"));
+        for k in 1..=of {
+            let (code, _, stderr) = call(&["run", "--shard", &format!("{k}/{of}")], &parts);
+            assert_eq!(code, if k == diverging { 2 } else { 0 }, "{stderr}");
+        }
+        let (code, _, stderr) = call(&["merge"], &parts);
+        assert_eq!(code, 3, "{stderr}");
+        for name in ["rows.csv", "failures.csv", "checks.csv"] {
+            assert_eq!(read(&one, name), read(&parts, name), "{name}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `run`, `merge` and `report` share: rows → checks.csv, figures, REPORT.md, index.html.
 
+use super::note;
 use crate::error::Result;
 use crate::experiment::{RunFolder, Runnable};
 use crate::plot;
@@ -39,6 +40,11 @@ pub(super) fn judge_all(registry: &[Box<dyn Runnable>], out: &Path) -> Result<Ve
             let (j, picture) = judge(experiment.as_ref(), &folder)?;
             judged.push(j);
             pictures.push(picture);
+        } else if folder.file("manifest.toml").exists() {
+            let shown = folder.path().display();
+            note(&format!(
+                "{shown} has lost its rows.csv, and is left out: put it back, or run the same with --resume"
+            ));
         }
     }
     write_atomically(&out.join("REPORT.md"), report::markdown(&judged).as_bytes())?;

@@ -49,6 +49,9 @@ pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
         let message = format!("the unit [{}, seed {}] does not belong there", rows[*at][0], rows[*at][1]);
         return Err(Error::content(shards[i].0.file("rows.csv"), format!("line {}", at + 2), message));
     }
+    if whole.rows.is_empty() {
+        return Err(Error::Usage(format!("{}: no unit of any shard has rows: see failures.csv there", experiment.id())));
+    }
     let bytes = whole.to_csv()?;
     let text = toml::to_string(&params).map_err(|e| Error::Usage(e.to_string()))?;
     let merged = Manifest {
