@@ -114,7 +114,7 @@ fn more_shards_than_units_are_one_run() {
 fn submit_writes_what_slurm_runs() {
     let desk = Desk::new();
     let out = desk.text("a folder");
-    let selection = ["submit", "slurm", QUICK, "--seeds", "0..3", "--set", "learning_rate=0.02", "--out", &out];
+    let selection = ["submit", "slurm", QUICK, "--seeds", "0..3", "--set", "horizon=500000", "--out", &out];
     let options =
         ["--array-size", "3", "--max-running", "2", "--time", "1:00:00", "--gpus", "1", "--sbatch=--qos=long"];
     let (code, said, errors) = call(&[&selection[..], &options, &["--dry-run"]].concat());
@@ -126,7 +126,7 @@ fn submit_writes_what_slurm_runs() {
         "#SBATCH --gpus=1\n",
         "#SBATCH --qos=long\n",
         "#SBATCH --requeue\n",
-        &format!("run {QUICK} --profile smoke --seeds 0..3 --set learning_rate=0.02 "),
+        &format!("run {QUICK} --profile smoke --seeds 0..3 --set horizon=500000 "),
         &format!("--out '{out}'"),
         "--shard \"$SLURM_ARRAY_TASK_ID/3\" --resume",
     ] {

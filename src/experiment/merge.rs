@@ -50,7 +50,10 @@ pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
         return Err(Error::content(shards[i].0.file("rows.csv"), format!("line {}", at + 2), message));
     }
     if whole.rows.is_empty() {
-        return Err(Error::Usage(format!("{}: no unit of any shard has rows: see failures.csv there", experiment.id())));
+        return Err(Error::Usage(format!(
+            "{}: no unit of any shard has rows: see failures.csv there",
+            experiment.id()
+        )));
     }
     let bytes = whole.to_csv()?;
     let text = toml::to_string(&params).map_err(|e| Error::Usage(e.to_string()))?;

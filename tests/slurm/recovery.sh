@@ -18,14 +18,14 @@ selection=("$id" --profile paper --seeds 0..19)
 shards=6
 home=$(mktemp -d /tmp/rewardlab-slurm.XXXXXX)
 sweep=$home/sweep
-daemons=()
 
 stop() {
   trap - EXIT
   scancel --full --user "$(id -un)" > /dev/null 2>&1 || true
   pkill -KILL -f "^$program .* --out $sweep" || true
   for file in "$home"/*.pid; do [ -s "$file" ] && kill -KILL "$(cat "$file")" 2> /dev/null; done || true
-  pkill -KILL -f "slurmstepd: \[.*\]" 2> /dev/null || true
+  # step daemons of this Slurm, and of no other on this host
+  for pid in $(pgrep slurmstepd || true); do grep -qsz "$home" "/proc/$pid/environ" && kill -KILL "$pid"; done || true
   rm -rf "$home"
 }
 trap stop EXIT

@@ -51,9 +51,13 @@ pub(super) fn tokens(mask: &Mask) -> usize {
 
 /// Flat tokens where the mask is 1, `other` where it is 0.
 pub(super) fn arranged(flat: &[f64], mask: &Mask, other: f64) -> Quantity {
+    Quantity::Table(in_rows(flat, mask, other))
+}
+
+pub(super) fn in_rows(flat: &[f64], mask: &Mask, other: f64) -> Vec<Vec<f64>> {
     let mut flat = flat.iter().copied();
     let mut place = |m: &f64| if *m > 0.0 { flat.next().unwrap_or(f64::NAN) } else { other };
-    Quantity::Table(mask.iter().map(|row| row.iter().map(&mut place).collect()).collect())
+    mask.iter().map(|row| row.iter().map(&mut place).collect()).collect()
 }
 
 /// Tokens of each sequence.

@@ -2,13 +2,13 @@
 
 use super::super::{Quantities, Quantity};
 use super::draws::{
-    JUNK, Mask, arranged, between, flat, lengths, named, number, numbers, right_padded, rows, streams, token_loss,
-    tokens,
+    JUNK, Mask, arranged, between, flat, in_rows, lengths, named, number, numbers, right_padded, rows, streams,
+    token_loss, tokens,
 };
 use super::{Family, Objective};
 use crate::objective::{
-    balanced_classes, class_of, confidence_loss, entropy_regularised_loss, matched_classes, outcome_loss,
-    outcome_product_loss, process_class_loss, process_loss, product_loss, weak_label_loss,
+    balanced_classes, confidence_loss, entropy_regularised_loss, matched_classes, outcome_loss, outcome_product_loss,
+    process_class_loss, process_loss, product_loss, weak_label_loss,
 };
 
 const WIDTH: usize = 4;
@@ -44,12 +44,11 @@ pub(super) fn steps() -> Family {
         let inputs = streams("steps", name).map(|mut rng| {
             let scores = between(-far, far, tokens(&mask), &mut rng);
             let labels = of[..tokens(&mask)].iter().map(|l| f64::from(*l)).collect::<Vec<_>>();
-            let table = arranged(&labels, &mask, 0.0);
-            let Quantity::Table(rows) = &table else { unreachable!("arranged makes tables") };
-            let right = rows.iter().map(|row| f64::from(u8::from(row.iter().all(|l| *l >= 0.0)))).collect();
+            let labels = in_rows(&labels, &mask, 0.0);
+            let right = labels.iter().map(|row| f64::from(u8::from(row.iter().all(|l| *l >= 0.0)))).collect();
             named([
                 ("scores", arranged(&scores, &mask, JUNK)),
-                ("labels", table.clone()),
+                ("labels", Quantity::Table(labels)),
                 ("mask", Quantity::Table(mask.clone())),
                 ("right", Quantity::List(right)),
                 ("false_positives", Quantity::Number(rho)),
@@ -94,7 +93,6 @@ pub(super) fn step_classes() -> Family {
         });
         (name, inputs.collect())
     };
-    debug_assert_eq!((class_of(-1), class_of(1)), (0, 2), "the order of the columns");
     let corners =
         vec![corner("plain", [1, 0, 1, 1]), corner("first_error", [1, -1, 1, 0]), corner("all_wrong", [-1, 1, 1, 1])];
     Family { objectives, corners }
