@@ -157,7 +157,15 @@ fn a_full_disk_keeps_what_was_journalled() {
     let (code, _, stderr) = call(&["run", QUICK, "--seeds", "0..9", "--out", out.to_str().expect("UTF-8")]);
     let journal = out.join(QUICK).join("journal.jsonl");
     let kept = fs::read(&journal).map(|bytes| bytes.iter().filter(|b| **b == b'\n').count());
+    // with room again it goes on where it was
+    let grown = Command::new("mount").args(["-o", "remount,size=16m"]).arg(folder.path()).output();
+    let resumed = call(&["run", QUICK, "--seeds", "0..9", "--out", out.to_str().expect("UTF-8"), "--resume"]);
+    let rows = fs::read(out.join(QUICK).join("rows.csv"));
     let _ = Command::new("umount").arg(folder.path()).status();
+    let alone = tempfile::tempdir().expect("temporary folder");
+    call(&["run", QUICK, "--seeds", "0..9", "--out", alone.path().to_str().expect("UTF-8")]);
+    assert!(grown.is_ok_and(|o| o.status.success()) && resumed.2.contains("going on after"), "{}", resumed.2);
+    assert!(rows.is_ok_and(|r| r == fs::read(alone.path().join(QUICK).join("rows.csv")).expect("whole")));
     assert_eq!(code, 2, "{stderr}");
     let last = stderr.lines().last().unwrap_or_default();
     assert!(last.contains("No space left on device") && last.contains(QUICK), "{stderr}");
