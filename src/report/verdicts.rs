@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// What the kinds of checks are, said above each group.
 fn heading(kind: Kind) -> (&'static str, &'static str) {
     match kind {
-        Kind::Claim => ("Claims", "what the paper says"),
+        Kind::Claim => ("Claims", "what the paper says, or whatever source is named"),
         Kind::Theory => ("Theory", "derived in this project, beside the paper’s own"),
         Kind::Control => {
             ("Controls", "conditions in which the effect must vanish; reproduced: they behaved as they must")
@@ -48,7 +48,7 @@ fn row(out: &mut String, check: &Check, anchor: &str, discussed: Option<String>)
         out,
         "<tr id=\"{}{id}\"><td data-label=\"verdict\">{}</td>\
          <td data-label=\"statement\">{}<small><code>{id}</code>: {}; n\u{a0}=\u{a0}{}. Source: {}.</small></td>\
-         <td data-label=\"measured [95%]\" class=\"value\">{}</td><td data-label=\"criterion\" class=\"value\">{}</td>\
+         <td data-label=\"measured [95%]\" class=\"value\">{}</td><td data-label=\"criterion\" class=\"whole\">{}</td>\
          <td data-label=\"paper’s number\" class=\"value\">{}</td><td data-label=\"why\">{}{why}</td></tr>",
         escape(anchor),
         verdict(check.verdict()),
@@ -57,28 +57,28 @@ fn row(out: &mut String, check: &Check, anchor: &str, discussed: Option<String>)
         check.estimate.n,
         with_papers(check.source.trim_end_matches('.')),
         value(&check.shown_estimate()),
-        value(&check.criterion.to_string()),
+        escape(&check.criterion.to_string().replace('-', "−")),
         paper(check.paper),
-        escape(&check.reason()),
+        escape(&check.reason().replace(" -", " −")),
     );
 }
 
-/// A number may break before its interval, and nowhere else.
-fn value(text: &str) -> String {
+/// A value and its interval, with a real minus sign; it may break before the interval, and nowhere else.
+pub(super) fn value(text: &str) -> String {
+    let text = escape(&text.replace('-', "−"));
     match text.split_once(" [") {
-        Some((before, range)) if before != "in" => {
-            format!("<b>{}</b> <span class=\"whole\">[{}</span>", escape(before), escape(range))
-        }
-        Some(_) => format!("<span class=\"whole\">{}</span>", escape(text)),
-        None => format!("<b>{}</b>", escape(text)),
+        Some((value, range)) => format!("<b>{value}</b> <span class=\"whole\">[{range}</span>"),
+        None => format!("<b>{text}</b>"),
     }
 }
 
 fn paper(number: Option<PaperNumber>) -> String {
     match number {
         None => "<span class=\"nothing\">—</span>".into(),
-        Some(PaperNumber::Confirmed(x)) => short(x),
-        Some(PaperNumber::SecondHand(x)) => format!("{} <small>reported second-hand</small>", short(x)),
+        Some(PaperNumber::Confirmed(x)) => short(x).replace('-', "−"),
+        Some(PaperNumber::SecondHand(x)) => {
+            format!("{} <small>reported second-hand</small>", short(x).replace('-', "−"))
+        }
     }
 }
 

@@ -67,6 +67,11 @@ impl Header {
         Some(text.collect())
     }
 
+    /// The first paragraph alone.
+    pub(super) fn first(&self) -> Self {
+        Self { markdown: self.markdown.split("\n\n").next().unwrap_or_default().to_owned() }
+    }
+
     pub(super) fn render(&self, names: &impl Names) -> Rendered {
         let mut rendered = Rendered::default();
         for mut block in blocks(events(&self.markdown)) {

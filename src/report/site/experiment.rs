@@ -105,12 +105,14 @@ fn figure(entry: &Entry) -> String {
     let size = size(&entry.figure.png).map_or_else(String::new, |(w, h)| format!(" width=\"{w}\" height=\"{h}\""));
     format!(
         "<section>\n<h2 id=\"figure\">Figure</h2>\n<figure>\n<div class=\"plate\" tabindex=\"0\" role=\"region\" aria-label=\"Figure\">\
-         <img src=\"{name}.png\" alt=\"{}\"{size}></div>\n<figcaption>{} <a href=\"{name}.svg\">As a drawing (SVG)</a></figcaption>\n\
+         <img src=\"{name}.png\" alt=\"{}\"{size}></div>\n<figcaption><a href=\"{name}.svg\">The same as a drawing (SVG)</a></figcaption>\n\
          </figure>\n</section>\n",
         escape(&entry.figure.description),
-        escape(&format!("{}.", sentence(j.claim.trim_end_matches('.')))),
     )
 }
+
+/// So many parameters are shown without being asked for.
+const OPEN: usize = 24;
 
 /// Width and height of a PNG, from its first chunk, so that the page does not jump when it arrives.
 fn size(png: &[u8]) -> Option<(u32, u32)> {
@@ -128,7 +130,8 @@ fn setup(entry: &Entry) -> String {
         ("profile", setup.profile.clone()),
         ("seeds", ranges(&setup.seeds)),
         ("version", format!("rewardlab {}", setup.version)),
-        ("rows", format!("{} (SHA-256 {}…)", setup.rows, setup.rows_sha256.get(..12).unwrap_or(&setup.rows_sha256))),
+        ("rows", setup.rows.to_string()),
+        ("SHA-256 of the rows", format!("{}…", setup.rows_sha256.get(..12).unwrap_or(&setup.rows_sha256))),
         ("time", time(setup)),
     ];
     out.push_str("<dl class=\"facts\">");
@@ -139,22 +142,17 @@ fn setup(entry: &Entry) -> String {
     let mut leaves = Vec::new();
     flatten(&setup.params, "", &mut leaves);
     if !leaves.is_empty() {
-        let _ = writeln!(
-            out,
-            "<details{}><summary>{} parameters</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Parameters\">\
-             <table class=\"params\"><thead><tr><th scope=\"col\">parameter</th><th scope=\"col\">value</th></tr></thead><tbody>",
-            if leaves.len() <= 12 { " open" } else { "" },
-            leaves.len()
-        );
+        let open = if leaves.len() <= OPEN { " open" } else { "" };
+        let _ = write!(out, "<details{open}><summary>{} parameters</summary>\n<dl class=\"params\">", leaves.len());
         for (name, value) in leaves {
-            let _ = writeln!(
+            let _ = write!(
                 out,
-                "<tr><td><code>{}</code></td><td class=\"value\"><code>{}</code></td></tr>",
+                "<div><dt><code>{}</code></dt><dd><code>{}</code></dd></div>",
                 escape(&name),
                 escape(&value)
             );
         }
-        out.push_str("</tbody></table></div></details>\n");
+        out.push_str("</dl></details>\n");
     }
     out.push_str("</section>\n");
     out

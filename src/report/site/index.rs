@@ -66,7 +66,7 @@ fn section(book: &Book, paper: &str, entries: &[&Entry]) -> String {
         "<section>\n<h2 id=\"{}\">{}</h2>\n<div class=\"prose\">{}</div>\n",
         escape(paper),
         escape(&paper_title(book, paper)),
-        book.paper_header(paper).render(&Nothing).body
+        book.paper_header(paper).first().render(&Nothing).body
     );
     let _ = writeln!(
         out,

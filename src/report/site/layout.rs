@@ -55,7 +55,7 @@ pub(super) fn page(place: &Place, content: &str) -> String {
     );
     if place.has_transfer {
         let path = transfer::PATH;
-        let _ = write!(out, "<a href=\"{up}{path}\"{}>Small worlds and language models</a>", here(path));
+        let _ = write!(out, "<a href=\"{up}{path}\"{}>Sim to real</a>", here(path));
     }
     out.push_str("</nav>\n</header>\n<main id=\"content\">\n");
     out.push_str(content);

@@ -14,7 +14,7 @@ use std::path::Path;
 pub const ID: &str = "real_models/transfer";
 
 /// The page.
-pub(super) const PATH: &str = "small-worlds-and-language-models.html";
+pub(super) const PATH: &str = "sim-to-real.html";
 
 /// An effect in a small world and in a language model; a row of that experiment.
 #[derive(Clone, Debug, Deserialize)]
@@ -88,7 +88,7 @@ impl Pair {
 }
 
 pub(super) fn page(book: &Book) -> String {
-    let mut out = String::from("<h1>Small worlds and language models</h1>\n");
+    let mut out = String::from("<h1>Sim to real: small worlds and language models</h1>\n");
     let entry = book.entry(ID);
     if let Some(entry) = entry {
         let _ = writeln!(
@@ -124,7 +124,7 @@ pub(super) fn page(book: &Book) -> String {
         out.push_str(&verdicts::table(&entry.judged.checks, "check-", |_| None));
         out.push_str("</section>\n");
     }
-    layout(&Place::new(PATH, "rewardlab: small worlds and language models", true), &out)
+    layout(&Place::new(PATH, "Sim to real: small worlds and language models", true), &out)
 }
 
 fn row(out: &mut String, book: &Book, pair: &Pair) {
@@ -164,10 +164,8 @@ fn side(book: &Book, label: &str, check: &str, [value, low, high]: [f64; 3], jud
     let shown = format!("<code>{id}: {name}</code>");
     let link = if is_there { format!("<a href=\"{id}.html#check-{name}\">{shown}</a>") } else { shown };
     format!(
-        "<td data-label=\"{label}\" class=\"value\"><b>{}</b> <span class=\"whole\">[{}, {}]</span><small>{}, {link}</small></td>",
-        short(value),
-        short(low),
-        short(high),
+        "<td data-label=\"{label}\" class=\"value\">{}<small>{}, {link}</small></td>",
+        verdicts::value(&format!("{} [{}, {}]", short(value), short(low), short(high))),
         verdict(judged)
     )
 }
