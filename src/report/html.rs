@@ -10,32 +10,54 @@ pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Text as HTML in which every `arXiv:NNNN.NNNNN` is a link to the paper.
+/// Text as HTML in which the numbers of papers on arXiv are links to them.
 pub(super) fn with_papers(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("arXiv:") {
-        let (before, from) = rest.split_at(at);
-        let digits = &from["arXiv:".len()..];
-        let length = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
-        let number = digits[..length].trim_end_matches('.');
-        let whole = &from[.."arXiv:".len() + number.len()];
-        out.push_str(&escape(before));
-        if number.split_once('.').is_some_and(|(year, paper)| year.len() == 4 && paper.len() >= 4) {
-            out.push_str(&format!("<a href=\"https://arxiv.org/abs/{number}\">{whole}</a>"));
-        } else {
-            out.push_str(&escape(whole));
-        }
-        rest = &from[whole.len()..];
+    while let Some((at, length)) = paper_number(rest) {
+        let number = &rest[at..at + length];
+        let from = if rest[..at].ends_with("arXiv:") { at - "arXiv:".len() } else { at };
+        out.push_str(&escape(&rest[..from]));
+        out.push_str(&format!("<a href=\"https://arxiv.org/abs/{number}\">{}</a>", &rest[from..at + length]));
+        rest = &rest[at + length..];
     }
     out.push_str(&escape(rest));
     out
 }
 
-/// A text that starts as a sentence does.
+/// Where the first number of the form YYMM.NNNN or YYMM.NNNNN stands, and how long it is.
+fn paper_number(text: &str) -> Option<(usize, usize)> {
+    let is_part = |c: char| c.is_ascii_digit() || c == '.';
+    let mut at = 0;
+    while let Some(start) = text[at..].find(is_part).map(|i| at + i) {
+        let end = text[start..].find(|c: char| !is_part(c)).map_or(text.len(), |i| start + i);
+        let word = text[start..end].trim_end_matches('.');
+        let is_number = word.split_once('.').is_some_and(|(month, paper)| {
+            let is_month = month.len() == 4 && month[2..].parse().is_ok_and(|m: u8| (1..=12).contains(&m));
+            is_month && (4..=5).contains(&paper.len()) && !paper.contains('.')
+        });
+        if is_number && !text[..start].ends_with(|c: char| c.is_alphanumeric()) {
+            return Some((start, word.len()));
+        }
+        at = end;
+    }
+    None
+}
+
+/// A path that may break after each folder.
+pub(super) fn path(path: &str) -> String {
+    escape(path).replace('/', "/<wbr>")
+}
+
+/// A text that starts as a sentence does, unless it starts with a symbol.
 pub(super) fn sentence(text: &str) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default().trim_end_matches([',', ':', ';']);
+    let is_word = first.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’'));
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    match letters.next() {
+        Some(letter) if is_word => letter.to_uppercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
 }
 
 /// A verdict by symbol and word; colour only adds to them.
@@ -91,9 +113,18 @@ mod tests {
     #[test]
     fn numbers_of_papers_are_links_and_nothing_else_is() {
         assert_eq!(
-            with_papers("Razin et al., arXiv:2310.20703, arXiv:2305."),
-            "Razin et al., <a href=\"https://arxiv.org/abs/2310.20703\">arXiv:2310.20703</a>, arXiv:2305."
+            with_papers("Razin et al., arXiv:2310.20703; 0.1234, 2305., 2313.12345, x2310.12345"),
+            "Razin et al., <a href=\"https://arxiv.org/abs/2310.20703\">arXiv:2310.20703</a>; 0.1234, 2305., 2313.12345, \
+             x2310.12345"
         );
-        assert!(with_papers("see arXiv:2310.20703.").ends_with("arXiv:2310.20703</a>."));
+        assert!(with_papers("see 1909.08593.").ends_with("\">1909.08593</a>."));
+        assert_eq!(with_papers("π = 3.14, 1e4"), "π = 3.14, 1e4");
+    }
+
+    #[test]
+    fn sentences_start_with_a_capital_and_symbols_stay() {
+        assert_eq!(sentence("a claim holds"), "A claim holds");
+        assert_eq!(sentence("k1, k2 estimate"), "k1, k2 estimate");
+        assert_eq!((sentence(""), sentence("it's so")), (String::new(), "It's so".into()));
     }
 }

@@ -233,7 +233,10 @@ def main():
         shutil.rmtree(profile, ignore_errors=True)
     wrong = [f"{path}: {what}" for path in paths for what in (*pages[path][0], *broken(site, pages, path))]
     links = sum(len(page[2]) for page in pages.values())
-    print("\n".join(wrong[:50]) if wrong else f"{len(paths)} pages, {links} links and pictures, {WIDTHS} px, {SCHEMES}: nothing wrong")
+    if wrong:
+        print("\n".join([*wrong[:100], f"{len(wrong)} complaints"]))
+    else:
+        print(f"{len(paths)} pages, {links} links and pictures, {WIDTHS} px, {SCHEMES}: nothing wrong")
     sys.exit(bool(wrong))
 
 

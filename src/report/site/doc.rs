@@ -1,7 +1,7 @@
 //! The header of a source file (its `//!` lines) as HTML: names of experiments and of checks become links, numbers of
 //! papers too. A paragraph that begins with **Formula** stands apart.
 
-use crate::report::html::{escape, with_papers};
+use crate::report::html::{escape, sentence, with_papers};
 use pulldown_cmark::{BrokenLink, CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use std::collections::BTreeSet;
 
@@ -81,8 +81,9 @@ impl Header {
             {
                 block.drain(1..4);
                 if let Some(Event::Text(text)) = block.get_mut(1) {
-                    *text = CowStr::from(text.trim_start_matches([':', '.', ' ']).to_owned());
+                    *text = CowStr::from(sentence(text.trim_start_matches([':', '.', ' '])));
                 }
+                let block = block.into_iter().flat_map(one_a_line).collect();
                 html::push_html(&mut rendered.formula, linked(block, names, &mut BTreeSet::new()).into_iter());
             } else {
                 html::push_html(&mut rendered.body, linked(block, names, &mut rendered.discussed).into_iter());
@@ -130,6 +131,21 @@ fn blocks(events: Vec<Event<'static>>) -> Vec<Vec<Event<'static>>> {
     }
     blocks.retain(|b| !b.is_empty());
     blocks
+}
+
+/// Several formulas are parted by semicolons; each has a line of its own.
+fn one_a_line(event: Event<'static>) -> Vec<Event<'static>> {
+    let Event::Text(text) = event else { return vec![event] };
+    let mut parts = text.split("; ").peekable();
+    let mut events = Vec::new();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_some() {
+            events.extend([Event::Text(CowStr::from(format!("{part};"))), Event::HardBreak]);
+        } else {
+            events.push(Event::Text(CowStr::from(part.to_owned())));
+        }
+    }
+    events
 }
 
 fn linked(block: Vec<Event<'static>>, names: &impl Names, discussed: &mut BTreeSet<String>) -> Vec<Event<'static>> {
@@ -189,7 +205,7 @@ mod tests {
         }
     }
 
-    const SOURCE: &str = "//! A title.\n//!\n//! **Formula**: `a < b` at `V_max`,\n//! and [`rewardlab::exact`] of <b>.\n//!\n\
+    const SOURCE: &str = "//! A title.\n//!\n//! **Formula**: with `a; b < c`; then `V_max`,\n//! and [`rewardlab::exact`] of <b>.\n//!\n\
         //! **Found** (see `operators`, arXiv:2310.20703): `rises` and again `rises` in [0, 1]; `ReST` & `x<y>`.\n\nuse x;\n//! no\n";
 
     #[test]
@@ -197,7 +213,7 @@ mod tests {
         let rendered = Header::of(SOURCE).render(&Two);
         assert_eq!(
             rendered.formula,
-            "<p><code>a &lt; b</code> at <code>V_max</code>, and <code>rewardlab::exact</code> of &lt;b&gt;.</p>\n"
+            "<p>With <code>a; b &lt; c</code>;<br />\nthen <code>V_max</code>, and <code>rewardlab::exact</code> of &lt;b&gt;.</p>\n"
         );
         assert_eq!(
             rendered.body,

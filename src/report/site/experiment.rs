@@ -4,7 +4,7 @@ use super::doc::{Header, Names, Rendered, note};
 use super::index::paper_title;
 use super::layout::{Place, page as layout, up};
 use super::{Book, Entry, Setup, TRANSFER, source, transfer};
-use crate::report::html::{escape, sentence, tally, with_papers};
+use crate::report::html::{self, escape, sentence, tally, with_papers};
 use crate::report::{Judged, Tally, page::failures, short, verdicts};
 use std::fmt::Write;
 
@@ -197,14 +197,14 @@ fn reproduce(book: &Book, entry: &Entry, up: &str) -> String {
     out.push_str("<ul class=\"links\">\n");
     let file = source::file(&j.id);
     if book.sources.contains_key(&file) {
-        let file = escape(&file);
         let _ = writeln!(
             out,
-            "<li>Source: <a href=\"{up}{}\"><code>experiments/{file}</code></a>, as built into the program that wrote this page</li>",
-            escape(&source::path(&j.id))
+            "<li>Source: <a href=\"{up}{}\"><code>experiments/<wbr>{}</code></a>, as built into the program that wrote this page</li>",
+            escape(&source::path(&j.id)),
+            html::path(&file)
         );
         if let Some(repository) = &book.repository {
-            let address = format!("{}/experiments/{file}", escape(repository.trim_end_matches('/')));
+            let address = escape(&format!("{}/experiments/{file}", repository.trim_end_matches('/')));
             let _ = writeln!(out, "<li>The same in the repository: <a href=\"{address}\">{address}</a></li>");
         }
     }

@@ -3,7 +3,7 @@
 use super::Book;
 use super::index::paper_title;
 use super::layout::{Place, page as layout, up};
-use crate::report::html::escape;
+use crate::report::html::{self, escape};
 use std::fmt::Write;
 
 /// The file of an experiment, from the folder of all experiments.
@@ -59,8 +59,9 @@ fn page(book: &Book, path: &str, (title, id): (&str, Option<&str>), files: &[&st
     let up = up(path);
     let mut out = match id {
         Some(id) => format!(
-            "<p class=\"where\"><a href=\"{up}{0}.html\">The experiment’s page</a></p>\n<h1>Source of <code>{0}</code></h1>\n",
-            escape(id)
+            "<p class=\"where\"><a href=\"{up}{0}.html\">The experiment’s page</a></p>\n<h1>Source of <code>{1}</code></h1>\n",
+            escape(id),
+            html::path(id)
         ),
         None => format!(
             "<p class=\"where\"><a href=\"{up}index.html\">All experiments</a></p>\n<h1>{}</h1>\n",
@@ -69,7 +70,12 @@ fn page(book: &Book, path: &str, (title, id): (&str, Option<&str>), files: &[&st
     };
     out.push_str("<ul class=\"links\">\n");
     for file in files {
-        let _ = writeln!(out, "<li><a href=\"#{0}\"><code>experiments/{0}</code></a></li>", escape(file));
+        let _ = writeln!(
+            out,
+            "<li><a href=\"#{}\"><code>experiments/<wbr>{}</code></a></li>",
+            escape(file),
+            html::path(file)
+        );
     }
     if let Some(shared) = shared {
         let _ = writeln!(
@@ -82,8 +88,9 @@ fn page(book: &Book, path: &str, (title, id): (&str, Option<&str>), files: &[&st
     for file in files {
         let _ = writeln!(
             out,
-            "<section>\n<h2 id=\"{0}\"><code>experiments/{0}</code></h2>\n<pre class=\"source\" tabindex=\"0\"><code>{1}</code></pre>\n</section>",
+            "<section>\n<h2 id=\"{}\"><code>experiments/<wbr>{}</code></h2>\n<pre class=\"source\" tabindex=\"0\"><code>{}</code></pre>\n</section>",
             escape(file),
+            html::path(file),
             book.sources.get(*file).map_or_else(String::new, |text| lines(text))
         );
     }
