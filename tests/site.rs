@@ -58,9 +58,9 @@ fn read(folder: &Path) -> Files {
     files
 }
 
-/// The site of all committed results, written once, and once more over itself.
-fn site() -> &'static (Files, Files) {
-    static SITE: OnceLock<(Files, Files)> = OnceLock::new();
+/// The site of all committed results, written once, and once more over itself; and the folder that it is of.
+fn site() -> &'static (Files, Files, Files) {
+    static SITE: OnceLock<(Files, Files, Files)> = OnceLock::new();
     SITE.get_or_init(|| {
         let folder = tempfile::tempdir().expect("temporary folder");
         let (results, out) = (folder.path().join("results"), folder.path().join("site"));
@@ -68,7 +68,7 @@ fn site() -> &'static (Files, Files) {
         write_site(&results, &out);
         let once = read(&out);
         write_site(&results, &out);
-        (once, read(&out))
+        (once, read(&out), read(&results))
     })
 }
 
@@ -121,9 +121,11 @@ fn every_experiment_has_a_page_that_says_what_it_must() {
         let manifest: toml::Table = manifest.parse().expect("TOML");
         let command = manifest["command"].as_str().expect("a command");
         assert!(unescape(html).contains(&format!("<code>{command}</code>")), "{id}: {command}");
-        let (png, csv) = (&site().0[&format!("{id}.png")], &site().0[&format!("{id}.csv")]);
-        let committed = |name: &str| fs::read(root().join("results").join(&id).join(name)).expect("committed");
-        assert!(*png == committed("figure.png") && *csv == committed("checks.csv"), "{id}: not the committed results");
+        for (name, copy) in [("figure.png", "png"), ("figure.svg", "svg"), ("checks.csv", "csv")] {
+            let own = &site().2[&format!("{id}/{name}")];
+            assert!(site().0[&format!("{id}.{copy}")] == *own, "{id}: {name} is not the report's");
+        }
+        let csv = &site().0[&format!("{id}.csv")];
         let checks = String::from_utf8(csv.clone()).expect("UTF-8");
         for line in checks.lines().skip(1) {
             let (check, verdict) = (line.split(',').next().expect("an id"), line.split(',').nth(2).expect("a verdict"));
@@ -231,7 +233,7 @@ fn every_pair_of_worlds_is_in_the_table_once() {
 
 #[test]
 fn written_twice_the_site_has_the_same_bytes() {
-    let (once, twice) = site();
+    let (once, twice, _) = site();
     assert!(once == twice);
     assert!(once.contains_key(".rewardlab-site"));
 }

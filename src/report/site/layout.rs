@@ -62,8 +62,8 @@ pub(super) fn page(place: &Place, content: &str) -> String {
     out.push_str(&beside(place, &up));
     let _ = write!(
         out,
-        "</main>\n<footer class=\"site\"><p>Written by rewardlab {}. Every number on these pages is computed from the rows of a run; \
-         none is put in by hand.</p></footer>\n</body>\n</html>\n",
+        "</main>\n<footer class=\"site\"><p>Written by rewardlab {}. Measured values, intervals and verdicts are \
+         computed from the rows of a run; formulas and notes are the words of the source file’s header.</p></footer>\n</body>\n</html>\n",
         env!("CARGO_PKG_VERSION")
     );
     out
