@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// Write a static site too: a page per experiment and an index, to be read from any folder or web server
     #[arg(long, value_name = "OUT")]
     site: Option<PathBuf>,
-    /// Link the site's pages to the source tree at this address as well, as in https://example.org/rewardlab/blob/v0.1.0
+    /// Link the site's pages to the source tree at this web address as well (what stands before `experiments/`)
     #[arg(long, value_name = "URL", requires = "site", value_parser = site::parse_repository)]
     repository: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! What a figure shows, as data. An experiment builds a [`Chart`] from its rows; drawing is `plot`'s business.
 
+use std::fmt::Write;
+
 /// A whole figure: one or more panels under one title.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
@@ -177,7 +179,7 @@ impl Chart {
                 }
             }
             let shown = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
-            out.push_str(&format!(" {title} ({} against {}){shown}.", panel.y.label, panel.x.label));
+            let _ = write!(out, " {title} ({} against {}){shown}.", panel.y.label, panel.x.label);
         }
         out
     }

@@ -1,6 +1,7 @@
 //! What all pages of HTML share: the style sheet, escaping, links to papers, how a verdict looks.
 
 use super::{Tally, Verdict};
+use std::fmt::Write;
 
 /// The one style sheet: beside the pages of a site, inside the self-contained page.
 pub(super) const STYLE: &str = include_str!("style.css");
@@ -18,7 +19,7 @@ pub(super) fn with_papers(text: &str) -> String {
         let number = &rest[at..at + length];
         let from = if rest[..at].ends_with("arXiv:") { at - "arXiv:".len() } else { at };
         out.push_str(&escape(&rest[..from]));
-        out.push_str(&format!("<a href=\"https://arxiv.org/abs/{number}\">{}</a>", &rest[from..at + length]));
+        let _ = write!(out, "<a href=\"https://arxiv.org/abs/{number}\">{}</a>", &rest[from..at + length]);
         rest = &rest[at + length..];
     }
     out.push_str(&escape(rest));

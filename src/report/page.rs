@@ -116,9 +116,8 @@ pub fn html(judged: &[Judged], figures: &[Figure]) -> String {
 
 /// Units without rows, each with its reason.
 pub(super) fn failures(judged: &Judged) -> String {
-    judged
-        .failures
-        .iter()
-        .map(|f| format!("<p class=\"failed\"><strong>failed</strong>: {}</p>\n", escape(f)))
-        .collect()
+    judged.failures.iter().fold(String::new(), |mut out, failure| {
+        let _ = writeln!(out, "<p class=\"failed\"><strong>failed</strong>: {}</p>", escape(failure));
+        out
+    })
 }
