@@ -1,4 +1,4 @@
-//! The binary: the registry of experiments, and nothing else.
+//! The binary: the registry of experiments and their own text, and nothing else.
 
 mod data;
 mod process_supervision;
@@ -12,6 +12,8 @@ mod vanishing_gradients;
 mod weak_to_strong;
 
 use rewardlab::experiment::{Runnable, entry};
+use rewardlab::report::site::Sources;
+use rust_embed::RustEmbed;
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they are listed and judged.
@@ -96,6 +98,20 @@ fn registry() -> Vec<Box<dyn Runnable>> {
     ]
 }
 
+/// The files beside this one, as they were when the program was built: its site shows them.
+#[derive(RustEmbed)]
+#[folder = "experiments/"]
+#[include = "*.rs"]
+struct Files;
+
+fn sources() -> Sources {
+    let file = |path: std::borrow::Cow<'static, str>| {
+        let text = Files::get(&path).map(|f| String::from_utf8_lossy(&f.data).into_owned())?;
+        Some((path.into_owned(), text))
+    };
+    Files::iter().filter_map(file).collect()
+}
+
 fn main() -> ExitCode {
-    rewardlab::cli::main(&registry())
+    rewardlab::cli::main(&registry(), sources)
 }

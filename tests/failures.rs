@@ -8,6 +8,7 @@ use rewardlab::error::Result;
 use rewardlab::experiment::{Check, Context, Criterion, Experiment, Kind, Profile, Record, entry};
 use rewardlab::lm::{Config, Decay, Schedule, Size, init};
 use rewardlab::plot::{Chart, Layer, Panel};
+use rewardlab::report::site::Sources;
 use rewardlab::stats::mean_interval;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -86,7 +87,7 @@ impl Experiment for Toy {
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|a| ["run", "report", "merge"].contains(&a.as_str())) {
-        return rewardlab::cli::main(&[entry::<Toy>()]);
+        return rewardlab::cli::main(&[entry::<Toy>()], Sources::new);
     }
     let folder = tempfile::tempdir().expect("temporary folder");
     a_unit_that_diverges_has_a_row_and_the_others_go_on(folder.path());

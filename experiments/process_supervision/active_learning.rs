@@ -1,5 +1,9 @@
 //! Labelling what convinces and is wrong: active learning, and how much data it saves (Section 4.2).
 //!
+//! **Formula**:
+//! `labelled = the 0.8 N most convincing solutions that end wrong + the 0.2 N most convincing of the rest`;
+//! `efficiency = slope of (share solved against log N), active / uniform`.
+//!
 //! **Claims** (arXiv:2305.20050, second-hand): a selector, a process model learned from one solution per problem,
 //! scores 1000 solutions of each problem; of N to be labelled 80% are the most convincing ones with a wrong answer and
 //! 20% the most convincing of the rest. The process model learned from these is better than one from N uniform samples,

@@ -1,5 +1,8 @@
 //! What the writer learns from solutions that a verifier chose: right answers, or right steps too?
 //!
+//! **Formula**: `tainted = P(some step is wrong | the answer is right)`;
+//! `tax = share of right answers of the outcome arm − of the process arm`.
+//!
 //! **Claims** (discussion of arXiv:2305.20050; reported second-hand): process supervision rewards sound reasoning
 //! itself, where outcome supervision also pays for a right answer that was reached by wrong steps; and it costs
 //! nothing in accuracy, a *negative alignment tax*.

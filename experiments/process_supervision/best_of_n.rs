@@ -1,5 +1,9 @@
 //! Best-of-N with a process model, an outcome model and majority voting (Figure 3).
 //!
+//! **Formula**: process model `score = Π_t σ(s_t)`, each `s_t` fitted by `−log σ(±s_t)` up to the first wrong step;
+//! outcome model, of the same form, by `−log P` or `−log(1 − P)` of `P = Π_t σ(s_t)`;
+//! `P(solved at N) = Σ_i P(i is the best of N) · 1[i is right]`, over all subsets of N of a pool.
+//!
 //! **Claims** (Figure 3 of arXiv:2305.20050, reported second-hand): the process model solves more problems than the
 //! outcome model at every number of candidates N, the gap grows with N, and the outcome model solves more than majority
 //! voting; voting weighted by the process model gains nothing over taking its best.

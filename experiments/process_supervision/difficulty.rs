@@ -1,5 +1,8 @@
 //! Best-of-N by difficulty (Figure 6).
 //!
+//! **Formula**: `P(solved at N) = Σ_i P(i is the best of N) · 1[i is right]`, over all subsets of N of a pool, by
+//! quintile of the generator's pass rate.
+//!
 //! **Claims** (Figure 6 of arXiv:2305.20050, reported second-hand): by quintile of the generator's pass rate, the
 //! process model is at least as good as the outcome model in each; the outcome model gets slightly worse with N on the
 //! easiest problems, where it is fooled; more candidates help most on the hardest.

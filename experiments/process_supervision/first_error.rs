@@ -1,6 +1,9 @@
 //! Where is the error? The second use of a process model: to find the first wrong step; and what outcome models say of
 //! prefixes.
 //!
+//! **Formula**: `P(the first error is at t) = (1 − p_t) Π_{u<t} p_u`, with `p_t` the model's probability that step t is
+//! right.
+//!
 //! **Claims** (arXiv:2305.20050, second-hand): process supervision says exactly where a solution goes wrong, which
 //! outcome supervision leaves to the model to find out (credit assignment). So a process model should find the first
 //! wrong step where an outcome model from the same solutions does not, and find wrong steps also in solutions whose

@@ -1,5 +1,8 @@
 //! Why labels of steps teach more than labels of outcomes: Fisher information in closed form, against the variance of estimates.
 //!
+//! **Formula**: `tr I_process / tr I_outcome = (1 − e)(1 − z) z′ (1 − z′) / (L ((1 − ρ) z e)²)`, with `z = (1 − e)^L`,
+//! `z′ = z + ρ (1 − z)`; e the error rate of a step, L steps, ρ the rate of false positives.
+//!
 //! **Claim** (arXiv:2305.20050): of the same solutions, process labels make a better reward model than outcome labels, and a check of
 //! final answers, which takes some wrong solutions for right ones, makes the worst. An oracle of outcomes could not be beaten; the
 //! claim is about what is *learned* from finitely many labels, so it has an exact core, derived here.

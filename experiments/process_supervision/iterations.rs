@@ -1,5 +1,9 @@
 //! Ten generations of collecting and retraining: what becomes of the model, and of what it is shown.
 //!
+//! **Formula**: each generation labels
+//! `the 4/5 most convincing solutions that end wrong + the 1/5 most convincing of the rest`, by the present model's
+//! `Π_t σ(s_t)`, and fits the model again.
+//!
 //! **Claims** (arXiv:2305.20050, second-hand): the labelled data were collected in two phases: a twentieth of the
 //! labels on samples, then ten generations, in each of which solutions are sampled, ranked by the present process
 //! model, and the most convincing ones with a wrong answer are labelled; the model is retrained in between. In the

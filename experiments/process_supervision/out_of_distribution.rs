@@ -1,5 +1,9 @@
 //! Problems unlike those of training (Table 1).
 //!
+//! **Formula**: process model `score = Π_t σ(s_t)`, each `s_t` fitted by `−log σ(±s_t)` up to the first wrong step;
+//! outcome model, of the same form, by `−log P` or `−log(1 − P)` of `P = Π_t σ(s_t)`;
+//! `P(solved at N) = Σ_i P(i is the best of N) · 1[i is right]`, over all subsets of N of a pool.
+//!
 //! **Claims** (Table 1 of arXiv:2305.20050, reported second-hand): on examinations that neither generator nor reward
 //! models were made for, best-of-100 by the process model solves most (72.9 per cent), by the outcome model less
 //! (63.8), majority voting least (61.3); and in each examination the process model is ahead of the outcome model.

@@ -1,5 +1,8 @@
 //! From steps to a score: product or minimum, neutral steps as right or wrong (Table 4).
 //!
+//! **Formula**: `product = Π_t p_t`, `minimum = min_t p_t`, `geometric mean = (Π_t p_t)^(1/L)`, with
+//! `p_t = P(right) + P(neutral)` where neutral counts as positive, `P(right)` where it counts as negative.
+//!
 //! **Claims** (Table 4 of arXiv:2305.20050, reported second-hand): the four scores {product, minimum} × {neutral counts
 //! as positive, as negative} solve about the same (77.4 to 78.2 per cent in the paper), the product with neutral as
 //! positive no less than the others; the product slightly penalises length.

@@ -1,5 +1,8 @@
 //! Labels of steps without a human: how often the solution that goes on from a prefix ends right.
 //!
+//! **Formula**: with Q the value of a prefix and K rollouts: `E[soft] = Q`, `Var[soft] = Q (1 − Q)/K`,
+//! `P(hard = +1) = 1 − (1 − Q)^K`.
+//!
 //! **Facts** (Math-Shepherd, arXiv:2312.08935): the label of a step is the share (soft) or the existence (hard) of
 //! right answers among K rollouts from the prefix that ends with it. In this world the value Q of a prefix is known
 //! (dynamic programming), so that the labels' errors are known too.

@@ -1,5 +1,9 @@
 //! Three ways to label the same solutions: steps, outcomes without false positives, final answers (Figure 4).
 //!
+//! **Formula**: process model `score = Π_t σ(s_t)`, each `s_t` fitted by `−log σ(±s_t)` up to the first wrong step;
+//! outcome model, of the same form, by `−log P` or `−log(1 − P)` of `P = Π_t σ(s_t)`;
+//! `P(solved at N) = Σ_i P(i is the best of N) · 1[i is right]`, over all subsets of N of a pool.
+//!
 //! **Claims** (arXiv:2305.20050, second-hand): a reward model learned from (i) process labels up to the first error
 //! chooses better than one from (ii) outcome labels that call a solution right iff no step is wrong, and that better
 //! than one from (iii) a check of final answers, at every number of labelled solutions per problem from 1 to 200 (4a,

@@ -1,5 +1,9 @@
 //! Reward against KL of a language model: DPO, RLOO by a learned and by the true reward, unlikelihood, Preferred-FT, best-of-N.
 //!
+//! **Formula**: `ℓ_DPO = −log σ(β h)`, `h = log(π(y_w)/π_ref(y_w)) − log(π(y_l)/π_ref(y_l))`; RLOO:
+//! `max E_π[r] − β KL(π‖π_ref)`;
+//! `hypervolume = ∫₀^K max{reward of checkpoints with KL ≤ k} − reward of the reference dk / (K (1 − reward of the reference))`.
+//!
 //! **Claims** (Figure 2, left, of arXiv:2305.18290; values second-hand): DPO's frontier of true reward against KL to the reference
 //! dominates that of online RL, even with the true reward; Preferred-FT stays near the reference; unlikelihood is behind.
 //!

@@ -1,5 +1,8 @@
 //! ReST on parallel text: a small model that is trained from scratch to translate improves on its own samples, judged without references.
 //!
+//! **Formula**: Improve fits π to Grow's data with `r > τ`: `max E[1[r > τ] log π(y|x)]`, at rising τ, with r the share
+//! of rated samples that score lower.
+//!
 //! **Claims** (Figures 3 to 7 and Table 1 of arXiv:2308.08998; values were read second-hand): every Improve step, with its higher threshold,
 //! raises the reward; a second Grow helps; the policies beat supervised training; best-of-N helps them as it helps the supervised model;
 //! the reward keeps rising with G, while one Grow is best for people; the second metric is not lost.

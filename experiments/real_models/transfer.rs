@@ -1,5 +1,8 @@
 //! From the small worlds to language models: does a claim keep its sign, its place among the others, and its size?
 //!
+//! **Formula**: `sign(small) = sign(real)` for effects with `0 ∉ [low, high]` in the small world;
+//! `1/2 ≤ real/small ≤ 2` where the unit is the same.
+//!
 //! **Claims** (ours; no paper asks): where the small world says for certain which way an effect goes, the language model agrees; effects of one
 //! paper in one unit keep their order; and their size within a factor of two.
 //!

@@ -1,5 +1,8 @@
 //! Real language models: RFT leaves prompts of small reward std where they are, SFT does not, and a little SFT is enough.
 //!
+//! **Formula**: per prompt `mean = E_π[r(x, y)]` and `std`, from samples; RFT by RLOO,
+//! `A_i = r_i − mean of the group's others`; SFT by `−log π(reference|x)`.
+//!
 //! **Claims** (Figures 1, 2 and 4 of arXiv:2310.20703; values were read second-hand): where many prompts start with a small reward std
 //! and a low mean, RFT leaves those prompts where they are and falls behind SFT; the change of a prompt's reward in RFT goes with its
 //! pretrained std, in SFT it hardly does; SFT on 1% of the labels with 40% of the steps, then RFT, reaches nearly what SFT on all of them,

@@ -1,5 +1,9 @@
 //! Real language models: a small teacher that read nothing before its labels, and a pretrained student.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies;
+//! `ℓ = CE(f, (1 − a) w + a ŷ)`, with w the weak label, ŷ the student's own class (half of a batch is 1) and a the
+//! share, which grows over the first steps.
+//!
 //! **Claims** (arXiv:2312.09390, Figures 3 and 5, NLP, and Appendix E.2; the protocol is confirmed, the numbers are second-hand): a
 //! strong student of a weak teacher's labels is better than the teacher; typically more than 20% of the gap is recovered; naive
 //! finetuning stays behind the ceiling; the confidence loss recovers more; errors at random would be easier to see through than the

@@ -1,5 +1,8 @@
 //! Best-of-N stacks with `ReST` (Figure 6).
 //!
+//! **Formula**: `E[max of N rewards] = Σ_r r (F(r)^N − F(r⁻)^N)`, with F the distribution function of the reward of one
+//! draw.
+//!
 //! **Claims** (Figure 6 of arXiv:2308.08998): best-of-N sampling improves `ReST`'s policies as it improves behaviour
 //! cloning; the best `ReST` policy with N < 10 is as good as behaviour cloning with N = 200; after three Improve steps
 //! N = 200 reaches the largest reward, 1.

@@ -1,5 +1,8 @@
 //! Thresholds of each source's own: percentiles, and points between its mean and its best (Figures 15 and 16).
 //!
+//! **Formula**: per source, keep `r > percentile_p of its candidates`, or `r > γ V_max + (1 − γ) V_mean`; against one
+//! `r > τ` for all.
+//!
 //! **Claims** (arXiv:2308.08998): with a filter per source at a percentile of its candidates' rewards the reward rises
 //! with the percentile and saturates past the 90th (Figure 15); thresholds γ `V_max` + (1 − γ) `V_mean` per source do
 //! about the same (Figure 16).

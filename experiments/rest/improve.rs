@@ -1,5 +1,8 @@
 //! Every Improve step raises the reward (Figure 3).
 //!
+//! **Formula**: Improve fits π to Grow's data with `r > τ`: `max E[1[r > τ] log π(y|x)]`, at rising τ; for a policy
+//! that can say everything `V = mean over contexts of E[R | R > τ]`.
+//!
 //! **Claims** (Figure 3 of arXiv:2308.08998): on all three data sets each added Improve step raises the mean reward;
 //! thresholds come from 0, 0.7, 0.8, 0.9, 0.95, 0.99 with rewards scaled to [0, 1], and the comparison is strict.
 //!

@@ -1,6 +1,10 @@
 //! Which offline loss Improve should take: plain cloning, GOLD, an offline actor-critic, V-MPO with a pull to the
 //! behaviour.
 //!
+//! **Formula**: per token, with R the reward, V the critic's value, A = Q − V: BC `−log π`, GOLD
+//! `−max(π, floor) R log π`, OAC `−A log π`, BVMPO `−ψ log π + λ KL(π_β‖π)` with `ψ ∝ exp(A/η)` on the better half;
+//! those in front of log π are constants.
+//!
 //! **Claims** (Figures 5, 13 and 14 of arXiv:2308.08998, in words): every loss beats the supervised policy after one
 //! Improve step, and behaviour cloning (BC) is the best of them; it beats GOLD at every number of Improve steps.
 //!

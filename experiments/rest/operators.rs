@@ -1,5 +1,8 @@
 //! What Improve and Grow are without sampling error: a filter's conditional distribution, and a second Grow that does nothing.
 //!
+//! **Formula**: `Improve: π₁ ∝ {(1 − λ) p + λ π} · 1[R > τ]`, with p the data's distribution and λ the share of the
+//! policy's own samples; `τ ≥ V(π₀) ⇒ V(π₁) > V(π₀)`.
+//!
 //! **Claims** (arXiv:2308.08998). Appendix A.9: Improve fits the policy to {(1 − λ) p + λ π} · 1[R > τ], normalised. Its Section on
 //! the gradient: with θ = θ', ∇J is λ times a policy gradient in which the filter stands for the return, and 1 − λ times a filtered
 //! offline gradient. Appendix A.3: τ ≥ V(π₀) implies V(π₁) > V(π₀).

@@ -1,5 +1,8 @@
 //! A learned reward keeps rising while the true one does not keep up (Figure 7).
 //!
+//! **Formula**: `gap = E_π[proxy] − E_π[gold]` after every Improve step; Improve fits π to Grow's data with `r > τ`:
+//! `max E[1[r > τ] log π(y|x)]`, at rising τ, r the proxy.
+//!
 //! **Claims** (Figure 7 of arXiv:2308.08998): people prefer every `ReST` variant to the supervised model; but the order
 //! by the reward model is not the order by people; the reward keeps rising with G, while one Grow is best for people.
 //! In the text: a bug of the reward model, whose score could be raised by repeating a sentence.

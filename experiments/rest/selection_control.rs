@@ -1,5 +1,7 @@
 //! Is it the filter, or only fewer samples? The same number of samples chosen otherwise does not help.
 //!
+//! **Formula**: `gain by choice = V(Improve on {r > τ}) − V(Improve on as many at random)`.
+//!
 //! **Question** (ours; no figure of arXiv:2308.08998 asks it): an Improve step trains on fewer samples than Grow holds,
 //! chosen by their reward. How much of what it gains is the choice?
 //!

@@ -1,5 +1,8 @@
 //! What DPO is in theory: one reward per class, the policy as its own reward model, and the loss whose optimum is known.
 //!
+//! **Formula**: `π* ∝ π_ref exp(r/β)` (Eq. 4); `ℓ_DPO = −log σ(β h)`,
+//! `h = log(π(y_w)/π_ref(y_w)) − log(π(y_l)/π_ref(y_l))` (Eq. 7); `∇ℓ = −β σ(−β h) ∇(log π(y_w) − log π(y_l))`.
+//!
 //! **Claims** (arXiv:2305.18290). Rewards that differ by a function of the prompt prefer alike (Lemma 1) and have the
 //! same KL-regularised optimum (Lemma 2); each class has one representative of the form β log(π/`π_ref`) (Theorem 1,
 //! Proposition 1), r − β log Z; the gradient of the loss weighs a pair by `σ(r̂_l` − `r̂_w`); with Bradley–Terry labels the

@@ -1,5 +1,8 @@
 //! Dialogue: the win rate against the preferred completion of the data, by sampling temperature and over training.
 //!
+//! **Formula**: `win rate = P(score(y) > score(y_w)) + ½ P(tie)`, y from the policy at temperature T, `y_w` the
+//! preferred one of two completions by the reference.
+//!
 //! **Claims** (Figure 3 of arXiv:2305.18290): DPO alone beats the chosen completions without sampling many (about .63 at
 //! temperature 1, read off the plot by others), and is as good as best-of-128 (left); it gets there quickly and stays, with at
 //! most a slight drop late in training (right). Preferred-FT does not beat the chosen completions.

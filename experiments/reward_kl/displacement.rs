@@ -1,5 +1,8 @@
 //! Likelihood displacement: DPO lowers the probability of what it prefers. When, and where does the mass go?
 //!
+//! **Formula**: `d log π(y⁺)/dt = c (Σ_z π(z) ⟨W⁺ − W_z, W⁺ − W⁻⟩ + ‖h‖² (1 − π(y⁺) + π(y⁻)))`, c > 0;
+//! `CHES = ⟨Σh⁺, Σh⁻⟩ − ‖Σh⁺‖²`.
+//!
 //! **Claims** (arXiv:2410.08847, the follow-up that explains it): in preference training log π(chosen) can fall
 //! although the margin grows. For single tokens, with unembeddings W and one trained hidden embedding h, it tends to
 //! fall when ⟨W⁺, W⁻⟩ is large, and the mass goes to tokens z with a large ⟨`W_z`, W⁺ − W⁻⟩. For longer completions a

@@ -1,5 +1,9 @@
 //! Reward against KL on the sentiment world, with exact values and the exact front.
 //!
+//! **Formula**: `ℓ_DPO = −log σ(β h)`, `h = log(π(y_w)/π_ref(y_w)) − log(π(y_l)/π_ref(y_l))`; PPO:
+//! `max E_π[r] − β KL(π‖π_ref)`; hypervolume
+//! `∫₀^K max{reward of checkpoints with KL ≤ k} − reward of the reference dk`, over the exact front's.
+//!
 //! **Claims** (Figure 2, left, of arXiv:2305.18290): DPO's frontier of expected reward against KL to the reference
 //! strictly dominates PPO's, even that of PPO with the true reward; then come PPO and, close to the reference,
 //! Preferred-FT; unlikelihood training is unstable.

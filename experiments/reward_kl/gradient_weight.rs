@@ -1,5 +1,8 @@
 //! Why DPO weighs its pairs: without the weight it is unlikelihood training, which has no optimum and leaks.
 //!
+//! **Formula**: DPO `∇ℓ = −β σ(−β h) ∇(log π(y_w) − log π(y_l))`; unlikelihood `ℓ = −log π(y_w) + α log π(y_l)`,
+//! degenerate above `α* = min_y w_y / l_y`.
+//!
 //! **Claims** (Section 4 and Table 3 of arXiv:2305.18290): a method without the weight `σ(r̂_l` − `r̂_w`), unlikelihood
 //! training, makes the language model degenerate (its samples on TL;DR repeat one word).
 //!

@@ -1,5 +1,7 @@
 //! Can a judge stand in for people? A simulation, and no evidence about GPT-4 or any other judge.
 //!
+//! **Formula**: `P(a rater prefers y to y′) = σ((score(y) − score(y′))/τ + bias · (length(y) − length(y′)))`.
+//!
 //! **Claims** (Table 2 of arXiv:2305.18290, reported second-hand): GPT-4 agrees with people about as often as people with
 //! each other (70, 77, 86% with one prompt, 67, 79, 85% with a concise one; people 65 and 87%); the concise prompt, made against a
 //! taste for length, gives win rates nearer to people's (54 than 47, people 58, for DPO; 12 than 13, people 17, for PPO at

@@ -1,5 +1,7 @@
 //! Over-optimisation: what becomes of the true reward where a learned one is pushed up.
 //!
+//! **Formula**: `gold(d) = d (α − β d)` for best-of-N, `gold(d) = d (α − β log d)` for RL, with `d = √KL(π‖reference)`.
+//!
 //! **Claims** (Gao et al., arXiv:2210.10760; "gold" is the true reward, "proxy" the learned one, d = √KL(π‖reference)):
 //! along d the gold reward rises and then falls while the proxy goes on rising; more data for the reward model puts the
 //! peak higher and farther out; gold follows d (α − β d) for best-of-N and d (α − β log d) for RL; as a function of the

@@ -1,5 +1,8 @@
 //! Summaries: the win rate against people's, by sampling temperature.
 //!
+//! **Formula**: `win rate = P(score(y) > score(y′)) + ½ P(tie)`, y from the policy at temperature T,
+//! `π_T(a) ∝ π(a)^(1/T)` token by token, y′ from people.
+//!
 //! **Claims** (Figure 2, right, of arXiv:2305.18290): DPO wins more than PPO at temperature 0 (about .61 against .57,
 //! reported second-hand), keeps more of it at higher temperatures, where PPO falls to the base model's level, and its
 //! best is above best-of-N's; Preferred-FT is hardly better than SFT.

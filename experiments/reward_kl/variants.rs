@@ -1,5 +1,10 @@
 //! Every loss of preferences on one reward–KL frontier, with clean labels and with labels of which a fifth is wrong.
 //!
+//! **Formula**: with h as in DPO's `−log σ(β h)`: conservative DPO `−(1 − ε) log σ(β h) − ε log σ(−β h)`; IPO
+//! `(h − 1/(2τ))²`; KTO `λ (1 − σ(±β (ρ − z₀)))`; with ℓ the mean log-probability per token, ORPO
+//! `−ℓ_w − λ log σ(logit e^ℓ_w − logit e^ℓ_l)`; `SimPO` `−log σ(β (ℓ_w − ℓ_l) − γ)`; unlikelihood
+//! `−log π(y_w) + α log π(y_l)`.
+//!
 //! **Claims.** Conservative DPO (label smoothing ε, derived for labels that are wrong with probability ε; in the
 //! original code of arXiv:2305.18290) suffers less from wrong labels than DPO. IPO (arXiv:2310.12036): where labels are
 //! deterministic, DPO's minimiser is infinitely far from the reference whatever β is, IPO's is at h = 1/(2τ). KTO (arXiv:2402.01306),

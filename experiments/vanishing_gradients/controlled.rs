@@ -2,28 +2,31 @@
 //! sampling, reinforcement finetuning (RFT) still does not fit the inputs whose reward std is small under the pretrained
 //! model; supervised finetuning (SFT) fits them quickly.
 //!
-//! Protocol, as in the paper's released code: every class has a fixed set of m labels, its own among them; pretraining is to
+//! **Formula**: RFT ascends `V(x) = Σ_y π(y|x) r(x, y)`, SFT descends `−log π(label|x)`; on an input
+//! `∂V/∂logit_y = π(y|x) (r(x, y) − V(x))`, which vanishes with the reward's std.
+//!
+//! **Protocol**, as in the paper's released code: every class has a fixed set of m labels, its own among them; pretraining is to
 //! the uniform distribution on the set. For finetuning 90% of the inputs keep their own label (p ≈ 1/m, reward
 //! std ≈ 2√(p(1−p)), 0.8 for m = 5: the *large-std* group); exactly 10% get a label outside the set (p ≈ 0, std ≈ 0: the
 //! *small-std* group). Reward +1 for the label, −1 otherwise; in the *high* variant every wrong label of a small-std input
 //! earns 0.5. RFT ascends the exact expected reward, SFT descends −log p; both in minibatches of 512 with a fresh optimiser.
 //!
-//! Ours, not the paper's: 1,000 Fashion-MNIST images instead of 1,000 MNIST images (the embedded files are the first 1,000
+//! **Ours, not the paper's**: 1,000 Fashion-MNIST images instead of 1,000 MNIST images (the embedded files are the first 1,000
 //! of each; `--set data=DIR` reads others), pixels standardised; softmax regression on random features and a tabular model
 //! beside the paper's MLP; several seeds instead of one. Logged values are of the whole groups, not of minibatches, and
 //! `grad_norm` is that of the group's mean under the method's own objective, as in the paper.
 //!
-//! Learning rates. MLP: the paper's. Softmax regression: features have unit norm, so that a step of 10 with SGD is stable
+//! **Learning rates**. MLP: the paper's. Softmax regression: features have unit norm, so that a step of 10 with SGD is stable
 //! and SFT fits within the budget. Tabular: the mean over a minibatch divides an input's gradient by 512, so the SGD rate of
 //! 10.24 moves each input by 100 units of gradient-flow time in 5,000 epochs, ten times what the large-std group
 //! needs, and an outside label starts at 1e-4, where RFT needs about 0.45/1e-4 = 4,500. All were chosen by how
 //! pretraining, SFT and the large-std group fare.
 //!
-//! Controls: relabelled inputs whose new label lies *inside* the set, where RFT must learn; the same small-std inputs after a
+//! **Controls**: relabelled inputs whose new label lies *inside* the set, where RFT must learn; the same small-std inputs after a
 //! little SFT; the std of the large-std group at the start; Adam on the tabular model, whose coordinates are not shared
 //! between inputs, so that its normalisation undoes the vanishing and RFT must learn.
 //!
-//! Findings. Where nothing is shared the separation is total. In the networks RFT with Adam makes about a tenth of the
+//! **Findings**. Where nothing is shared the separation is total. In the networks RFT with Adam makes about a tenth of the
 //! small-std group's possible rise, with SGD less. Two controls fail in part for the networks: RFT does not fit all
 //! relabelled inputs whose label lies inside the set, nor all small-std inputs after some SFT, although their std starts
 //! large. The rows show their std falling before their reward rises; we think that the large-std group, which is fitted

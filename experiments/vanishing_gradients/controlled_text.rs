@@ -1,5 +1,8 @@
 //! Figure 3's third model: with exact expected gradients RFT of a transformer classifier does not fit small-std inputs.
 //!
+//! **Formula**: RFT ascends `V(x) = Σ_y π(y|x) r(x, y)`, SFT descends `−log π(label|x)`; on an input
+//! `∂V/∂logit_y = π(y|x) (r(x, y) − V(x))`, which vanishes with the reward's std.
+//!
 //! **Claims** (Section 4.2 of arXiv:2310.20703, Figure 3 and its appendices): a transformer classifies sentence pairs by
 //! similarity, 0 to 5. Pretrained to be uniform on a set of m = 3 labels per class, it is finetuned on single labels; for 10%
 //! of the inputs the label lies outside the set (the *small-std* group: p ≈ 0). With the *exact* gradient of the expected
@@ -10,7 +13,7 @@
 //! group's mean under the method's own objective, the same over the norm of the parameters; and the probability of the
 //! input's own class. The softmax over six scores is in f64, the transformer in f32.
 //!
-//! Ours, not the paper's: BERT-mini is bidirectional, ours is a causal decoder (GPT-2's blocks) that reads its last token,
+//! **Ours, not the paper's**: BERT-mini is bidirectional, ours is a causal decoder (GPT-2's blocks) that reads its last token,
 //! so the second sentence sees the first but not the reverse; it is small and the pairs are those of
 //! [`rewardlab::env::text::Pair`] in the role of STS-B, several hundred instead of several thousand; five seeds instead of
 //! one. Epochs are fewer and learning rates larger, chosen by how pretraining, SFT and the large-std group fare (SGD's was

@@ -1,5 +1,7 @@
 //! Bias, variance and cosine of sampled policy-gradient estimators to the exact gradient, across reward standard deviation.
 //!
+//! **Formula**: for an estimator ĝ of g = ∇V from n outputs: `bias = ‖E ĝ − g‖`, `noise = √tr Cov ĝ`, `E cos(ĝ, g)`.
+//!
 //! **Question**: a small reward std makes the *exact* gradient vanish (arXiv:2310.20703). What becomes of what one really
 //! has, an estimate from n outputs? Is it only short, or does it also lose its direction, and which estimator loses least?
 //!

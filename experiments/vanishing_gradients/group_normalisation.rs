@@ -1,6 +1,9 @@
 //! What dividing by a group's standard deviation does to vanishing gradients: the exact expected update of REINFORCE,
 //! RLOO, GRPO and Dr. GRPO.
 //!
+//! **Formula**: advantages `r_i` (REINFORCE), `r_i − mean of the others` (RLOO), `r_i − mean` (Dr. GRPO),
+//! `(r_i − mean)/(std + ε)` (GRPO); expected step `m(p) ∇log p`; `P(dead group) = p^G + (1 − p)^G`.
+//!
 //! **Question**: a small reward standard deviation makes policy gradients vanish (arXiv:2310.20703). GRPO
 //! (arXiv:2402.03300) divides advantages by the standard deviation of a group of G outputs. Does that undo it?
 //!

@@ -1,5 +1,8 @@
 //! Which KL gradient do k1, k2, k3 and the exact KL give, in the reward or in the loss, on-policy or off, clipped or not?
 //!
+//! **Formula**: with `d = log π/π_ref`: `k1 = d`, `k2 = d²/2`, `k3 = e^(−d) − 1 + d`, against
+//! `∇KL(π‖π_ref) = E_π[d ∇log π]`.
+//!
 //! **Question**: trainers penalise KL(π‖`π_ref`) by an estimate from sampled tokens, as part of the reward or as a loss of
 //! its own. k1, k2, k3 are estimates of the KL's *value*; is what is descended the gradient of the KL?
 //!

@@ -2,20 +2,23 @@
 //! plus a term in the total variation between the current policy and the one that sampled. We know the shape of the
 //! paper's bound but not its constants; the constants here are ours ([`rewardlab::exact::Surrogate`]):
 //!
+//! **Formula**: `‖∇V_PPO‖ ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l]`, with M = max |A|, ε the clip and `TV_l` the total
+//! variation between current and sampling policy at token l.
+//!
 //! `‖∇V_PPO‖ ≤ √2 γ [(1 + ε) Σ_l E|A_l| + M Σ_l TV_l] ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l]`, with M = max |A|,
 //!
 //! and the sharper `γ √(L/2) √(STD² + M² Σ_l TV_l)`. STD, A, E and TV's weights are of the sampling policy, γ is of the
 //! current one.
 //!
-//! Measured: the exact expected surrogate `Σ_s P_old(s) Σ_a π_old(a|s) min(ρA, clip(ρ)A)` of a random sampling policy with
+//! **Measured**: the exact expected surrogate `Σ_s P_old(s) Σ_a π_old(a|s) min(ρA, clip(ρ)A)` of a random sampling policy with
 //! its exact advantages, at the sampling policy itself (where its gradient must be the policy gradient that
 //! [`rewardlab::exact::Engine`] finds by other code) and after parameters have moved by a random step, small or large;
 //! and paths on which TV grows at a fixed, tiny STD. Gradients are compared with a bound plus 1e-14 · γ · L · max|r|.
 //!
-//! Controls: the bound without its TV term fails; on the path to a rare *success* (A > 0) the clip stops the gradient,
+//! **Controls**: the bound without its TV term fails; on the path to a rare *success* (A > 0) the clip stops the gradient,
 //! and without the clip it grows with TV, as it does on the path to a rare failure (A < 0), which no clip stops.
 //!
-//! Findings: neither the factor 1 + ε nor the clip is needed. `π|A| ≤ π_old|A| + (π − π_old)₊ M` holds token by token,
+//! **Findings**: neither the factor 1 + ε nor the clip is needed. `π|A| ≤ π_old|A| + (π − π_old)₊ M` holds token by token,
 //! so `√2 γ Σ_l [E|A_l| + M TV_l]` bounds the surrogate with or without clipping; both are checked. What clipping buys is
 //! that, while all ratios stay within it, the TV term can be dropped; also checked.
 

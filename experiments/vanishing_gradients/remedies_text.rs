@@ -1,6 +1,8 @@
 //! A larger learning rate, a higher temperature, an entropy bonus, more of a KL penalty: with a transformer, does
 //! any of them make up for SFT?
 //!
+//! **Formula**: `recovered = (reward − reward of RFT) / (reward of SFT+RFT − reward of RFT)`.
+//!
 //! **Claim** (Table 2 of arXiv:2310.20703, values read second-hand): on `NarrativeQA` the usual heuristics against
 //! vanishing gradients leave the training reward near 0.10, where SFT followed by RFT reaches 0.54. The paper's grids are
 //! not known to us; ours is the full product of the four. That the KL coefficient does not help either is our question.

@@ -1,5 +1,8 @@
 //! What makes a reward model a good teacher: variance, not accuracy.
 //!
+//! **Formula**: flow of `E_π[r_RM] − λ KL(π‖π₀)`; `t(rise of E_π[truth] by c) = Ω(Var[r_RM]^(−1/3))` (the paper's),
+//! `t ≥ 2 (1 − e^(−c)) / STD[r_RM]` (ours, λ = 0).
+//!
 //! **Claims** (arXiv:2503.15477). Theorem 1: under gradient flow on `E[r_RM] − λ KL(π‖π₀)`, the time until the ground
 //! truth has risen by any constant is Ω(Var^{-1/3}), Var the variance of the reward model under the initial policy.
 //! Theorem 2: so a perfectly accurate reward model can teach arbitrarily slower than an inaccurate one. Theorem 3:

@@ -1,5 +1,8 @@
 //! How long reinforcement finetuning takes from a small reward standard deviation, against supervised finetuning.
 //!
+//! **Formula**: `t_RFT = Ω(1/σ²)`, `t_SFT = O(log 1/σ)`, with t the time of gradient flow to p = 1/2 and σ = 2 √(p₀(1 −
+//! p₀)) the initial reward std.
+//!
 //! **Claim** (arXiv:2310.20703, Section 4.3 and its appendix; the rates were read second-hand): for a softmax-linear
 //! model on orthonormal inputs with reward +1 for the right label and −1 for the others, gradient flow from initial
 //! reward standard deviation σ needs time Ω(1/σ²) under reinforcement finetuning (RFT) and O(log 1/σ) under

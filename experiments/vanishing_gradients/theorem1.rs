@@ -1,7 +1,10 @@
 //! Theorem 1 of arXiv:2310.20703: ‖∇V(x; θ)‖ ≤ 6 · L · γ · STD[r]^(2/3), for rewards in [−1, 1], wherever V stands.
 //! (The exponent is the authors' own; the constant 6 and the factors L and γ are known to us second-hand.)
 //!
-//! Measured: exact gradients of random policies (tabular, log-linear with shared features, tanh MLP) on random worlds
+//! **Formula**: `‖∇V(x; θ)‖ ≤ 6 · L · γ · STD[r]^(2/3)` (the paper's), `‖∇V(x; θ)‖ ≤ γ √(L/2) STD[r]` (ours), with L
+//! tokens per output and γ the largest spectral norm of the logits' Jacobian.
+//!
+//! **Measured**: exact gradients of random policies (tabular, log-linear with shared features, tanh MLP) on random worlds
 //! against the paper's bound and against the sharper γ √(L/2) STD (STD/√2 if tabular) of [`rewardlab::exact`]; a
 //! search that climbs the ratio of the gradient to each bound; paths on which the reward shrinks (slope 1) or success
 //! becomes rare (slope 2), so that 2/3 is an envelope and never a rate; and worlds in which the reward's STD is zero
@@ -12,15 +15,15 @@
 //! token 0, whose logit is so low that its probability underflows to zero. The policy on the other tokens is random
 //! and far from deterministic, so the gradient does not vanish for want of entropy.
 //!
-//! Controls: in the same worlds with token 0 within reach the gradient is back; a "policy" that is linear and not
+//! **Controls**: in the same worlds with token 0 within reach the gradient is back; a "policy" that is linear and not
 //! normalised (V = Σ θ(y) r(y), at a θ that happens to be a distribution) breaks the bound; the tabular form of the
 //! sharper bound fails once parameters are shared, so its √L is needed.
 //!
-//! Findings: the paper's bound is never closer than a factor 6√2 (two equally likely tokens, rewards ±1), and looser
+//! **Findings**: the paper's bound is never closer than a factor 6√2 (two equally likely tokens, rewards ±1), and looser
 //! for longer outputs; the sharper bound is attained at every length in every family, so it cannot be improved in these
 //! quantities. The 2/3 is nobody's rate.
 //!
-//! Rounding: a component of the gradient is a sum of terms whose Q − V carries the rounding of V. What is compared
+//! **Rounding**: a component of the gradient is a sum of terms whose Q − V carries the rounding of V. What is compared
 //! with a bound is therefore ‖∇V‖ / (bound + 1e-14 · γ · L · max|r|).
 
 mod figure;

@@ -1,5 +1,8 @@
 //! Figures 8 and 16: larger students agree less with their teacher's errors.
 //!
+//! **Formula**: `agreement on errors = P(student = teacher | teacher wrong)`, from `P(same sign) = 1/2 + arcsin(ρ)/π`
+//! of each pair.
+//!
 //! **Claims** (arXiv:2312.09390, Section 5.1.3, second-hand): inverse scaling: larger students agree less with their teacher, above all where it is
 //! wrong; the confidence loss lowers the agreement on errors.
 //!

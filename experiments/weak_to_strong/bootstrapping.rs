@@ -1,5 +1,8 @@
 //! Figure 4: bootstrapping through intermediate students.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies; a chain:
+//! `M₁ → M₂ → … → M_k`, each learning the labels of the one before.
+//!
 //! **Claims** (arXiv:2312.09390, Section 4.3.1, second-hand): a chain of students, each taught by the one before, recovers more than the last alone
 //! where naive PGR falls with the gap (chess); it makes a small difference otherwise (NLP).
 //!

@@ -1,5 +1,7 @@
 //! Weak to strong on chess puzzles: small decoders learn the moves that smaller ones write.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of shares of puzzles solved.
+//!
 //! **Claims** (arXiv:2312.09390, Figures 3, 4, 8 and 15, chess): students are better than their weaker teachers; PGR is near 0 for the weakest
 //! teachers, higher for small gaps (above 40%, second-hand), and falls as the student grows for a fixed teacher; larger students repeat
 //! fewer of their teacher's errors; a chain of students of growing size recovers more at the largest gap.

@@ -1,5 +1,9 @@
 //! Figures 5 and 6: losses that let the student trust itself.
 //!
+//! **Formula**: `ℓ = CE(f, (1 − a) w + a ŷ)`, with w the weak label, ŷ the student's own class (half of a batch is 1)
+//! and a the share, which grows over the first steps;
+//! `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies.
+//!
 //! **Claims** (arXiv:2312.09390, Section 4.3.2, second-hand; the loss is that of Appendix A.4): the confidence loss lifts PGR where the gap between
 //! teacher and student is large (largest student: from about 25% to about 80% in their NLP tasks), and is slightly worse than naive finetuning where
 //! it is small.

@@ -1,5 +1,7 @@
 //! From easy chess puzzles to hard ones: a model that has seen the truth of easy puzzles alone, asked hard ones.
 //!
+//! **Formula**: `PGR = Σ_seeds (taught easy − weak) / Σ_seeds (taught all − weak)`, of shares of hard puzzles solved.
+//!
 //! **Claims** (arXiv:2312.09390, Figure 20: chess with cuts at Elo 1200 and 900; statistics ours): the truth of easy puzzles teaches hard ones, but less
 //! than as many puzzles of any difficulty; part of the gap between a weaker model that has seen all and the largest that has is recovered.
 //!

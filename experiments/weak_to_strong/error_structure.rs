@@ -1,5 +1,8 @@
 //! Figures 25 and 26: teachers of the same accuracy whose errors differ.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies;
+//! `agreement on errors = P(student = teacher | teacher wrong)`.
+//!
 //! **Claims** (Appendix E.2 of arXiv:2312.09390, second-hand): six teachers of one accuracy (a real weak model; random flips; errors on the longest
 //! prompts; on the shortest; where the ceiling is unsure; where the ceiling is surely right) give very different PGR. Students generalise first and
 //! imitate later; errors that are easy to describe are imitated, random ones never; the confidence loss delays imitation.

@@ -1,5 +1,8 @@
 //! Expansion: when neighbours correct a teacher's errors and carry its labels to where it has none.
 //!
+//! **Formula**: `err_S ≤ 2α/(1 − 2α) · P(not robust|S) + P(disagrees|S) + α (1 − 3c/2)` (4.1);
+//! `err_T ≤ (1 + α/(1 − 2α)) P(not robust|T) + max(q, (P(disagrees|S) − cα)/(c (1 − 2α)))` (4.2).
+//!
 //! **Claims** (arXiv:2405.16043, Theorems 4.1 and 4.2, Proposition 4.1, read in the theorems' pages): on points that the teacher labels (S, with a
 //! share α < 1/2 of wrong labels in a class) and points that it does not (T), a student that is mostly robust (constant on neighbourhoods) and agrees
 //! with the labels up to a bound has few errors, if sets of robust points *expand*: P(N(U)|A) > c P(U|B) for every such U ⊂ B with P(U|B) > q. No

@@ -1,5 +1,8 @@
 //! Unsupervised generative finetuning before weak supervision (Figures 10, 17 and 18).
 //!
+//! **Formula**: first `−log π(completion)` on all completions, then `P(first preferred) = σ(r₁ − r₂)` on weak labels;
+//! `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of shares of pairs ranked right.
+//!
 //! **Claims** (arXiv:2312.09390, reported second-hand): reward models that were finetuned to write all completions of the task, whichever
 //! is preferred, recover more of the gap, the ceiling having read them too (Figure 10); with the best moment of training chosen by the
 //! truth (oracle early stopping) they recover 30% to 40% (Figure 17); it holds with a teacher that has read them too (Figure 18).

@@ -1,5 +1,7 @@
 //! Weak to strong on real images: a small network's labels for linear heads on features that were learned without labels.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies over ten classes.
+//!
 //! **Claims** (arXiv:2312.09390, Appendix D.1, confirmed in the public code's README): students on frozen self-supervised features recover about
 //! half of the gap to their ceiling from the labels of an `AlexNet`: 57.7% with the smaller features (ceiling 63.7%), 41.5% with the larger (ceiling
 //! 74.9%). So a larger student has a higher ceiling and recovers a smaller part of its gap.

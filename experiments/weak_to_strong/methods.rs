@@ -1,5 +1,9 @@
 //! What to do with weak labels: every method of the paper, and some that others tried, on the ladder of transformers.
 //!
+//! **Formula**: `ℓ = CE(f, (1 − a) w + a ŷ)`, with w the weak label, ŷ the student's own class (half of a batch is 1)
+//! and a the share, which grows over the first steps;
+//! `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies averaged over tasks.
+//!
 //! **Claims** (arXiv:2312.09390, second-hand but for the losses, which are the public code's): the confidence loss recovers much more where
 //! the gap is large, and slightly hurts where it is small (Figures 5, 6); bootstrapping over intermediate sizes helps little in NLP (Figure
 //! 4); students overfit to weak labels within the run when the gap is large: the best checkpoint is better than the last, and stopping by

@@ -1,5 +1,8 @@
 //! Gain = misfit: what a student that cannot represent its teacher's errors wins by that.
 //!
+//! **Formula**: `gain = d(teacher, truth) − d(student, truth) ≥ misfit = d(student, teacher)`, with equality in a
+//! linear space; `|gain − misfit| ≤ 2 √(ε · misfit)` where the class holds the truth up to ε.
+//!
 //! **Claims** (arXiv:2405.15116, reported second-hand): with d(f, g) = E (f − g)² and a student that minimises d(·, teacher) over a convex class that
 //! holds the truth, gain = d(teacher, truth) − d(student, truth) is at least the misfit d(student, teacher), and equal to it where the class is a
 //! linear space; where the class holds the truth only up to ε = d(best of the class, truth), the two differ by a multiple of √ε. arXiv:2501.19105

@@ -1,5 +1,8 @@
 //! Figures 7 and 13: true accuracy rises, then falls, while the student learns its teacher's labels.
 //!
+//! **Formula**: `v(t) = Σ_j u_j (e^(−λ_j t) u_j·v₀ + (1 − e^(−λ_j t))/λ_j · u_j·b)`, the head at time t of the flow;
+//! `accuracy = 1/2 + arcsin(ρ)/π`.
+//!
 //! **Claims** (arXiv:2312.09390, Section 5.1.1, second-hand): where the gap is large, students overfit to weak labels: accuracy on the truth has a
 //! maximum inside the run and declines after; the best student (early stopping by the truth, an oracle) is ahead of the last, more so for larger
 //! gaps. (They also draw early stopping by the agreement with held-out weak labels; that it cannot find the best is what we derive and measure here.)

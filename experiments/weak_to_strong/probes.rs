@@ -1,5 +1,8 @@
 //! Weak to strong with linear probes: the bodies stay as they were pretrained.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies averaged over tasks; a
+//! probe minimises `Σ CE(σ(v·h), w) + ½ · precision · ‖v‖²` on frozen hidden states h.
+//!
 //! **Claims** (arXiv:2312.09390, Appendix D.2, Figure 23, second-hand): probes of frozen bodies show the trends of full finetuning (`tasks`): students
 //! of weak teachers are better than these, PGR rises with the student's size, and stays below the ceiling. So linear students are a
 //! legitimate reproduction.

@@ -1,5 +1,10 @@
 //! Figure 9: weak labels as examples in a prompt, against finetuning on them.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies;
+//! `ℓ = CE(f, (1 − a) w + a ŷ)`, with w the weak label, ŷ the student's own class (half of a batch is 1) and a the
+//! share, which grows over the first steps; the exact reader:
+//! `P(concept | document) ∝ P(concept) Π_i P(answer_i | concept, item_i)`.
+//!
 //! **Claims** (arXiv:2312.09390, Figure 9, reported second-hand, no numbers known): few-shot prompting with weak labels is competitive with
 //! finetuning on them for the largest model; finetuning with the confidence loss is better than both. *Competitive* is here: not more than
 //! two points of accuracy below.

@@ -1,5 +1,8 @@
 //! Weak reward models supervise strong ones (Figure 3, reward modelling).
 //!
+//! **Formula**: `P(first preferred) = σ(r₁ − r₂)`; `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`,
+//! of shares of pairs ranked right.
+//!
 //! **Claims** (Figure 3 of arXiv:2312.09390, reported second-hand): students of weak reward models recover something of the gap, but
 //! little: about 10%, never above 20%.
 //!

@@ -1,5 +1,8 @@
 //! Does weak supervision make a concept salient? Linear probes of the body before and after finetuning on weak labels.
 //!
+//! **Formula**: `accuracy of argmin_v Σ CE(σ(v·h), truth) + ½ · precision · ‖v‖²`, with h a body's hidden states before
+//! and after finetuning on weak labels.
+//!
 //! **Claims** (arXiv:2312.09390, Figure 11; numbers second-hand): a linear probe with true labels on a body that was finetuned on *weak*
 //! labels is far better than one on the pretrained body, and close to full finetuning on the truth.
 //!

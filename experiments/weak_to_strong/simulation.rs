@@ -1,5 +1,8 @@
 //! Figure 24: a teacher that can be simulated, and one whose errors are coin flips.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies; accuracies and
+//! agreements by `P(same sign) = 1/2 + arcsin(ρ)/π`.
+//!
 //! **Claim** (Appendix E.1 of arXiv:2312.09390, second-hand): linear models on nested features, `M_k` on the first k. A student `M_k1` of a teacher `M_k2`
 //! with k1 ≥ k2 can copy its teacher exactly, and gains almost nothing: its agreement with the teacher is far above the teacher's accuracy. Of labels
 //! that are flipped at random with the same rate, the same student learns to be far better than its labels.

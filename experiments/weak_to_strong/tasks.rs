@@ -1,6 +1,9 @@
 //! Weak to strong on language-like classification: 25 tasks over texts, a ladder of transformers, every weak teacher with every stronger
 //! student.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies averaged over tasks;
+//! students learn `CE(f, w)` on soft weak labels w.
+//!
 //! **Claims** (arXiv:2312.09390, Figure 3, NLP; the protocol is confirmed, the numbers are second-hand): students of weak teachers are
 //! better than these nearly everywhere; typically more than 20% of the gap is recovered, by the largest students more than half; PGR
 //! rises with the student's size; naive finetuning stays far from the ceiling.

@@ -1,5 +1,8 @@
 //! A phase transition in the number of weak labels: interpolation with spiked covariances.
 //!
+//! **Formula**: `accuracy = 1/2 + arcsin(ρ)/π`, with ρ the correlation of interpolator and truth; threshold about
+//! `u* = q_w + r_w − min(1 − r, p + 1 − 2(q + r))` for `m = n^u` weak labels.
+//!
 //! **Claim** (arXiv:2410.04638, second-hand): teacher and student interpolate labels with the least norm. Both see Gaussian features with n^p
 //! directions, of which n^r have a variance that is larger by n^(p − q − r); the truth is the sign of one of these. A teacher whose spikes are too
 //! weak (`q_w` + `r_w` > (`p_w` + 1)/2) guesses from n true labels; a student with better spikes, on m = n^u labels of this teacher, goes from guessing to

@@ -1,5 +1,8 @@
 //! Figure 27: the teacher's label in the student's input.
 //!
+//! **Formula**: `PGR = Σ_seeds (student − teacher) / Σ_seeds (ceiling − teacher)`, of accuracies; the student's input
+//! is `(features, s · weak class)`.
+//!
 //! **Claim** (Appendix E.3 of arXiv:2312.09390, second-hand): with "I think this is {weak label}" in every prompt imitation is trivial, and nothing
 //! is recovered: PGR 0.002 ± 0.003 naive and 0.046 ± 0.108 with the confidence loss, against about 0.2 and 0.8 without.
 //!

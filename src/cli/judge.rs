@@ -5,11 +5,11 @@ use crate::error::Result;
 use crate::experiment::{RunFolder, Runnable};
 use crate::plot;
 use crate::record::write_atomically;
-use crate::report::{self, Check, Judged};
+use crate::report::{self, Check, Figure, Judged};
 use std::path::Path;
 
 /// Judges one experiment from its CSV, writes `checks.csv`, `figure.png` and `figure.svg` beside it.
-pub(super) fn judge(experiment: &dyn Runnable, folder: &RunFolder) -> Result<(Judged, Vec<u8>)> {
+pub(super) fn judge(experiment: &dyn Runnable, folder: &RunFolder) -> Result<(Judged, Figure)> {
     let rows = folder.file("rows.csv");
     let (mut checks, chart) = experiment.judge(&rows, &folder.rows()?)?;
     let failures = folder.failures()?.rows;
@@ -17,9 +17,9 @@ pub(super) fn judge(experiment: &dyn Runnable, folder: &RunFolder) -> Result<(Ju
         checks = checks.into_iter().map(Check::undecided).collect();
     }
     write_atomically(&folder.file("checks.csv"), &report::checks_table(&checks)?.to_csv()?)?;
-    let png = plot::png(&chart)?;
-    write_atomically(&folder.file("figure.png"), &png)?;
-    write_atomically(&folder.file("figure.svg"), plot::svg(&chart)?.as_bytes())?;
+    let figure = Figure { png: plot::png(&chart)?, svg: plot::svg(&chart)?, description: chart.description() };
+    write_atomically(&folder.file("figure.png"), &figure.png)?;
+    write_atomically(&folder.file("figure.svg"), figure.svg.as_bytes())?;
     let judged = Judged {
         id: experiment.id().to_owned(),
         paper: experiment.paper().to_owned(),
@@ -28,18 +28,18 @@ pub(super) fn judge(experiment: &dyn Runnable, folder: &RunFolder) -> Result<(Ju
         checks,
         failures: failures.iter().map(|f| format!("{}, seed {}: {}", f[0], f[1], f[2])).collect(),
     };
-    Ok((judged, png))
+    Ok((judged, figure))
 }
 
 /// Judges everything finished under `out` and writes REPORT.md and index.html there.
-pub(super) fn judge_all(registry: &[Box<dyn Runnable>], out: &Path) -> Result<Vec<Judged>> {
-    let (mut judged, mut pictures) = (Vec::new(), Vec::new());
+pub(super) fn judge_all(registry: &[Box<dyn Runnable>], out: &Path) -> Result<(Vec<Judged>, Vec<Figure>)> {
+    let (mut judged, mut figures) = (Vec::new(), Vec::new());
     for experiment in registry {
         let folder = RunFolder::new(out, experiment.id(), (1, 1));
         if folder.file("rows.csv").exists() {
-            let (j, picture) = judge(experiment.as_ref(), &folder)?;
+            let (j, figure) = judge(experiment.as_ref(), &folder)?;
             judged.push(j);
-            pictures.push(picture);
+            figures.push(figure);
         } else if folder.file("manifest.toml").exists() {
             let shown = folder.path().display();
             note(&format!(
@@ -48,6 +48,6 @@ pub(super) fn judge_all(registry: &[Box<dyn Runnable>], out: &Path) -> Result<Ve
         }
     }
     write_atomically(&out.join("REPORT.md"), report::markdown(&judged).as_bytes())?;
-    write_atomically(&out.join("index.html"), report::html(&judged, &pictures).as_bytes())?;
-    Ok(judged)
+    write_atomically(&out.join("index.html"), report::html(&judged, &figures).as_bytes())?;
+    Ok((judged, figures))
 }

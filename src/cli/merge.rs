@@ -29,7 +29,7 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
     if merged.is_empty() {
         return Err(Error::Usage(format!("{}: no shards here (no <paper>/<figure>/shards)", args.out.display())));
     }
-    let judged = judge::judge_all(registry, &args.out)?;
+    let (judged, _) = judge::judge_all(registry, &args.out)?;
     let judged: Vec<_> = judged.into_iter().filter(|j| merged.contains(&j.id.as_str())).collect();
     out(&text(&judged, width()));
     out(&format!("Merged {} into {}\n", merged.join(", "), args.out.display()));

@@ -14,6 +14,7 @@ mod preflight;
 mod report;
 mod run;
 mod selection;
+mod site;
 mod status;
 mod steps;
 mod submit;
@@ -21,6 +22,7 @@ mod verify;
 
 use crate::error::Error;
 use crate::experiment::Runnable;
+use crate::report::site::Sources;
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -60,7 +62,7 @@ enum Command {
     Status(status::Args),
     /// Merge the shards of a run into one result
     Merge(merge::Args),
-    /// Redraw figures, judge again and rewrite the report, from the CSV files alone
+    /// Redraw figures, judge again and rewrite the report, from the CSV files alone; write a site of it
     Report(report::Args),
     /// Show the first row and column in which two results differ, experiment by experiment
     Diff(diff::Args),
@@ -84,8 +86,8 @@ enum Command {
     Collect(collect::Args),
 }
 
-/// The whole program, given its experiments; the binary's `main` is this call.
-pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
+/// The whole program, given its experiments and the text of their files; the binary's `main` is this call.
+pub fn main(registry: &[Box<dyn Runnable>], sources: fn() -> Sources) -> ExitCode {
     let outcome = match Cli::parse().command {
         None => {
             out(FIRST_STEPS);
@@ -96,7 +98,7 @@ pub fn main(registry: &[Box<dyn Runnable>]) -> ExitCode {
         Some(Command::Submit(args)) => submit::execute(&args, registry),
         Some(Command::Status(args)) => status::execute(&args, registry),
         Some(Command::Merge(args)) => merge::execute(&args, registry),
-        Some(Command::Report(args)) => report::execute(&args, registry),
+        Some(Command::Report(args)) => report::execute(&args, registry, sources),
         Some(Command::Diff(args)) => diff::execute(&args),
         Some(Command::Verify(args)) => verify::execute(&args, registry),
         Some(Command::Pgr(args)) => pgr::execute(&args),

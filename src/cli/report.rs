@@ -1,8 +1,9 @@
 //! `rewardlab report`.
 
-use super::{judge, out, width};
+use super::{judge, out, site, width};
 use crate::error::{Error, Result};
 use crate::experiment::Runnable;
+use crate::report::site::{Sources, check};
 use crate::report::{Tally, text};
 use std::path::PathBuf;
 
@@ -11,9 +12,15 @@ pub(super) struct Args {
     /// The folder of a run: DIR/PAPER/FIGURE/rows.csv
     #[arg(default_value = "runs/smoke")]
     dir: PathBuf,
+    /// Write a static site too: a page per experiment and an index, to be read from any folder or web server
+    #[arg(long, value_name = "OUT")]
+    site: Option<PathBuf>,
+    /// Link the site's pages to the source tree at this web address as well (what stands before `experiments/`)
+    #[arg(long, value_name = "URL", requires = "site", value_parser = site::parse_repository)]
+    repository: Option<String>,
 }
 
-pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8> {
+pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>], sources: fn() -> Sources) -> Result<u8> {
     if !args.dir.is_dir() {
         return Err(Error::Usage(format!("{}: no such folder", args.dir.display())));
     }
@@ -23,8 +30,14 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
             args.dir.display()
         )));
     }
-    let judged = judge::judge_all(registry, &args.dir)?;
+    args.site.as_deref().map_or(Ok(()), check)?;
+    let (judged, figures) = judge::judge_all(registry, &args.dir)?;
     out(&text(&judged, width()));
     out(&format!("Report: {0}/REPORT.md and {0}/index.html\n", args.dir.display()));
-    Ok(Tally::of(judged.iter().flat_map(|j| &j.checks)).exit_code())
+    let code = Tally::of(judged.iter().flat_map(|j| &j.checks)).exit_code();
+    if let Some(to) = &args.site {
+        let pages = site::build(&args.dir, (judged, figures), (sources(), args.repository.clone()), to)?;
+        out(&format!("Site: {}/index.html, {pages} pages\n", to.display()));
+    }
+    Ok(code)
 }

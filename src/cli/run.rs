@@ -89,7 +89,7 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
         out(&format!("Shard {k} of {n} is done; when all are: rewardlab merge {}\n", target.display()));
         return Ok(if failed > 0 { 2 } else { 0 });
     }
-    let judged = judge::judge_all(registry, &target)?;
+    let (judged, _) = judge::judge_all(registry, &target)?;
     let judged: Vec<_> = judged.into_iter().filter(|j| ids.contains(&j.id.as_str())).collect();
     out(&text(&judged, width()));
     out(&format!(

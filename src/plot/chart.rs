@@ -1,5 +1,7 @@
 //! What a figure shows, as data. An experiment builds a [`Chart`] from its rows; drawing is `plot`'s business.
 
+use std::fmt::Write;
+
 /// A whole figure: one or more panels under one title.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
@@ -144,4 +146,62 @@ pub enum Layer {
         /// Its place.
         x: f64,
     },
+}
+
+impl Layer {
+    /// Its entry in the legend, or what its colour means; none of a band, which shares its line's.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Line { series, .. }
+            | Self::ErrorBars { series, .. }
+            | Self::Scatter { series, .. }
+            | Self::Bars { series, .. } => Some(series),
+            Self::Reference { label, .. } | Self::Horizontal { label, .. } | Self::Vertical { label, .. } => {
+                Some(label)
+            }
+            Self::ColoredScatter { value_label, .. } | Self::Heat { value_label, .. } => Some(value_label),
+            Self::Band { .. } => None,
+        }
+    }
+}
+
+impl Chart {
+    /// What the figure shows, in words, for a reader who cannot see it: titles, axes and what is in the legend. Numbers
+    /// are in the verdicts.
+    pub fn description(&self) -> String {
+        let mut out = format!("{}.", self.title.trim_end_matches('.'));
+        for panel in &self.panels {
+            let title = if panel.title.is_empty() { "Panel" } else { panel.title.as_str() };
+            let mut names: Vec<&str> = Vec::new();
+            for name in panel.layers.iter().filter_map(Layer::name).filter(|n| !n.is_empty()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            let shown = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+            let _ = write!(out, " {title} ({} against {}){shown}.", panel.y.label, panel.x.label);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_can_be_read_aloud() {
+        let line = |series: &str| Layer::Line {
+            series: series.into(),
+            points: vec![(0.0, 0.0)],
+            stroke: Stroke::Solid,
+            markers: false,
+        };
+        let axis = |label: &str| Axis { label: label.into(), ..Axis::default() };
+        let layers =
+            vec![Layer::Band { series: "DPO".into(), points: Vec::new() }, line("DPO"), line("PPO"), line("DPO")];
+        let panel = Panel { title: "small".into(), x: axis("KL (nats)"), y: axis("reward"), layers };
+        let chart = Chart { title: "Frontier.".into(), panels: vec![panel], ..Chart::default() };
+        assert_eq!(chart.description(), "Frontier. small (reward against KL (nats)): DPO, PPO.");
+    }
 }

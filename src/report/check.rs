@@ -1,6 +1,6 @@
 //! A claim as a statistic with a criterion; the verdict follows from the two and cannot be written by hand.
 
-use crate::stats::Estimate;
+use crate::stats::{Estimate, Method};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -64,6 +64,20 @@ pub enum Verdict {
     Refuted,
     /// The interval straddles the criterion, or the statistic is undefined.
     Inconclusive,
+}
+
+impl Verdict {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Self; 3] = [Self::Reproduced, Self::Refuted, Self::Inconclusive];
+
+    /// One character for it.
+    pub fn symbol(self) -> char {
+        match self {
+            Self::Reproduced => '✓',
+            Self::Refuted => '✗',
+            Self::Inconclusive => '?',
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -172,12 +186,36 @@ impl Check {
             Verdict::Inconclusive
         }
     }
+
+    /// Why the verdict is what it is, in a sentence.
+    pub fn reason(&self) -> String {
+        let Estimate { value, low, high, method, .. } = self.estimate;
+        let (min, max) = self.criterion.bounds();
+        if value.is_nan() {
+            return "The statistic is undefined on these rows.".into();
+        }
+        if low.is_nan() || high.is_nan() {
+            return "There is no interval.".into();
+        }
+        let whole =
+            if method == Method::Exact { "The value, computed without sampling error," } else { "The whole interval" };
+        match self.verdict() {
+            Verdict::Reproduced => format!("{whole} meets the criterion."),
+            Verdict::Refuted if high < min => format!("{whole} lies below {}.", short(min)),
+            Verdict::Refuted => format!("{whole} lies above {}.", short(max)),
+            Verdict::Inconclusive => {
+                let ends =
+                    [(low < min, "below", min), (high > max, "above", max)].into_iter().filter(|(over, ..)| *over);
+                let ends: Vec<String> = ends.map(|(_, side, end)| format!("{side} {}", short(end))).collect();
+                format!("The interval meets the criterion in part and reaches {}.", ends.join(" and "))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Method;
 
     fn verdict(low: f64, high: f64, criterion: Criterion) -> Verdict {
         let estimate = Estimate { value: f64::midpoint(low, high), low, high, n: 5, method: Method::Bootstrap };
@@ -197,6 +235,20 @@ mod tests {
         let exact = Estimate { value: 1.0, low: 1.0, high: 1.0, n: 5, method: Method::Exact };
         let check = Check::new(Kind::Claim, "x", "", "", "", exact, Criterion::AtLeast(0.0));
         assert_eq!((check.verdict(), check.undecided().verdict()), (Reproduced, Inconclusive));
+    }
+
+    #[test]
+    fn a_reason_names_the_end_that_decides() {
+        let reason = |low: f64, high: f64, criterion| {
+            let estimate = Estimate { value: f64::midpoint(low, high), low, high, n: 5, method: Method::Bootstrap };
+            Check::new(Kind::Claim, "x", "", "", "", estimate, criterion).reason()
+        };
+        assert_eq!(reason(1.0, 2.0, Criterion::AtLeast(1.0)), "The whole interval meets the criterion.");
+        assert_eq!(reason(0.0, 0.5, Criterion::AtLeast(1.0)), "The whole interval lies below 1.");
+        assert_eq!(reason(3.0, 4.0, Criterion::Within(1.0, 2.0)), "The whole interval lies above 2.");
+        assert!(reason(0.5, 3.0, Criterion::Within(1.0, 2.0)).ends_with("reaches below 1 and above 2."));
+        assert!(reason(0.5, 1.5, Criterion::AtMost(1.0)).ends_with("reaches above 1."));
+        assert!(reason(f64::NAN, 1.5, Criterion::AtMost(1.0)).contains("undefined"));
     }
 
     #[test]

@@ -22,6 +22,17 @@ pub struct Judged {
     pub failures: Vec<String>,
 }
 
+/// An experiment's figure, drawn.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// For the screen.
+    pub png: Vec<u8>,
+    /// For print, and to look closer.
+    pub svg: String,
+    /// What it shows, in words.
+    pub description: String,
+}
+
 /// How many checks ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -45,6 +56,22 @@ impl Tally {
             }
         }
         tally
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            reproduced: self.reproduced + other.reproduced,
+            refuted: self.refuted + other.refuted,
+            inconclusive: self.inconclusive + other.inconclusive,
+        }
+    }
+
+    /// Each count with its verdict.
+    pub fn counts(self) -> [(usize, Verdict); 3] {
+        let Self { reproduced, refuted, inconclusive } = self;
+        [(reproduced, Verdict::Reproduced), (refuted, Verdict::Refuted), (inconclusive, Verdict::Inconclusive)]
     }
 
     /// 0 all reproduced, 1 something refuted, 3 nothing refuted but something inconclusive.

@@ -1,6 +1,7 @@
 //! The report as Markdown (pictures beside it) and as one self-contained HTML page (pictures inside it).
 
-use super::{Judged, Tally, Verdict};
+use super::html::{STYLE, escape, sentence, tally_cells, tally_header, with_papers};
+use super::{Figure, Judged, Tally, verdicts};
 use base64::Engine;
 use std::fmt::Write;
 
@@ -46,85 +47,77 @@ pub fn markdown(judged: &[Judged]) -> String {
     out
 }
 
-fn summary(judged: &[Judged]) -> String {
-    let t = Tally::of(judged.iter().flat_map(|j| &j.checks));
+/// What was checked, and what a verdict is.
+pub(super) fn summary<'a>(judged: impl IntoIterator<Item = &'a Judged>) -> String {
+    let (mut experiments, mut t) = (0, Tally::default());
+    for j in judged {
+        experiments += 1;
+        t = t.and(Tally::of(&j.checks));
+    }
     format!(
         "{} checks in {} experiments: {} reproduced, {} refuted, {} inconclusive. A verdict is computed: the whole 95% \
          interval must meet the criterion (reproduced) or miss it (refuted). Claims are the paper's, theory is derived \
          in this project, controls are conditions in which the effect must vanish.",
         t.reproduced + t.refuted + t.inconclusive,
-        judged.len(),
+        experiments,
         t.reproduced,
         t.refuted,
         t.inconclusive
     )
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}\
-table{border-collapse:collapse;font-size:.85rem;margin:1rem 0;display:block;overflow-x:auto}\
-th,td{border:1px solid #ccc;padding:.3rem .5rem;text-align:left;vertical-align:top}th{background:#f4f4f4}\
-img{max-width:100%}code{background:#f4f4f4;padding:.1rem .3rem}\
-.reproduced{color:#00674a;font-weight:600}.refuted{color:#a63c00;font-weight:600}.inconclusive{color:#555;font-weight:600}";
-
-/// index.html: everything in one file. `pictures` holds the PNG of each experiment, in the same order.
-pub fn html(judged: &[Judged], pictures: &[Vec<u8>]) -> String {
+/// index.html: everything in one file. `figures` holds the figure of each experiment, in the same order.
+pub fn html(judged: &[Judged], figures: &[Figure]) -> String {
     let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>rewardlab: claims and verdicts</title>\
-         <style>{STYLE}</style></head><body>\n<h1>rewardlab: claims and verdicts</h1>\n<p>{}</p>\n<ul>\n",
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>rewardlab: claims and verdicts</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>rewardlab: claims and verdicts</h1>\n<p>{}</p>\n",
         escape(&summary(judged))
     );
+    let _ = writeln!(
+        out,
+        "<table class=\"experiments fold\">\n<thead><tr><th scope=\"col\">experiment</th>{}</tr></thead>\n<tbody>",
+        tally_header()
+    );
     for j in judged {
-        let t = Tally::of(&j.checks);
         let _ = writeln!(
             out,
-            "<li><a href=\"#{0}\">{0}</a>: {1} reproduced, {2} refuted, {3} inconclusive. {4}</li>",
+            "<tr><td class=\"lead\"><a href=\"#{0}\">{1}</a><small><code>{0}</code></small></td>{2}</tr>",
             escape(&j.id),
-            t.reproduced,
-            t.refuted,
-            t.inconclusive,
-            escape(&j.claim)
+            escape(&sentence(&j.claim)),
+            tally_cells(Tally::of(&j.checks))
         );
     }
-    out.push_str("</ul>\n");
-    for (j, picture) in judged.iter().zip(pictures) {
+    out.push_str("</tbody>\n</table>\n");
+    for (j, figure) in judged.iter().zip(figures) {
         let _ = writeln!(
             out,
-            "<h2 id=\"{0}\">{0}</h2>\n<p>{1} <em>{2}</em></p>",
+            "<h2 id=\"{0}\">{1}</h2>\n<p class=\"cite\">{2}. <code>{0}</code></p>",
             escape(&j.id),
-            escape(&j.claim),
-            escape(&j.paper)
+            escape(&sentence(&j.claim)),
+            with_papers(&j.paper)
         );
         if let Some(command) = &j.command {
-            let _ = writeln!(out, "<p><code>{}</code></p>", escape(command));
+            let _ = writeln!(out, "<pre><code>{}</code></pre>", escape(command));
         }
-        for failure in &j.failures {
-            let _ = writeln!(out, "<p class=\"refuted\">failed: {}</p>", escape(failure));
-        }
-        let data = base64::engine::general_purpose::STANDARD.encode(picture);
-        let _ = writeln!(out, "<img alt=\"{}\" src=\"data:image/png;base64,{data}\">", escape(&j.claim));
-        out.push_str("<table><tr><th>verdict<th>kind<th>statement<th>ours [95%]<th>criterion<th>paper<th>statistic<th>source</tr>\n");
-        for c in &j.checks {
-            let verdict: Verdict = c.verdict();
-            let _ = writeln!(
-                out,
-                "<tr><td class=\"{verdict}\">{verdict}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}; n = {}<td>{}</tr>",
-                c.kind.name(),
-                escape(&c.statement),
-                escape(&c.shown_estimate()),
-                escape(&c.criterion.to_string()),
-                escape(&c.shown_paper()),
-                escape(&c.statistic),
-                c.estimate.n,
-                escape(&c.source)
-            );
-        }
-        out.push_str("</table>\n");
+        out.push_str(&failures(j));
+        let data = base64::engine::general_purpose::STANDARD.encode(&figure.png);
+        let _ = writeln!(
+            out,
+            "<figure class=\"plate\"><img alt=\"{}\" src=\"data:image/png;base64,{data}\"></figure>",
+            escape(&figure.description)
+        );
+        out.push_str(&verdicts::table(&j.checks, &format!("{}/", j.id), |_| None));
     }
-    out.push_str("</body></html>\n");
+    out.push_str("</main>\n</body>\n</html>\n");
     out
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// Units without rows, each with its reason.
+pub(super) fn failures(judged: &Judged) -> String {
+    judged.failures.iter().fold(String::new(), |mut out, failure| {
+        let _ = writeln!(out, "<p class=\"failed\"><strong>failed</strong>: {}</p>", escape(failure));
+        out
+    })
 }

@@ -12,11 +12,7 @@ pub fn text(judged: &[Judged], width: usize) -> String {
             let _ = writeln!(out, "  ! failed: {failure}");
         }
         for check in &j.checks {
-            let mark = match check.verdict() {
-                Verdict::Reproduced => "✓",
-                Verdict::Refuted => "✗",
-                Verdict::Inconclusive => "?",
-            };
+            let mark = check.verdict().symbol();
             let left = format!("  {mark} {:<12} {:<7} {}", check.verdict(), check.kind.name(), check.id);
             let paper = check.paper.map(|_| format!("; paper {}", check.shown_paper())).unwrap_or_default();
             let right = format!("{}, wants {}{paper}", check.shown_estimate(), check.criterion);

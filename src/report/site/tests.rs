@@ -1,0 +1,118 @@
+//! The book's pages, from data that tries to be markup.
+
+use super::*;
+use crate::report::{Check, Criterion, Kind};
+use crate::stats::{Estimate, Method};
+
+const NASTY: &str = "<script>\"x\" & 'y'</script>";
+
+fn entry(id: &str) -> Entry {
+    let estimate = Estimate { value: 0.5, low: 0.25, high: 0.75, n: 5, method: Method::Bootstrap };
+    let check = Check::new(Kind::Claim, "rises", NASTY, NASTY, NASTY, estimate, Criterion::AtLeast(0.1));
+    let mut params = toml::Table::new();
+    params.insert("name".into(), toml::Value::String(NASTY.into()));
+    Entry {
+        judged: Judged {
+            id: id.into(),
+            paper: NASTY.into(),
+            claim: NASTY.into(),
+            command: Some(format!("rewardlab run {NASTY}")),
+            checks: vec![check],
+            failures: vec![NASTY.into()],
+        },
+        figure: Figure { png: Vec::new(), svg: "<svg/>".into(), description: NASTY.into() },
+        setup: Some(Setup {
+            version: NASTY.into(),
+            profile: NASTY.into(),
+            seeds: vec![0, 1],
+            rows: 2,
+            rows_sha256: "é".into(),
+            unit_seconds: 1.0,
+            params,
+        }),
+        checks_csv: Vec::new(),
+    }
+}
+
+fn book() -> Book {
+    let source = |text: &str| {
+        format!("//! Title {NASTY}.\n//!\n//! **Found**: `rises`, as `two` has it.\n\nlet x = \"{text}\";\n")
+    };
+    let sources = [
+        ("p/mod.rs", "//! A. Author, *A Paper*, arXiv:2310.20703.\n".to_owned()),
+        ("p/one.rs", source(NASTY)),
+        ("p/one/judge.rs", "fn judge() {}\n".to_owned()),
+        ("p/two.rs", source("2")),
+        ("p/shared.rs", "fn shared() {}\n".to_owned()),
+        ("other/x.rs", "fn other() {}\n".to_owned()),
+    ];
+    Book {
+        entries: vec![entry("p/one"), entry("p/two")],
+        sources: sources.into_iter().map(|(path, text)| (path.to_owned(), text)).collect(),
+        pairs: Vec::new(),
+        repository: None,
+    }
+}
+
+fn page<'a>(pages: &'a [Page], path: &str) -> &'a str {
+    let (_, content) = pages.iter().find(|(p, _)| p == path).unwrap_or_else(|| panic!("no page {path}"));
+    std::str::from_utf8(content).expect("UTF-8")
+}
+
+#[test]
+fn data_cannot_become_markup() {
+    let pages = book().pages();
+    for (path, content) in pages.iter().filter(|(p, _)| p.ends_with(".html")) {
+        let text = std::str::from_utf8(content).expect("UTF-8");
+        assert!(!text.contains("<script") && !text.contains("</script"), "{path}");
+        assert!(!text.contains("\"x\""), "{path}: a quotation mark that could end an attribute");
+    }
+    assert!(page(&pages, "p/one.html").contains("&lt;script&gt;&quot;x&quot; &amp;"));
+}
+
+#[test]
+fn pages_are_named_after_experiments_and_lead_to_each_other() {
+    let pages = book().pages();
+    let paths: Vec<&str> = pages.iter().map(|(p, _)| p.as_str()).filter(|p| p.ends_with(".html")).collect();
+    assert_eq!(
+        paths,
+        ["index.html", "p/one.html", "p/two.html", "source/p/mod.html", "source/p/one.html", "source/p/two.html"]
+    );
+    let (one, two) = (page(&pages, "p/one.html"), page(&pages, "p/two.html"));
+    assert!(one.contains("rel=\"next\" href=\"../p/two.html\"") && !one.contains("rel=\"prev\""));
+    assert!(two.contains("rel=\"prev\" href=\"../p/one.html\"") && !two.contains("rel=\"next\""));
+    assert!(one.contains("<a href=\"../p/two.html\"><code>two</code></a>"), "a name in the header leads to its page");
+    assert!(one.contains("<a href=\"#note-rises\">Discussed</a>") && one.contains("id=\"note-rises\""));
+    assert!(one.contains("failed</strong>: &lt;script"));
+    let index = page(&pages, "index.html");
+    assert!(index.contains("<h2 id=\"p\">A Paper</h2>") && index.contains("href=\"p/one.html\""));
+}
+
+#[test]
+fn the_source_of_an_experiment_is_its_file_and_its_folder() {
+    let pages = book().pages();
+    let (one, shared) = (page(&pages, "source/p/one.html"), page(&pages, "source/p/mod.html"));
+    assert!(
+        one.contains("id=\"p/one.rs\"") && one.contains("id=\"p/one/judge.rs\"") && !one.contains("id=\"p/two.rs\"")
+    );
+    assert!(one.find("id=\"p/one.rs\"") < one.find("id=\"p/one/judge.rs\""), "the experiment itself first");
+    assert!(one.contains("<span>fn judge() {}</span>") && one.contains("href=\"../../source/p/mod.html\""));
+    assert!(shared.contains("fn shared()") && !shared.contains("fn judge()") && !shared.contains("fn other()"));
+}
+
+#[test]
+fn a_repository_is_linked_where_its_address_is_known() {
+    let mut book = book();
+    book.repository = Some("https://example.org/r/".into());
+    let pages = book.pages();
+    assert!(page(&pages, "p/one.html").contains("href=\"https://example.org/r/experiments/p/one.rs\""));
+}
+
+#[test]
+fn results_without_a_manifest_or_a_source_still_have_a_page() {
+    let mut book = book();
+    book.entries[0].setup = None;
+    book.sources.clear();
+    let pages = book.pages();
+    assert!(page(&pages, "p/one.html").contains("no manifest") && !page(&pages, "p/one.html").contains("source/"));
+}

@@ -1,0 +1,203 @@
+//! The table of small worlds against language models, effect by effect.
+
+use super::Book;
+use super::layout::{Place, page as layout};
+use crate::error::{Error, Result};
+use crate::record::Table;
+use crate::report::html::{escape, sentence, verdict};
+use crate::report::{Verdict, short, verdicts};
+use serde::Deserialize;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The experiment whose rows are the pairs.
+pub const ID: &str = "real_models/transfer";
+
+/// The page.
+pub(super) const PATH: &str = "sim-to-real.html";
+
+/// An effect in a small world and in a language model; a row of that experiment.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pair {
+    cell: String,
+    effect: String,
+    unit: String,
+    kind: Common,
+    small: String,
+    small_effect: f64,
+    small_low: f64,
+    small_high: f64,
+    small_verdict: Verdict,
+    real: String,
+    real_effect: f64,
+    real_low: f64,
+    real_high: f64,
+    real_verdict: Verdict,
+}
+
+/// What the two have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Common {
+    /// Both should be zero.
+    Vanishes,
+    /// One unit in both.
+    Sized,
+    /// Another unit in each.
+    Signed,
+}
+
+impl Pair {
+    /// Every pair once, of rows that repeat them seed by seed.
+    ///
+    /// # Errors
+    /// Rows without these columns, or with other values in them.
+    pub fn of_rows(path: &Path, rows: &Table) -> Result<Vec<Self>> {
+        let column = |name: &str| {
+            let found = rows.header.iter().position(|h| h == name);
+            found.ok_or_else(|| Error::content(path, "header", format!("no column `{name}`")))
+        };
+        let seed = column("seed")?;
+        let first = rows.rows.first().map(|r| r[seed].clone());
+        let own = rows.rows.iter().filter(|r| Some(&r[seed]) == first.as_ref()).cloned();
+        let own = Table { header: rows.header.clone(), rows: own.collect() };
+        own.decode(path, 0)
+    }
+
+    /// Whether the small world says which way the effect goes.
+    fn is_certain(&self) -> bool {
+        self.small_low * self.small_high > 0.0
+    }
+
+    /// What becomes of the effect's sign and size.
+    fn carried(&self) -> (Option<bool>, String) {
+        if self.kind == Common::Vanishes {
+            return (None, "should vanish in both".into());
+        }
+        if !self.is_certain() {
+            return (None, "the small world leaves the sign open".into());
+        }
+        let same = self.small_effect * self.real_effect > 0.0;
+        let ratio = if self.kind == Common::Sized && same {
+            format!(", {} times the size", short(self.real_effect / self.small_effect))
+        } else {
+            String::new()
+        };
+        (Some(same), format!("{}{ratio}", if same { "same sign" } else { "other sign" }))
+    }
+}
+
+pub(super) fn page(book: &Book) -> String {
+    let mut out = String::from("<h1>Sim to real: small worlds and language models</h1>\n");
+    let entry = book.entry(ID);
+    if let Some(entry) = entry {
+        let _ = writeln!(
+            out,
+            "<p class=\"lede\">{}.</p>\n<p>Each row is one effect, measured in a small world in which all or nearly all is exact, and in \
+             a language model, with its 95% interval. How the pairs were chosen, and what came out, is said on \
+             <a href=\"{ID}.html\">the experiment’s page</a>.</p>",
+            escape(&sentence(entry.judged.claim.trim_end_matches('.')))
+        );
+    }
+    out.push_str(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Effects\">\n<table class=\"pairs fold\">\n<thead><tr>\
+         <th scope=\"col\">effect</th><th scope=\"col\">small world [95%]</th><th scope=\"col\">language model [95%]</th>\
+         <th scope=\"col\">carried over</th></tr></thead>\n",
+    );
+    let mut paper = "";
+    for pair in &book.pairs {
+        if pair.cell != paper {
+            let close = if paper.is_empty() { "" } else { "</tbody>\n" };
+            paper = &pair.cell;
+            let title = super::index::paper_title(book, paper);
+            let _ = writeln!(
+                out,
+                "{close}<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"4\">{}</th></tr>",
+                escape(&title)
+            );
+        }
+        row(&mut out, book, pair);
+    }
+    out.push_str("</tbody>\n</table>\n</div>\n");
+    if let Some(entry) = entry {
+        out.push_str("<section>\n<h2 id=\"verdicts\">In sum</h2>\n");
+        out.push_str(&verdicts::table(&entry.judged.checks, "check-", |_| None));
+        out.push_str("</section>\n");
+    }
+    layout(&Place::new(PATH, "Sim to real: small worlds and language models", true), &out)
+}
+
+fn row(out: &mut String, book: &Book, pair: &Pair) {
+    let unit = match pair.kind {
+        Common::Signed => format!("{} (another unit in each)", pair.unit),
+        Common::Vanishes | Common::Sized => pair.unit.clone(),
+    };
+    let (same, carried) = pair.carried();
+    let (class, symbol) = match same {
+        Some(true) => ("reproduced", "="),
+        Some(false) => ("refuted", "≠"),
+        None => ("inconclusive", "·"),
+    };
+    let _ = writeln!(
+        out,
+        "<tr><td class=\"lead\">{}<small>{}</small></td>{}{}\
+         <td data-label=\"carried over\"><span class=\"verdict {class}\"><span aria-hidden=\"true\">{symbol}</span>\u{a0}{}</span></td></tr>",
+        escape(&sentence(&pair.effect)),
+        escape(&unit),
+        side(
+            book,
+            "small world",
+            &pair.small,
+            [pair.small_effect, pair.small_low, pair.small_high],
+            pair.small_verdict
+        ),
+        side(book, "language model", &pair.real, [pair.real_effect, pair.real_low, pair.real_high], pair.real_verdict),
+        escape(&carried)
+    );
+}
+
+/// The effect on one side, the verdict of its check there, and a link to it.
+fn side(book: &Book, label: &str, check: &str, [value, low, high]: [f64; 3], judged: Verdict) -> String {
+    let (id, name) = check.split_once(": ").unwrap_or((check, ""));
+    let is_there = book.entry(id).is_some_and(|e| e.judged.checks.iter().any(|c| c.id == name));
+    let (id, name) = (escape(id), escape(name));
+    let shown = format!("<code>{id}: {name}</code>");
+    let link = if is_there { format!("<a href=\"{id}.html#check-{name}\">{shown}</a>") } else { shown };
+    format!(
+        "<td data-label=\"{label}\" class=\"value\">{}<small>{}, {link}</small></td>",
+        verdicts::value(&format!("{} [{}, {}]", short(value), short(low), short(high))),
+        verdict(judged)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "cell,seed,effect,unit,kind,small,small_effect,small_low,small_high,small_verdict,real,real_effect,\
+        real_low,real_high,real_verdict,small_draw,real_draw\n";
+
+    fn pairs(lines: &str) -> Result<Vec<Pair>> {
+        let path = Path::new("rows.csv");
+        Pair::of_rows(path, &Table::parse(path, format!("{HEADER}{lines}").as_bytes())?)
+    }
+
+    #[test]
+    fn a_pair_is_read_once_and_says_what_carried_over() {
+        let line = |seed: u64, kind: &str, low: f64, real: f64| {
+            format!("p,{seed},e,u,{kind},p/a: x,0.5,{low},0.6,reproduced,q/b: y,{real},0,1,refuted,0,0\n")
+        };
+        let of = |kind: &str, low: f64, real: f64| {
+            let read = pairs(&(line(3, kind, low, real) + &line(4, kind, low, real))).expect("legal");
+            assert_eq!(read.len(), 1);
+            read[0].carried()
+        };
+        assert_eq!(of("sized", 0.4, 1.0), (Some(true), "same sign, 2 times the size".into()));
+        assert_eq!(of("signed", 0.4, 1.0), (Some(true), "same sign".into()));
+        assert_eq!(of("sized", 0.4, -1.0), (Some(false), "other sign".into()));
+        assert_eq!(of("sized", -0.4, -1.0).0, None);
+        assert_eq!(of("vanishes", 0.4, 1.0).0, None);
+        let wrong = pairs(&line(0, "other", 0.4, 1.0)).expect_err("no such kind");
+        assert!(wrong.to_string().starts_with("rows.csv, line 2"), "{wrong}");
+    }
+}
