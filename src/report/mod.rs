@@ -8,4 +8,4 @@ mod text;
 pub use check::{Check, Criterion, Kind, PaperNumber, Verdict, short};
 pub use judged::{Judged, Tally, checks_table};
 pub use page::{html, markdown};
-pub use text::text;
+pub use text::{text, wrap};
