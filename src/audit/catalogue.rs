@@ -13,6 +13,8 @@ pub struct Catalogue {
     pub trainers: &'static [Trainer],
     /// Options that a meaning or a warning depends on.
     pub settings: &'static [Setting],
+    /// What holds of all numbers of a line.
+    pub line: &'static str,
     /// Logged keys, part after part.
     pub metrics: &'static [&'static [Metric]],
 }
@@ -27,7 +29,14 @@ impl Catalogue {
     pub fn find(&self, key: &str, trainers: &[&str]) -> Vec<&'static Metric> {
         let logs = |m: &&Metric| trainers.iter().any(|t| m.is_of(t));
         let exact: Vec<_> = self.metrics().filter(|m| m.key == key).filter(logs).collect();
-        if exact.is_empty() { self.metrics().filter(|m| matches(m.key, key)).filter(logs).collect() } else { exact }
+        if !exact.is_empty() {
+            return exact;
+        }
+        // of several patterns the longest says most
+        let mut found: Vec<_> = self.metrics().filter(|m| matches(m.key, key)).filter(logs).collect();
+        let longest = found.iter().map(|m| m.key.len()).max();
+        found.retain(|m| Some(m.key.len()) == longest);
+        found
     }
 }
 
@@ -208,6 +217,8 @@ pub enum Role {
     Loss,
     /// log π(chosen), summed over tokens.
     ChosenLogProb,
+    /// log π(rejected), summed over tokens.
+    RejectedLogProb,
     /// β · log-ratio of the chosen.
     ChosenReward,
     /// β · log-ratio of the rejected.

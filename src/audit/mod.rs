@@ -122,6 +122,8 @@ pub struct Unused {
 pub struct Report {
     /// Package and the version whose source the meanings are from.
     pub package: String,
+    /// What holds of all numbers of a line.
+    pub line: &'static str,
     /// The trainer, or those that it may have been.
     pub trainers: Vec<&'static str>,
     /// Lines that were read.
@@ -177,6 +179,7 @@ pub fn audit(path: &Path, request: &Request) -> Result<Report> {
         .filter_map(|key| settings.value(catalogue, key).map(|(value, given)| Used { key, value, given }));
     Ok(Report {
         package: format!("{} {}", catalogue.name, catalogue.version),
+        line: catalogue.line,
         trainers: settings.trainers.clone(),
         lines: log.lines.len(),
         steps,

@@ -31,6 +31,7 @@ pub static CATALOGUE: Catalogue = Catalogue {
         Trainer { name: "sft", always: &["gpt_loss"] },
     ],
     settings: SETTINGS,
+    line: "one step: means over its samples, all ranks and epochs",
     metrics: &[ONLINE, PAIRS, REST],
 };
 

@@ -23,6 +23,7 @@ pub static CATALOGUE: Catalogue = Catalogue {
     ],
     trainers: &[Trainer { name: "ppo", always: &[] }],
     settings: SETTINGS,
+    line: "one step: numbers of the critic and of lengths are of its batch, those of the actor means over its mini-batches and epochs",
     metrics: &[REWARDS, ACTOR, REST],
 };
 
@@ -253,15 +254,17 @@ const REWARDS: &[Metric] = &[
     aside("critic/vf_loss", &[not("the critic's clipped squared error, halved")]),
     aside("critic/vf_clipfrac", &[not("the share of tokens whose value is clipped")]),
     aside("critic/*", &[not("a number of the critic's optimiser")]),
+    aside(
+        "val-core/*",
+        &[not("best@N, worst@N or maj@N on validation prompts (bootstrapped), or a spread: no mean of V(x; θ)")],
+    ),
     Metric {
-        key: "val-core/*",
+        key: "val-core/*/mean@*",
         trainers: &[],
         readings: &[always(
-            Theory::Estimates(
-                "success on validation prompts: mean@N is their mean of V(x; θ) at the validation's temperature",
-            ),
+            Theory::Estimates("the mean of V(x; θ) over validation prompts, at the validation's temperature"),
             Role::HeldOut,
-            "best@N and maj@N are other quantities (bootstrapped best and majority of N). Validation decodes with its own temperature",
+            "validation decodes greedily by default: not the policy that is trained",
         )],
         over: &[over(Per::Other, "mean over validation prompts")],
     },

@@ -5,6 +5,7 @@ use crate::audit::{Finding, Format, Level, Report, Request, Row, audit, parse_as
 use crate::error::{Error, Result};
 use crate::record::{Table, write_atomically};
 use crate::report::wrap;
+use crate::reward::counted;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,8 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
         write_csv(path, &report.rows)?;
     }
     out(&said(&report, width()));
-    note(&format!("{} warnings, {} notes", report.warnings(), report.findings.len() - report.warnings()));
+    let notes = report.findings.len() - report.warnings();
+    note(&format!("{}, {}", counted(report.warnings(), "warning"), counted(notes, "note")));
     Ok(u8::from(report.warnings() > 0))
 }
 
@@ -115,13 +117,12 @@ fn said(report: &Report, width: usize) -> String {
         [only] => (*only).to_owned(),
         several => format!("{} (say which: --set trainer=…)", several.join(" or ")),
     };
-    let _ = writeln!(text, "{} lines{steps}; trainer {trainer}; meanings as of {}", report.lines, report.package);
+    let lines = counted(report.lines, "line");
+    let _ = writeln!(text, "{lines}{steps}; trainer {trainer}; meanings as of {}", report.package);
+    paragraph(&mut text, "", &format!("A line holds {}.", report.line), width);
     options(&mut text, report, width);
     let _ = writeln!(text);
-    let column = report.rows.iter().map(|r| r.key.chars().count()).max().unwrap_or(0).min(36);
-    for row in &report.rows {
-        line(&mut text, column, row, width);
-    }
+    table(&mut text, &report.rows, width);
     if !report.unknown.is_empty() {
         paragraph(
             &mut text,
@@ -164,25 +165,54 @@ fn options(text: &mut String, report: &Report, width: usize) {
     }
 }
 
-fn line(text: &mut String, column: usize, row: &Row, width: usize) {
-    let mut body = vec![row.quantity.clone()];
-    if !row.over.is_empty() {
-        body.push(format!("[{}]", row.over));
-    }
-    body.extend([row.caveat.clone()].into_iter().filter(|c| !c.is_empty()).map(|c| format!("Mind: {c}.")));
-    body.extend([row.depends.clone()].into_iter().filter(|d| !d.is_empty()).map(|d| format!("Depends: {d}.")));
-    let indent = " ".repeat(column + 2);
-    let mut head = format!("{:column$}  ", row.key);
-    if row.key.chars().count() > column {
-        let _ = writeln!(text, "{}", row.key);
-        head.clone_from(&indent);
-    }
-    for part in body {
-        for line in wrap(&part, width.saturating_sub(column + 2)) {
+/// The rows, those alike in one; what is but a clock or a count in a line at the end.
+fn table(text: &mut String, rows: &[Row], width: usize) {
+    const COLUMN: usize = 24;
+    let plain = |r: &&Row| r.kind == "no" && r.over.is_empty() && r.caveat.is_empty() && r.depends.is_empty();
+    let mut left: Vec<&Row> = rows.iter().filter(|r| !plain(r)).collect();
+    while let Some(first) = left.first().copied() {
+        let like = |r: &Row| Row { key: first.key.clone(), ..r.clone() } == *first;
+        let keys: Vec<&str> = left.iter().filter(|r| like(r)).map(|r| r.key.as_str()).collect();
+        let keys = keys.join(", ");
+        left.retain(|r| !like(r));
+        let mut head = format!("{keys:COLUMN$}  ");
+        let indent = " ".repeat(COLUMN + 2);
+        if keys.chars().count() > COLUMN {
+            paragraph(text, "", &keys, width);
+            head.clone_from(&indent);
+        }
+        for line in body(first).iter().flat_map(|part| wrap(part, width.saturating_sub(COLUMN + 2))) {
             let _ = writeln!(text, "{head}{line}");
             head.clone_from(&indent);
         }
     }
+    let mut asides: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in rows.iter().filter(plain) {
+        let what = row.quantity.trim_start_matches("not a theory quantity: ");
+        match asides.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, keys)) => keys.push(&row.key),
+            None => asides.push((what, vec![&row.key])),
+        }
+    }
+    if !asides.is_empty() {
+        let listed: Vec<String> = asides.iter().map(|(what, keys)| format!("{}: {what}", keys.join(", "))).collect();
+        let _ = writeln!(text);
+        paragraph(text, "", &format!("Not theory quantities either: {}.", listed.join("; ")), width);
+    }
+}
+
+/// What is said of a key, in paragraphs.
+fn body(row: &Row) -> Vec<String> {
+    let mut parts = vec![row.quantity.clone()];
+    if !row.over.is_empty() {
+        parts.push(format!("[{}]", row.over));
+    }
+    for (name, text) in [("Mind", &row.caveat), ("Depends", &row.depends)] {
+        if !text.is_empty() {
+            parts.push(format!("{name}: {text}."));
+        }
+    }
+    parts
 }
 
 fn paragraph(text: &mut String, indent: &str, content: &str, width: usize) {

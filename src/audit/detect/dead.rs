@@ -103,7 +103,7 @@ fn predicted(context: &Context, reward: &Series, logged: Option<&Series>) -> Res
             shown(&dead.late())
         ));
     }
-    let level = if bound >= MANY { Level::Warning } else { Level::Note };
+    let level = if bound >= MANY && logged.is_none() { Level::Warning } else { Level::Note };
     Ok(Some(Finding {
         id: "dead_groups_predicted",
         level,

@@ -43,7 +43,7 @@ fn displaced(context: &Context) -> Option<Finding> {
                 short(nats.value.exp())
             ));
             if let Some(rejected) = rejected {
-                seen.push_str(&unaccounted(nats.value, of(&rejected.late()).value));
+                seen.push_str(&unaccounted(context, nats.value, of(&rejected.late()).value));
             }
         } else {
             seen.push_str("; their β-th part is nats (give the option beta)");
@@ -71,20 +71,31 @@ fn displaced(context: &Context) -> Option<Finding> {
     Some(finding(String::new(), seen))
 }
 
-/// Where the mass went, as far as the pair says.
-fn unaccounted(chosen: f64, rejected: f64) -> String {
+/// Where the mass went, as far as the pairs say: means of logarithms, so probabilities are geometric means.
+fn unaccounted(context: &Context, chosen: f64, rejected: f64) -> String {
     if rejected <= 0.0 {
-        format!(
-            ". The rejected fell too, to {} of theirs: all of what both lost went to outputs that are in no pair, and the log does not say which",
-            short(rejected.exp())
-        )
-    } else {
-        format!(
-            ". The rejected rose by {} nats, so a part of the {} that the chosen lost may be there; how much cannot be said without their log-probabilities",
-            short(rejected),
-            short(1.0 - chosen.exp())
-        )
+        let kept = short(rejected.exp());
+        return format!(
+            ". The rejected fell too, to {kept} of theirs: all of what both lost (100%) went to other outputs, and the log does not say to which"
+        );
     }
+    let now = |role: Role| context.find(role).map(|s| s.late().value);
+    let (Some(of_chosen), Some(of_rejected)) = (now(Role::ChosenLogProb), now(Role::RejectedLogProb)) else {
+        return format!(
+            ". The rejected rose by {} nats: how much of what the chosen lost is there cannot be said without their log-probabilities",
+            short(rejected)
+        );
+    };
+    let lost = of_chosen.exp() * (-chosen).exp_m1();
+    let gained = -of_rejected.exp() * (-rejected).exp_m1();
+    let share = (1.0 - gained / lost).clamp(0.0, 1.0);
+    format!(
+        ". The rejected rose by {} nats, which is {} of the {} that the chosen lost: {:.0}% went to other outputs",
+        short(rejected),
+        short(gained),
+        short(lost),
+        100.0 * share
+    )
 }
 
 fn finding(steps: String, seen: String) -> Finding {

@@ -45,7 +45,10 @@ fn order(context: &Context) -> Option<Finding> {
     let mut places: Vec<(String, f64, f64)> = Vec::new();
     for line in context.lines {
         let Some(step) = line.step else { continue };
-        let before = line.values.keys().filter_map(|key| last.insert(key, step)).fold(f64::NEG_INFINITY, f64::max);
+        // stands in every line, of training, of evaluation and at the end
+        let own = |key: &&String| !matches!(key.as_str(), "epoch" | "total_flos" | "num_input_tokens_seen");
+        let before =
+            line.values.keys().filter(own).filter_map(|key| last.insert(key, step)).fold(f64::NEG_INFINITY, f64::max);
         if step <= before {
             places.push((line.place.clone(), before, step));
         }

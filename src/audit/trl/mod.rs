@@ -34,6 +34,7 @@ pub static CATALOGUE: Catalogue = Catalogue {
         Trainer { name: "sft", always: &["mean_token_accuracy"] },
     ],
     settings: settings::SETTINGS,
+    line: "means over the micro-batches (or generation batches) since the last line, all ranks; a NaN is left out or makes the line null",
     metrics: &[online::METRICS, offline::METRICS, GENERAL],
 };
 

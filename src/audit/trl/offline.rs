@@ -3,20 +3,11 @@
 use super::super::catalogue::{Metric, Over, Per, Reading, Role, Test, Theory, When, always, is, is_not, not, over};
 use super::PAIRED;
 
-const PAIRS: &[Over] = &[over(
-    Per::Sequence,
-    "mean over pairs of a sum over tokens (long completions weigh more); then over the micro-batches since the last line",
-)];
-const EITHER: &[Over] = &[over(
-    Per::Sequence,
-    "mean over sequences of a sum over tokens (long completions weigh more); then over the micro-batches since the last line",
-)];
-const TOKENS: &[Over] = &[over(
-    Per::Token,
-    "mean over the tokens that are learned from, all ranks; then over the micro-batches since the last line",
-)];
-const BATCH: &[Over] =
-    &[over(Per::Other, "over a micro-batch, all ranks; then a mean over the micro-batches since the last line")];
+const PAIRS: &[Over] = &[over(Per::Sequence, "mean over pairs of a sum over tokens (long completions weigh more)")];
+const EITHER: &[Over] =
+    &[over(Per::Sequence, "mean over sequences of a sum over tokens (long completions weigh more)")];
+const TOKENS: &[Over] = &[over(Per::Token, "mean over the tokens that are learned from")];
+const BATCH: &[Over] = &[over(Per::Other, "over a micro-batch")];
 
 const LENGTHWISE: When = When { setting: "ld_alpha", test: Test::NonZero };
 
@@ -103,7 +94,7 @@ pub(super) const METRICS: &[Metric] = &[
             Role::None,
             "a tie counts as wrong (0 at the first step, where policy and reference are the same). Not how often the policy writes the chosen",
         )],
-        over: PAIRS,
+        over: &[over(Per::Other, "share of the pairs of a micro-batch")],
     },
     Metric {
         key: "logps/chosen",
@@ -126,7 +117,7 @@ pub(super) const METRICS: &[Metric] = &[
     Metric {
         key: "logps/rejected",
         trainers: PAIRED,
-        readings: &[always(Theory::Is("log π_θ(y_l|x) of the rejected"), Role::None, "as of the chosen")],
+        readings: &[always(Theory::Is("log π_θ(y_l|x) of the rejected"), Role::RejectedLogProb, "as of the chosen")],
         over: EITHER,
     },
     Metric {
@@ -155,10 +146,7 @@ pub(super) const METRICS: &[Metric] = &[
                 "not the KL: the completions are not the policy's. 0 says that the mean was negative or zero, not that the policy did not move",
             ),
         ],
-        over: &[over(
-            Per::Sequence,
-            "mean over a micro-batch, all ranks, of a sum over tokens; cut off at 0; then over micro-batches",
-        )],
+        over: &[over(Per::Sequence, "mean over a micro-batch, of a sum over tokens; cut off at 0")],
     },
     Metric {
         key: "entropy",

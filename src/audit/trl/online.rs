@@ -3,14 +3,9 @@
 use super::super::catalogue::{Estimator, Metric, Over, Per, Reading, Role, Test, Theory, When, always, is, not, over};
 use super::ONLINE;
 
-const COMPLETIONS: &[Over] = &[over(
-    Per::Other,
-    "mean over the completions of a generation batch, all ranks; then over the batches since the last line",
-)];
-const TOKENS: &[Over] = &[over(
-    Per::Token,
-    "mean over all completion tokens of a micro-batch, all ranks (long completions count for more); then over the micro-batches since the last line",
-)];
+const COMPLETIONS: &[Over] = &[over(Per::Other, "mean over the completions of a generation batch")];
+const TOKENS: &[Over] =
+    &[over(Per::Token, "mean over all completion tokens of a micro-batch (long completions count for more)")];
 const SAMPLED: &str = "sampled, at the contexts that the policy wrote. Log-probabilities are of logits divided by `temperature`; with top_p, top_k or \
 min_p the samples are not the policy's and the estimate is biased";
 
@@ -33,10 +28,8 @@ const CLIP_OVER: &[Over] = &[
     },
     over(Per::Token, "share of completion tokens of a micro-batch"),
 ];
-const CLIP_LEAST: &[Over] =
-    &[over(Per::Other, "the least over sequences of a micro-batch of the share within each; then a mean")];
-const CLIP_MOST: &[Over] =
-    &[over(Per::Other, "the greatest over sequences of a micro-batch of the share within each; then a mean")];
+const CLIP_LEAST: &[Over] = &[over(Per::Other, "the least over sequences of a micro-batch of the share within each")];
+const CLIP_MOST: &[Over] = &[over(Per::Other, "the greatest over sequences of a micro-batch of the share within each")];
 
 const fn length(key: &'static str, readings: &'static [Reading]) -> Metric {
     Metric { key, trainers: ONLINE, readings, over: COMPLETIONS }
@@ -112,10 +105,7 @@ pub(super) const METRICS: &[Metric] = &[
                 "equal to within 1e-8",
             ),
         ],
-        over: &[over(
-            Per::Other,
-            "share of the groups of a generation batch, all ranks; then a mean over the batches since the last line",
-        )],
+        over: &[over(Per::Other, "share of the groups of a generation batch")],
     },
     Metric {
         key: "kl",
