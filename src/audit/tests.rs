@@ -225,6 +225,29 @@ fn over_optimisation_needs_a_judge() {
     assert!(with(Some(&turns), None).unknown == ["gold_score"]);
 }
 
+/// KL of a token 0.01 t² / 50 and 50 tokens: d = 0.1 t, up to 2.9; the judge is highest at exp(α/β − 1) = 1.
+#[test]
+fn a_judge_that_turns_over_in_distance_is_told_where() {
+    let with = |beta: f64| {
+        let judge = move |t: f64, z: f64| 0.1 * t * (1.0 - beta * (0.1 * t).max(1e-9).ln()) + 0.01 * z;
+        let file = log(&[
+            ("reward", &|t, z| 0.02 * t + 0.02 * z),
+            ("frac_reward_zero_std", &|_, _| 0.0),
+            ("kl", &|t, _| 0.01 * t * t / 50.0),
+            ("completions/mean_length", &|_, _| 50.0),
+            ("gold_score", &judge),
+        ]);
+        let request =
+            Request { gold: Some("gold_score".into()), ..request(Format::Trl, &["trainer=grpo", "beta=0.04"]) };
+        audit(file.path(), &request).expect("legal")
+    };
+    let turned = with(1.0);
+    assert_eq!(level(&turned, "turning_point"), Some(Level::Warning));
+    assert!(seen(&turned, "turning_point").contains("passed (the run went to 2.9)"), "{turned:?}");
+    // exp(1/0.3 − 1) = 10.3 is far off
+    assert_eq!(level(&with(0.3), "turning_point"), Some(Level::Note));
+}
+
 #[test]
 fn options_that_undo_a_run() {
     let still: &dyn Fn(f64, f64) -> f64 = &|_, _| 0.0;

@@ -19,7 +19,7 @@ pub use fieller::fieller;
 pub use ks::{KsTest, ks_one_sample, ks_two_sample};
 pub use line::{LineFit, fit_line};
 pub use proportion::wilson;
-pub use student::{mean_interval, paired_difference};
+pub use student::{mean_interval, paired_difference, student_t_975};
 pub use summary::{iqm, mean, median, quantile, std_dev};
 pub use trend::{Trend, mann_kendall};
 

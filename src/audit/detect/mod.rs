@@ -5,6 +5,7 @@ mod kl;
 mod likelihood;
 mod over;
 mod sanity;
+mod turning;
 
 use super::Request;
 use super::catalogue::{Catalogue, Role};

@@ -3,8 +3,8 @@
 use super::super::catalogue::{Per, Role};
 use super::super::series::{Series, thinned};
 use super::likelihood::LEVEL;
-use super::{Context, Finding, Level, short, shown};
-use crate::stats::{Trend, mann_kendall};
+use super::{Context, Finding, Level, short, shown, turning};
+use crate::stats::{Trend, mann_kendall, mean};
 
 const WHY: &str = "a proxy's reward rises on after the true one has turned: true ≈ d·(α − β·log d) for reinforcement learning and d·(α − β·d) for best of n, \
 with d = √KL to the start";
@@ -18,10 +18,53 @@ pub(super) fn all(context: &Context) -> Vec<Finding> {
         .filter(|s| s.key != proxy.key && !s.points.is_empty() && (s.gold || s.role == Some(Role::HeldOut)))
         .collect();
     let mut findings: Vec<Finding> = judges.iter().filter_map(|judge| turned(proxy, judge)).collect();
+    findings.extend(judges.iter().filter_map(|judge| fitted(context, judge)));
     if findings.is_empty() && !judges.iter().any(|j| j.gold) {
         findings.extend(undecided(context, proxy, &judges));
     }
     findings
+}
+
+/// The KL to the reference of a sequence, at each step where it is known: its mean per token times the mean length.
+fn distances(context: &Context) -> Vec<(f64, f64)> {
+    let Some(kl) = context.series.iter().find(|s| matches!(s.role, Some(Role::Kl(_))) && !s.points.is_empty()) else {
+        return Vec::new();
+    };
+    let length = context.find(Role::Length);
+    let times = |step: f64| match kl.per {
+        Some(Per::Sequence) => Some(1.0),
+        Some(Per::Token) => length?.points.iter().find(|p| p.0.to_bits() == step.to_bits()).map(|p| p.1),
+        _ => None,
+    };
+    kl.points.iter().filter_map(|p| Some((p.0, p.1 * times(p.0)?))).collect()
+}
+
+/// Where the judge turns over in d = √KL, if its curve is one.
+fn fitted(context: &Context, judge: &Series) -> Option<Finding> {
+    let far = distances(context);
+    let at = |step: f64| far.iter().rfind(|p| p.0 <= step).map(|p| p.1.max(0.0).sqrt());
+    let points: Vec<(f64, f64)> = judge.points.iter().filter_map(|p| Some((at(p.0)?, p.1))).collect();
+    let found = turning::fit(&points)?;
+    let peak = found.peak?;
+    let reached = points.iter().map(|p| p.0).fold(0.0, f64::max);
+    let level = if peak < reached { Level::Warning } else { Level::Note };
+    let passed = if peak < reached { "passed" } else { "not reached yet" };
+    Some(Finding {
+        id: "turning_point",
+        level,
+        steps: String::new(),
+        seen: format!(
+            "{} over d = √KL fits c + d·(α − β·log d) with α {} and β {}: highest at d = {}, {passed} (the run went to {}). Estimates of the KL are taken as exact",
+            judge.key,
+            short(found.alpha),
+            shown(&found.beta),
+            short(peak),
+            short(reached),
+        ),
+        why: WHY,
+        source: SOURCE,
+        advice: "beyond that d more optimisation of this proxy lowers what the judge measures: stop there, or change the proxy",
+    })
 }
 
 /// The proxy rises while the judge falls, over all of the log or from the judge's best third on.
@@ -77,12 +120,9 @@ fn peak(series: &Series) -> f64 {
 fn undecided(context: &Context, proxy: &Series, judges: &[&Series]) -> Option<Finding> {
     let kl = context.series.iter().find(|s| matches!(s.role, Some(Role::Kl(_))) && !s.points.is_empty())?;
     let late = kl.late();
-    let length = context.find(Role::Length).map(|l| l.late().value);
-    let sequence = match (kl.per, length) {
-        (Some(Per::Sequence), _) => Some(late.value),
-        (Some(Per::Token), Some(length)) => Some(late.value * length),
-        _ => None,
-    };
+    let far = distances(context);
+    let last = &far[far.len() - (far.len() / 3).max(3).min(far.len())..];
+    let sequence = (!last.is_empty()).then(|| mean(&last.iter().map(|p| p.1).collect::<Vec<_>>()));
     let far = match sequence {
         Some(kl) if kl > 0.0 => {
             format!("the policy is d = √KL = {} from the reference, by {} nats a sequence", short(kl.sqrt()), short(kl))
