@@ -239,7 +239,7 @@ fn bad_input_is_one_clear_line() {
     );
     wrong(&grpo, "trl", &["--set", "scale_rewards=bath"], &["scale_rewards = bath", "group, batch, none"]);
     wrong(&grpo, "trl", &["--set", "beta"], &["--set beta", "key=value"]);
-    wrong(&grpo, "trl", &["--gold", "eval_reward"], &["unknown logged key `eval_reward`", "did you mean `reward`"]);
+    wrong(&grpo, "trl", &["--gold", "rewad"], &["unknown logged key `rewad`", "did you mean `reward`"]);
     wrong(&grpo, "trl", &["--config", "/nowhere.json"], &["/nowhere.json"]);
     wrong(&grpo, "trl", &["--config", &put("config.toml", "a = \n")], &["config.toml, TOML"]);
     wrong(&grpo, "trl", &["--config", &put("config.json", "[]")], &["config.json", "object of options"]);

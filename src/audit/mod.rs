@@ -38,7 +38,7 @@ pub enum Format {
     Trl,
     /// verl's file logger.
     Verl,
-    /// OpenRLHF's numbers as wandb or tensorboard export them, one dict per line.
+    /// `OpenRLHF`'s numbers as wandb or tensorboard export them, one dict per line.
     OpenRlhf,
 }
 

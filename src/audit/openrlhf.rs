@@ -1,4 +1,4 @@
-//! OpenRLHF: what its trainers log, read in the source of version 0.11.2.
+//! `OpenRLHF`: what its trainers log, read in the source of version 0.11.2.
 
 use super::catalogue::{
     Catalogue, Estimator, Kind, Metric, Over, Per, Reading, Role, Setting, Theory, Trainer, When, always, aside, is,

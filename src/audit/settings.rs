@@ -89,18 +89,16 @@ impl Settings {
         for (pairs, by_hand) in [(config, false), (typed, true)] {
             for (key, value) in pairs {
                 let short = key.trim_start_matches("--");
-                match catalogue.settings.iter().find(|s| s.key == short || s.aliases.contains(&short)) {
-                    Some(setting) => {
-                        raw.insert(setting.key, value.clone());
-                    }
-                    None => {
-                        let near = nearest(catalogue, short, if by_hand { 0.75 } else { 0.85 });
-                        if let (Some(near), true) = (near, by_hand) {
-                            return Err(Error::unknown("option", short, [near]));
-                        }
-                        settings.unused.push((short.to_owned(), near));
-                    }
+                let known = |s: &&Setting| s.key == short || s.aliases.contains(&short);
+                if let Some(setting) = catalogue.settings.iter().find(known) {
+                    raw.insert(setting.key, value.clone());
+                    continue;
                 }
+                let near = nearest(catalogue, short, if by_hand { 0.75 } else { 0.85 });
+                if let (Some(near), true) = (near, by_hand) {
+                    return Err(Error::unknown("option", short, [near]));
+                }
+                settings.unused.push((short.to_owned(), near));
             }
         }
         if let Some(name) = raw.get("trainer") {

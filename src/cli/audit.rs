@@ -25,7 +25,7 @@ Exit codes: 0 no warnings (there may be notes), 1 warnings, 2 usage or input err
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
-    /// The log: one JSON object per line; for TRL also trainer_state.json
+    /// The log: one JSON object per line; for TRL also the state that its trainer saves
     log: PathBuf,
     /// Whose log it is
     #[arg(long)]
@@ -55,11 +55,8 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Given {
-    /// TRL
     Trl,
-    /// verl
     Verl,
-    /// OpenRLHF
     Openrlhf,
 }
 

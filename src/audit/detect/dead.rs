@@ -7,6 +7,7 @@ use super::{Context, Finding, Level, said, short, shown};
 use crate::error::{Error, Result};
 use crate::metrics::expected_dead_groups;
 use crate::stats::{Estimate, mean};
+use std::fmt::Write;
 
 /// From this share on dead groups are warned of: a quarter of what is sampled teaches nothing.
 pub(super) const MANY: f64 = 0.25;
@@ -98,10 +99,7 @@ fn predicted(context: &Context, reward: &Series, logged: Option<&Series>) -> Res
         short(bound),
     );
     if let Some(dead) = logged {
-        seen.push_str(&format!(
-            ". Logged: {}. What is above the bound comes of prompts that differ",
-            shown(&dead.late())
-        ));
+        let _ = write!(seen, ". Logged: {}. What is above the bound comes of prompts that differ", shown(&dead.late()));
     }
     let level = if bound >= MANY && logged.is_none() { Level::Warning } else { Level::Note };
     Ok(Some(Finding {
@@ -127,23 +125,25 @@ fn unseen(context: &Context) -> Option<Finding> {
     }
     let mut seen = "dead groups cannot be seen in this log. ".to_owned();
     if let Some(hidden) = context.find(Role::DeadShareHidden) {
-        seen.push_str(&format!("{} is not their share under these options. ", hidden.key));
+        let _ = write!(seen, "{} is not their share under these options. ", hidden.key);
     }
     if let Some(std) = context.find(Role::BatchStd) {
-        seen.push_str(&format!(
+        let _ = write!(
+            seen,
             "{} mixes prompts: {} in the last third says nothing of the spread within one. ",
             std.key,
             shown(&std.late())
-        ));
+        );
     }
     if let Some(within) = context.find(Role::WithinStd) {
-        seen.push_str(&format!(
+        let _ = write!(
+            seen,
             "{} is a mean over groups, {} in the last third: how many have none does not follow. ",
             within.key,
             shown(&within.late())
-        ));
+        );
     }
-    seen.push_str(&format!("{} does not show them either", reward.key));
+    let _ = write!(seen, "{} does not show them either", reward.key);
     if !context.request.binary {
         seen.push_str("; --binary gives a lower bound for 0/1 rewards");
     }

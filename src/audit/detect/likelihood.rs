@@ -3,6 +3,7 @@
 use super::super::catalogue::Role;
 use super::{Context, Finding, Level, said, short, shown};
 use crate::stats::Estimate;
+use std::fmt::Write;
 
 /// A trend is called one below this.
 pub(super) const LEVEL: f64 = 0.05;
@@ -37,11 +38,12 @@ fn displaced(context: &Context) -> Option<Finding> {
             let of = |e: &Estimate| Estimate { value: e.value / beta, low: e.low / beta, high: e.high / beta, ..*e };
             let nats = of(&late);
             let assumed = if given { "" } else { ", the default" };
-            seen.push_str(&format!(
+            let _ = write!(
+                seen,
                 ", by {} nats a completion (β = {beta}{assumed}): to {} of their probability, geometrically",
                 shown(&nats),
                 short(nats.value.exp())
-            ));
+            );
             if let Some(rejected) = rejected {
                 seen.push_str(&unaccounted(context, nats.value, of(&rejected.late()).value));
             }
@@ -49,7 +51,7 @@ fn displaced(context: &Context) -> Option<Finding> {
             seen.push_str("; their β-th part is nats (give the option beta)");
         }
         if let Some(margin) = margin {
-            seen.push_str(&format!(". Meanwhile {} is {}", margin.key, shown(&margin.late())));
+            let _ = write!(seen, ". Meanwhile {} is {}", margin.key, shown(&margin.late()));
         }
         return Some(finding(said(&chosen.steps(|v| v < 0.0), chosen.points.len()), seen));
     }

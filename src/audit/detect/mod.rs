@@ -106,7 +106,7 @@ pub(super) fn short(x: f64) -> String {
     if x != 0.0 && (x.abs() < 1e-3 || x.abs() >= 1e5) {
         format!("{x:.2e}")
     } else {
-        format!("{:.4}", x).trim_end_matches('0').trim_end_matches('.').to_owned()
+        format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
 
