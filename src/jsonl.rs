@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -17,6 +18,15 @@ pub(crate) fn read<T>(path: &Path, mut parse: impl FnMut(&Map<String, Value>) ->
 /// The same with each line's number, from 1.
 pub(crate) fn read_numbered<T>(
     path: &Path,
+    parse: impl FnMut(u64, &Map<String, Value>) -> Result<T, String>,
+) -> Result<Vec<T>> {
+    read_mended(path, |line| Cow::Borrowed(line), parse)
+}
+
+/// The same of lines that others write as JSON although they are not quite: `mend` makes JSON of one.
+pub(crate) fn read_mended<T>(
+    path: &Path,
+    mend: impl Fn(&str) -> Cow<'_, str>,
     mut parse: impl FnMut(u64, &Map<String, Value>) -> Result<T, String>,
 ) -> Result<Vec<T>> {
     let mut file = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
@@ -27,8 +37,8 @@ pub(crate) fn read_numbered<T>(
         if file.read_until(b'\n', &mut bytes).map_err(|e| Error::io(path, e))? == 0 {
             break;
         }
-        let parsed =
-            object(&bytes, number == 1).and_then(|line| line.as_ref().map(|line| parse(number, line)).transpose());
+        let parsed = object(&bytes, number == 1, &mend)
+            .and_then(|line| line.as_ref().map(|line| parse(number, line)).transpose());
         match parsed {
             Ok(None) => {}
             Ok(Some(value)) => found.push(value),
@@ -42,15 +52,20 @@ pub(crate) fn read_numbered<T>(
 }
 
 /// A line's object; none on a blank line. A byte-order mark may stand before the first.
-fn object(bytes: &[u8], first: bool) -> Result<Option<Map<String, Value>>, String> {
+fn object(
+    bytes: &[u8],
+    first: bool,
+    mend: &impl Fn(&str) -> Cow<'_, str>,
+) -> Result<Option<Map<String, Value>>, String> {
     let text = std::str::from_utf8(bytes).map_err(|e| format!("byte {} is not UTF-8", e.valid_up_to() + 1))?;
     let text = if first { text.trim_start_matches('\u{feff}') } else { text };
     if text.trim().is_empty() {
         return Ok(None);
     }
-    match serde_json::from_str(text.trim_end()) {
+    let text = mend(text.trim_end());
+    match serde_json::from_str(&text) {
         Ok(Fields(map)) => Ok(Some(map)),
-        Err(e) if e.is_data() => match serde_json::from_str(text.trim_end()) {
+        Err(e) if e.is_data() => match serde_json::from_str(&text) {
             Ok(Value::Object(_)) => Err(reason(&e)),
             Ok(other) => Err(format!("{} is not an object", short(&other))),
             Err(e) => Err(not_json(&e)),
@@ -160,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_line_is_an_object_whose_fields_stand_once() {
-        let of = |line: &str| object(line.as_bytes(), false);
+        let of = |line: &str| object(line.as_bytes(), false, &|text| Cow::Borrowed(text));
         assert_eq!(of("{\"a\": [1], \"b\": {\"a\": 2}}").expect("an object").map(|map| map.len()), Some(2));
         for (line, message) in [
             ("{\"a\": 1, \"b\": 2, \"a\": 1}", "the field `a` stands twice"),

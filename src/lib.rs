@@ -26,7 +26,7 @@
 //!
 //! | level | modules |
 //! |---|---|
-//! | 4 | [`cli`] → [`algorithm`], [`experiment`], [`import`], [`oracle`] → [`record`], [`report`], [`plot`] |
+//! | 4 | [`cli`] → [`algorithm`], [`audit`], [`experiment`], [`import`], [`oracle`] → [`record`], [`report`], [`plot`] |
 //! | 3 | [`algorithm`], which reports through [`metrics`] |
 //! | 2 | [`exact`] (no loop computes with it, nor it with a loop: each is the other's oracle) |
 //! | 1 | [`policy`], [`mod@env`], [`reward`], [`objective`], [`lm`], [`preference`] |
@@ -37,6 +37,7 @@
 mod readme {}
 
 pub mod algorithm;
+pub mod audit;
 pub mod cli;
 pub mod env;
 pub mod error;

@@ -28,10 +28,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("experiment", &["error", "plot", "record", "report", "rng"]),
     ("import", &["env", "error", "record", "rng"]),
     ("oracle", &["error", "num", "objective", "rng"]),
+    ("audit", &["error", "jsonl", "metrics", "num", "stats"]),
     (
         "cli",
         &[
             "algorithm",
+            "audit",
             "error",
             "experiment",
             "import",

@@ -1,5 +1,6 @@
 //! The command line: one file per command. Results go to stdout, progress and errors to stderr.
 
+mod audit;
 mod collect;
 mod data;
 mod diff;
@@ -43,7 +44,7 @@ Three things to try first:
 #[command(name = "rewardlab", version, about = "A laboratory for the theory of language-model alignment")]
 #[command(
     after_help = "Exit codes: 0 all claims reproduced (or the command did what was asked), 1 a claim refuted (or a \
-difference found), 3 none refuted but some inconclusive, 2 usage or input error, or training that failed, 130 interrupted."
+difference or a warning found), 3 none refuted but some inconclusive, 2 usage or input error, or training that failed, 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -78,6 +79,8 @@ enum Command {
     Data(data::Args),
     /// What a trainer's losses, advantages and KL terms should be: cases with answers, and your answers against them
     Oracle(oracle::Args),
+    /// What the numbers in another trainer's log are in theory, under its options, and what in them is a sign of trouble
+    Audit(audit::Args),
     /// Check a file of preferences and say what is in it
     Preferences(preferences::Args),
     /// Check a file of labelled steps and say what is in it
@@ -106,6 +109,7 @@ pub fn main(registry: &[Box<dyn Runnable>], sources: fn() -> Sources) -> ExitCod
         Some(Command::Lm(args)) => lm::execute(&args),
         Some(Command::Data(args)) => data::execute(&args),
         Some(Command::Oracle(args)) => oracle::execute(&args),
+        Some(Command::Audit(args)) => audit::execute(&args),
         Some(Command::Preferences(args)) => preferences::execute(&args),
         Some(Command::Steps(args)) => steps::execute(&args),
         Some(Command::Collect(args)) => collect::execute(&args),

@@ -11,4 +11,4 @@ mod verdicts;
 pub use check::{Check, Criterion, Kind, PaperNumber, Verdict, short};
 pub use judged::{Figure, Judged, Tally, checks_table};
 pub use page::{html, markdown};
-pub use text::text;
+pub use text::{text, wrap};

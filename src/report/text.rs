@@ -33,7 +33,8 @@ pub fn text(judged: &[Judged], width: usize) -> String {
     out
 }
 
-fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Lines of whole words, none longer than `width` (of at least 20) unless a word is.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.last_mut().expect("never empty");

@@ -11,6 +11,7 @@ mod line;
 mod proportion;
 mod student;
 mod summary;
+mod trend;
 
 pub use bootstrap::{RESAMPLES, bootstrap, bootstrap_iqm, bootstrap_mean, ratio, stratified_bootstrap};
 pub use correlation::{kendall, pearson, spearman};
@@ -18,8 +19,9 @@ pub use fieller::fieller;
 pub use ks::{KsTest, ks_one_sample, ks_two_sample};
 pub use line::{LineFit, fit_line};
 pub use proportion::wilson;
-pub use student::{mean_interval, paired_difference};
+pub use student::{mean_interval, paired_difference, student_t_975};
 pub use summary::{iqm, mean, median, quantile, std_dev};
+pub use trend::{Trend, mann_kendall};
 
 use serde::{Deserialize, Serialize};
 

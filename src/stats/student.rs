@@ -25,7 +25,7 @@ pub fn paired_difference(a: &[f64], b: &[f64]) -> Estimate {
 }
 
 /// The 0.975-quantile of Student's t; NaN without a degree of freedom.
-pub(super) fn student_t_975(degrees: usize) -> f64 {
+pub fn student_t_975(degrees: usize) -> f64 {
     StudentsT::new(0.0, 1.0, degrees as f64).map_or(f64::NAN, |t| t.inverse_cdf(0.975))
 }
 
