@@ -446,7 +446,7 @@ const REST: &[Metric] = &[
             Role::Length,
             "a mean per token times this is the mean of a sequence's sum",
         )],
-        over: BATCH,
+        over: &[over(Per::Other, "over all responses of the step's batch")],
     },
     aside(
         "response_length/clip_ratio",
