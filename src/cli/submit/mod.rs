@@ -235,7 +235,7 @@ fn merge(submission: &Submission, target: &Path, registry: &[Box<dyn Runnable>])
             found => experiment::merge(experiment, target, found.is_some())?,
         }
     }
-    let judged = judge::judge_all(registry, target)?;
+    let (judged, _) = judge::judge_all(registry, target)?;
     out(&text(&judged, width()));
     out(&format!("All shards are merged: {0}/REPORT.md and {0}/index.html\n", target.display()));
     // a refuted claim is no failed job

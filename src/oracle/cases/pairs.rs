@@ -112,7 +112,6 @@ pub(super) fn log_probs() -> Family {
             },
         ),
     ];
-    type Draw = fn(&mut Stream) -> Drawn;
     let corners: [(&'static str, Draw); 6] = [
         ("plain", |rng| Drawn::new(3.0, 0.1, [8.0; 6], rng)),
         ("at_the_reference", |rng| Drawn::new(0.0, 0.1, [8.0; 6], rng)),
@@ -127,6 +126,8 @@ pub(super) fn log_probs() -> Family {
     };
     Family { objectives, corners: corners.into_iter().map(inputs).collect() }
 }
+
+type Draw = fn(&mut Stream) -> Drawn;
 
 struct Drawn {
     pairs: usize,

@@ -90,7 +90,6 @@ pub(super) fn policy() -> Family {
             },
         ),
     ];
-    type Draw = fn(&mut Stream) -> Drawn;
     let corners: [(&'static str, Draw); 10] = [
         ("plain", |rng| Drawn::new(full(), 0.04, rng)),
         ("on_policy", |rng| Drawn::new(full(), 0.0, rng)),
@@ -118,6 +117,8 @@ fn full() -> Mask {
 fn with_holes() -> Mask {
     vec![vec![1.0, 0.0, 1.0, 1.0], vec![0.0, 1.0, 0.0, 1.0], vec![1.0; WIDTH]]
 }
+
+type Draw = fn(&mut Stream) -> Drawn;
 
 struct Drawn {
     mask: Mask,
