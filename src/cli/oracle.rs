@@ -104,7 +104,10 @@ fn table(classes: &[Class]) -> String {
         let same = |line: &[String; 4]| line[0] == class.objective && line[1] == corner && line[3] == said;
         match lines.last_mut().filter(|line| same(line)) {
             Some(_) if silent => {}
-            Some(line) => line[2] += &format!(", {quantity}"),
+            Some(line) => {
+                line[2].push_str(", ");
+                line[2].push_str(quantity);
+            }
             None => lines.push([class.objective.into(), corner.into(), quantity.into(), said]),
         }
     }

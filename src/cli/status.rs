@@ -1,7 +1,7 @@
 //! `rewardlab status`.
 
 use super::out;
-use super::submit::Submission;
+use super::submit::{Submission, last_words};
 use crate::error::{Error, Result};
 use crate::experiment::{Part, PartState, Runnable, parts};
 use std::fmt::Write;
@@ -118,7 +118,7 @@ fn worth_a_look(sweeps: &[Sweep], submission: Option<&Submission>, args: &Args) 
             PartState::Damaged(lost) => format!("was done and has lost its {lost}"),
             _ => format!("stopped after {} of {} units{}", part.done, part.units, since(part.last)),
         };
-        let why = submission.filter(|_| n > 1).map(|s| format!(" ({})", s.last_words(&args.dir, k)));
+        let why = submission.filter(|_| n > 1).map(|_| format!(" ({})", last_words(&args.dir, k)));
         let _ = writeln!(text, "{which}: {what}{}", why.unwrap_or_default());
     }
     if wrong.len() > SHOWN {

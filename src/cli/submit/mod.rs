@@ -11,8 +11,8 @@ use super::{judge, note, out, width};
 use crate::error::{Error, Result};
 use crate::experiment::{self, PartState, Runnable, parts};
 use crate::report::text;
-pub(super) use record::Submission;
 use record::{FOLDER, Missing, Resources, Round};
+pub(super) use record::{Submission, last_words};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Write the scripts of an array job over shards and of the job behind it, and submit them to Slurm
-    Slurm(Slurm),
+    Slurm(Box<Slurm>),
     /// Submit the unfinished shards of a folder again, or merge, draw and judge if there are none (the dependent job runs this)
     Resume {
         /// The --out folder of the submission
@@ -209,7 +209,7 @@ fn resume(target: &Path, registry: &[Box<dyn Runnable>]) -> Result<u8> {
         let stalled = submission.stalled(missing.done);
         if stalled >= submission.retries.max(1) {
             let which = slurm::ranges(&missing.shards);
-            let why = submission.last_words(target, missing.shards[0]);
+            let why = last_words(target, missing.shards[0]);
             // by hand it may be tried again: the cause may be mended
             if std::env::var_os("SLURM_JOB_ID").is_some() {
                 return Err(Error::Usage(format!(

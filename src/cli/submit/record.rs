@@ -114,22 +114,22 @@ impl Submission {
     pub(super) fn stalled(&self, done: usize) -> usize {
         self.rounds.iter().rev().take_while(|r| r.done == done).count()
     }
+}
 
-    /// Why a task ended, as far as it left word: its exit code, and the last line of its log.
-    pub(in crate::cli) fn last_words(&self, target: &Path, shard: usize) -> String {
-        let folder = target.join(FOLDER);
-        let code = std::fs::read_to_string(folder.join("codes").join(shard.to_string()));
-        let log = std::fs::read(folder.join("logs").join(format!("{shard}.log"))).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let line = log.lines().rev().map(str::trim).find(|l| !l.is_empty());
-        let Ok(code) = code else { return "no exit code: killed with its script".to_owned() };
-        let code = code.trim();
-        // how a shell names the end by a signal, of which no program leaves word
-        if let Some(signal) = code.parse::<u8>().ok().and_then(|c| c.checked_sub(128)).filter(|s| (1..65).contains(s)) {
-            return format!("killed by signal {signal}");
-        }
-        line.map_or(format!("exit code {code}"), |l| {
-            format!("exit code {code}: {}", l.chars().take(200).collect::<String>())
-        })
+/// Why a task ended, as far as it left word: its exit code, and the last line of its log.
+pub(in crate::cli) fn last_words(target: &Path, shard: usize) -> String {
+    let folder = target.join(FOLDER);
+    let code = std::fs::read_to_string(folder.join("codes").join(shard.to_string()));
+    let log = std::fs::read(folder.join("logs").join(format!("{shard}.log"))).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let line = log.lines().rev().map(str::trim).find(|l| !l.is_empty());
+    let Ok(code) = code else { return "no exit code: killed with its script".to_owned() };
+    let code = code.trim();
+    // how a shell names the end by a signal, of which no program leaves word
+    if let Some(signal) = code.parse::<u8>().ok().and_then(|c| c.checked_sub(128)).filter(|s| (1..65).contains(s)) {
+        return format!("killed by signal {signal}");
     }
+    line.map_or(format!("exit code {code}"), |l| {
+        format!("exit code {code}: {}", l.chars().take(200).collect::<String>())
+    })
 }

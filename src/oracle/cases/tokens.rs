@@ -233,15 +233,17 @@ pub(super) fn language_model() -> Family {
     Family { objectives, corners }
 }
 
+type Filtered = fn(&[f64], &[usize], &[f64], f64, f64, &mut [f64]) -> f64;
+
+fn filtered(i: &Quantities, loss: Filtered) -> Quantities {
+    let (log_probs, rewards, threshold) = (flat(i, "log_probs"), numbers(i, "rewards"), number(i, "threshold"));
+    token_loss(i, |w| loss(&log_probs, &lengths(i), &rewards, threshold, 1.0, w))
+}
+
 /// `log_probs`, `returns`, `mask`: a row per sequence; `rewards`: one per sequence; `threshold`, `floor`.
 pub(super) fn offline() -> Family {
     let objective =
         |name, source, convention, answer| Objective { name, source, convention, of: Some("log_probs"), answer };
-    type Filtered = fn(&[f64], &[usize], &[f64], f64, f64, &mut [f64]) -> f64;
-    fn filtered(i: &Quantities, loss: Filtered) -> Quantities {
-        let (log_probs, rewards, threshold) = (flat(i, "log_probs"), numbers(i, "rewards"), number(i, "threshold"));
-        token_loss(i, |w| loss(&log_probs, &lengths(i), &rewards, threshold, 1.0, w))
-    }
     let objectives = vec![
         objective(
             "filtered",
