@@ -8,10 +8,10 @@ cd "$OLDPWD"
 
 skip() { echo "the site was not checked in a browser: $1"; exit 0; }
 
-chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 command -v python3 >/dev/null || skip "no python3"
-if ! chromium >/dev/null; then
+if ! browser >/dev/null; then
   command -v apt-get >/dev/null || skip "no chromium, and no apt-get to install it with"
   [ "$(id -u)" = 0 ] || skip "no chromium, and not root to install it"
   log=$(mktemp)
@@ -19,4 +19,4 @@ if ! chromium >/dev/null; then
     skip "chromium could not be installed: $(tail -n 1 "$log")"
   rm -f "$log"
 fi
-exec python3 "$here/check.py" "$(chromium)" "$@"
+exec python3 "$here/check.py" "$(browser)" "$@"
