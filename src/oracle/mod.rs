@@ -5,7 +5,7 @@
 //! gradient, advantages, or rewards. Its [`Convention`] says what trainers choose differently: mean or sum, over tokens or sequences, which
 //! standard deviation. The answers are those of [`crate::objective`]; tests hold them to central differences and to plain sums written down anew.
 //!
-//! [`check`] compares a trainer's answers with them, class by class: an objective, a corner case, and what was asked.
+//! [`check()`] compares a trainer's answers with them, class by class: an objective, a corner case, and what was asked.
 
 mod cases;
 mod check;
