@@ -51,6 +51,33 @@ pub(crate) fn read_mended<T>(
     Ok(found)
 }
 
+/// Python's `NaN`, `Infinity` and `-Infinity` outside of strings, put into quotes.
+pub(crate) fn mend_python(text: &str) -> Cow<'_, str> {
+    if !text.contains("NaN") && !text.contains("Infinity") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let (mut inside, mut rest) = (false, text);
+    while let Some(c) = rest.chars().next() {
+        let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|w| !inside && rest.starts_with(w));
+        if let Some(word) = word {
+            out.push('"');
+            out.push_str(word);
+            out.push('"');
+            rest = &rest[word.len()..];
+            continue;
+        }
+        let escaped = inside && c == '\\';
+        let taken = if escaped { rest.chars().take(2).map(char::len_utf8).sum() } else { c.len_utf8() };
+        out.push_str(&rest[..taken]);
+        rest = &rest[taken..];
+        if c == '"' {
+            inside = !inside;
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// A line's object; none on a blank line. A byte-order mark may stand before the first.
 fn object(
     bytes: &[u8],

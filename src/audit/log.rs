@@ -4,7 +4,6 @@ use super::Format;
 use crate::error::{Error, Result};
 use crate::jsonl;
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -56,7 +55,9 @@ pub fn read(path: &Path, format: Format) -> Result<Log> {
             );
             return Err(Error::content(path, "line 1", message));
         }
-        _ => jsonl::read_mended(path, mend, |number, map| line(format!("line {number}"), map, format, &mut other))?,
+        _ => jsonl::read_mended(path, jsonl::mend_python, |number, map| {
+            line(format!("line {number}"), map, format, &mut other)
+        })?,
     };
     if lines.is_empty() {
         return Err(Error::content(path, "the file", "nothing was logged"));
@@ -72,7 +73,7 @@ fn whole(path: &Path) -> Result<Option<Value>> {
     let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(None) };
     let text = text.trim_start_matches('\u{feff}').trim();
     let several = text.contains('\n') || text.starts_with('[') || text.contains("\"log_history\"");
-    Ok(if several { serde_json::from_str(&mend(text)).ok() } else { None })
+    Ok(if several { serde_json::from_str(&jsonl::mend_python(text)).ok() } else { None })
 }
 
 fn elements(path: &Path, name: &str, items: &[Value], format: Format, other: &mut Vec<String>) -> Result<Vec<Line>> {
@@ -146,33 +147,6 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// Python's `NaN`, `Infinity` and `-Infinity` outside of strings, put into quotes.
-fn mend(text: &str) -> Cow<'_, str> {
-    if !text.contains("NaN") && !text.contains("Infinity") {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    let (mut inside, mut rest) = (false, text);
-    while let Some(c) = rest.chars().next() {
-        let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|w| !inside && rest.starts_with(w));
-        if let Some(word) = word {
-            out.push('"');
-            out.push_str(word);
-            out.push('"');
-            rest = &rest[word.len()..];
-            continue;
-        }
-        let escaped = inside && c == '\\';
-        let taken = if escaped { rest.chars().take(2).map(char::len_utf8).sum() } else { c.len_utf8() };
-        out.push_str(&rest[..taken]);
-        rest = &rest[taken..];
-        if c == '"' {
-            inside = !inside;
-        }
-    }
-    Cow::Owned(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,11 +154,11 @@ mod tests {
     #[test]
     fn what_python_writes_is_mended_outside_of_strings() {
         let text = r#"{"a": NaN, "b\"NaN": "Infinity NaN", "c": [-Infinity, Infinity]}"#;
-        let value: Value = serde_json::from_str(&mend(text)).expect("JSON");
+        let value: Value = serde_json::from_str(&jsonl::mend_python(text)).expect("JSON");
         assert_eq!(value["a"], "NaN");
         assert_eq!(value["b\"NaN"], "Infinity NaN");
         assert_eq!(value["c"][0], "-Infinity");
-        assert!(matches!(mend("{\"a\": 1}"), Cow::Borrowed(_)));
+        assert!(matches!(jsonl::mend_python("{\"a\": 1}"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
 }
 
 fn export(path: &Path, force: bool) -> Result<u8> {
+    if path.exists() && !path.is_file() {
+        return Err(Error::Usage(format!("{} is no regular file", path.display())));
+    }
     if path.exists() && !force {
         return Err(Error::Usage(format!("{} is there already: give --force to replace it", path.display())));
     }
@@ -77,21 +80,41 @@ fn export(path: &Path, force: bool) -> Result<u8> {
 /// # Errors
 /// With path and line: no `id`; a value that is no number, list of numbers or list of lists.
 fn read(path: &Path) -> Result<Vec<Answer>> {
-    jsonl::read(path, |line| {
+    jsonl::read_mended(path, jsonl::mend_python, |_, line| {
         let id = jsonl::field(line, "id")?.as_str().ok_or("`id` must be a string")?.to_owned();
         let mut given = std::collections::BTreeMap::new();
         for (name, value) in line.iter().filter(|(name, _)| *name != "id") {
-            // how JSON writes what is no number
-            let quantity = match value {
-                Value::Null => Quantity::Number(f64::NAN),
-                value => serde_json::from_value(value.clone()).map_err(|_| {
-                    format!("`{name}` is {}: expected a number, a list or a list of lists", jsonl::short(value))
-                })?,
-            };
-            given.insert(name.clone(), quantity);
+            let what = || format!("`{name}` is {}: expected a number, a list or a list of lists", jsonl::short(value));
+            given.insert(name.clone(), quantity(value).ok_or_else(what)?);
         }
         Ok(Answer { id, given })
     })
+}
+
+fn quantity(value: &Value) -> Option<Quantity> {
+    let list = |value: &Value| value.as_array()?.iter().map(number).collect::<Option<Vec<f64>>>();
+    match value {
+        Value::Array(rows) if rows.iter().any(Value::is_array) => {
+            rows.iter().map(list).collect::<Option<_>>().map(Quantity::Table)
+        }
+        Value::Array(_) => list(value).map(Quantity::List),
+        value => number(value).map(Quantity::Number),
+    }
+}
+
+/// null, and what Python writes for what is no number or infinite, are numbers that agree with none.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(n) => n.as_f64(),
+        Value::Null => Some(f64::NAN),
+        Value::String(word) => match word.as_str() {
+            "NaN" => Some(f64::NAN),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// A line per corner of an objective and verdict; one for an objective to which nothing was given.
@@ -123,7 +146,10 @@ fn table(classes: &[Class]) -> String {
 fn said(class: &Class) -> String {
     let said = match &class.verdict {
         Verdict::Agrees => "agrees".into(),
-        Verdict::UpToFactor(factor) => format!("agrees up to a factor: {factor:.6} times what is expected"),
+        Verdict::UpToFactor(factor) if (1e-3..1e6).contains(&factor.abs()) => {
+            format!("agrees up to a factor: {factor:.6} times what is expected")
+        }
+        Verdict::UpToFactor(factor) => format!("agrees up to a factor: {factor:.6e} times what is expected"),
         Verdict::Differs { id, by } => format!("differs: {id}, by {by:.2e} of its largest number"),
         Verdict::NotGiven => "not given".into(),
     };

@@ -94,25 +94,30 @@ impl Selection {
         given.map_or_else(|| PathBuf::from("runs").join(self.profile.name()), Path::to_owned)
     }
 
-    /// What makes the same selection of the experiments `ids` behind `rewardlab run`, from any folder.
-    pub(super) fn arguments(&self, ids: &[String]) -> Result<Vec<String>> {
+    /// What makes the same selection of the experiments `ids` behind `rewardlab run`; with `frozen`, a file of all parameters, in place of what changes them.
+    pub(super) fn arguments(&self, ids: &[String], frozen: Option<&Path>) -> Vec<String> {
         let mut all = ids.to_vec();
         let mut add = |flag: &str, value: String| all.extend([flag.to_owned(), value]);
         add("--profile", self.profile.name().to_owned());
         if let Some(seeds) = &self.seeds {
             add("--seeds", seeds.to_string());
         }
+        if let Some(file) = frozen {
+            add("--params", file.display().to_string());
+            return all;
+        }
         for set in &self.sets {
             add("--set", set.clone());
-        }
-        if let Some(file) = &self.params {
-            let whole = std::path::absolute(file).map_err(|e| Error::io(file, e))?;
-            add("--params", whole.display().to_string());
         }
         if let Some(device) = self.device {
             add("--device", device.to_string());
         }
-        Ok(all)
+        all
+    }
+
+    /// Whether parameters come from a file, which may change.
+    pub(super) fn reads_a_file(&self) -> bool {
+        self.params.is_some()
     }
 
     /// The experiment's parameters as asked for, checked.

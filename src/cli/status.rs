@@ -1,7 +1,7 @@
 //! `rewardlab status`.
 
-use super::out;
-use super::submit::{Submission, last_words};
+use super::submit::{Submission, is_queued, last_words};
+use super::{note, out};
 use crate::error::{Error, Result};
 use crate::experiment::{Part, PartState, Runnable, parts};
 use std::fmt::Write;
@@ -13,9 +13,9 @@ const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Read from the folder alone, whatever runs there and wherever. Failed units are those that diverged: they have no rows and count as done; failures.csv says \
+Read from the folder, whatever runs there and wherever; of a submission Slurm is asked, if it is there, whether its jobs are still queued. Failed units are those that diverged: they have no rows and count as done; failures.csv says \
 why. Stopped: killed, or ended with units that may succeed another time; `run … --resume` or `submit resume` goes on. Exit code 0: all is done; 3: runs or \
-waits; 1: something is stopped or damaged.")]
+waits; 1: something is stopped or damaged, or nothing is queued that would go on.")]
 pub(super) struct Args {
     /// The --out folder of a run, of shards or of a submission
     dir: PathBuf,
@@ -32,6 +32,10 @@ impl Sweep {
     fn count(&self, state: fn(&PartState) -> bool) -> usize {
         self.parts.iter().filter(|p| state(&p.state)).count()
     }
+
+    fn is_all_in(&self) -> bool {
+        self.parts.iter().all(|p| p.state == PartState::Done)
+    }
 }
 
 pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8> {
@@ -42,8 +46,11 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
     let submission = Submission::load(&args.dir)?;
     let mut sweeps = Vec::new();
     for id in registry.iter().map(|e| e.id()) {
-        let (whole, mut shards) = parts(&args.dir, id)?;
         let promised = submission.as_ref().filter(|s| s.ids.iter().any(|i| i == id));
+        let (whole, mut shards, others) = parts(&args.dir, id, promised.map(|s| s.shards))?;
+        for n in others {
+            note(&format!("{id}: shards of {n} are there too, and left out"));
+        }
         if let Some(submission) = promised {
             let waiting = |k| Part {
                 shard: (k, submission.shards),
@@ -51,6 +58,7 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
                 units: 0,
                 done: 0,
                 failed: 0,
+                run: None,
                 last: None,
             };
             shards.extend((shards.len() + 1..=submission.shards).map(waiting));
@@ -67,15 +75,47 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
     out(&table(&sweeps));
     let wrong = worth_a_look(&sweeps, submission.as_ref(), args);
     out(&wrong);
-    if let Some(submission) = &submission {
-        let jobs: Vec<_> = submission.rounds.iter().map(|r| format!("{} then {}", r.array, r.then)).collect();
-        let jobs = if jobs.is_empty() { "none yet: only the scripts were written".to_owned() } else { jobs.join(", ") };
-        out(&format!("Slurm jobs, round by round: {jobs}\n"));
+    let unfinished = sweeps.iter().any(|s| !s.merged);
+    let given_up = submission.as_ref().is_some_and(|s| unfinished && nothing_is_queued(s));
+    if unfinished {
+        out(&how_to_go_on(&sweeps, submission.as_ref(), given_up, args));
     }
-    if !wrong.is_empty() {
+    if !wrong.is_empty() || given_up {
         return Ok(1);
     }
-    Ok(if sweeps.iter().all(|s| s.merged) { 0 } else { 3 })
+    Ok(if unfinished { 3 } else { 0 })
+}
+
+/// Whether Slurm says that neither job of the last round waits or runs.
+fn nothing_is_queued(submission: &Submission) -> bool {
+    let gone = |job: &String| job.is_empty() || is_queued(job) == Some(false);
+    submission.rounds.last().is_some_and(|round| gone(&round.array) && gone(&round.then))
+}
+
+fn how_to_go_on(sweeps: &[Sweep], submission: Option<&Submission>, given_up: bool, args: &Args) -> String {
+    let dir = args.dir.display();
+    let Some(submission) = submission else {
+        let begun = |s: &Sweep| s.parts.iter().any(|p| matches!(p.state, PartState::Stopped | PartState::Damaged(_)));
+        let waits = |s: &Sweep| s.parts.iter().any(|p| p.state == PartState::Waiting);
+        return match (sweeps.iter().any(begun), sweeps.iter().any(waits)) {
+            (true, _) => "To go on: the command that ran there, with --resume\n".to_owned(),
+            (false, true) => "To go on: run the shards that wait\n".to_owned(),
+            (false, false) if sweeps.iter().all(Sweep::is_all_in) => format!("To merge: rewardlab merge {dir}\n"),
+            (false, false) => String::new(),
+        };
+    };
+    let jobs: Vec<_> = submission.rounds.iter().map(|r| format!("{} then {}", r.array, r.then)).collect();
+    match (&jobs[..], given_up) {
+        ([], _) => "Nothing was submitted to Slurm yet: only the scripts were written\n".to_owned(),
+        (jobs, true) => format!(
+            "Slurm jobs, round by round: {}; none is queued any more. To go on: rewardlab submit resume {dir}\n",
+            jobs.join(", ")
+        ),
+        (jobs, false) => format!(
+            "Slurm jobs, round by round: {}. The job behind goes on with what stopped; to end it all, cancel both of the last round\n",
+            jobs.join(", ")
+        ),
+    }
 }
 
 fn table(sweeps: &[Sweep]) -> String {
@@ -100,8 +140,7 @@ fn table(sweeps: &[Sweep]) -> String {
             sweep.count(|s| matches!(s, PartState::Stopped | PartState::Damaged(_))),
             sweep.count(|s| *s == PartState::Waiting),
         );
-        let all_in = sweep.count(|s| *s == PartState::Done) == sweep.parts.len();
-        text.push_str(if all_in && !sweep.merged { "  to be merged\n" } else { "\n" });
+        text.push_str(if sweep.is_all_in() && !sweep.merged { "  to be merged\n" } else { "\n" });
     }
     text
 }
@@ -115,7 +154,7 @@ fn worth_a_look(sweeps: &[Sweep], submission: Option<&Submission>, args: &Args) 
         let (k, n) = part.shard;
         let which = if n > 1 { format!("{} shard {k}/{n}", sweep.id) } else { sweep.id.clone() };
         let what = match &part.state {
-            PartState::Damaged(lost) => format!("was done and has lost its {lost}"),
+            PartState::Damaged(lost) => format!("was done, but its {lost} is lost or broken"),
             _ => format!("stopped after {} of {} units{}", part.done, part.units, since(part.last)),
         };
         let why = submission.filter(|_| n > 1).map(|_| format!(" ({})", last_words(&args.dir, k)));
@@ -123,16 +162,6 @@ fn worth_a_look(sweeps: &[Sweep], submission: Option<&Submission>, args: &Args) 
     }
     if wrong.len() > SHOWN {
         let _ = writeln!(text, "… and {} more", wrong.len() - SHOWN);
-    }
-    if !wrong.is_empty() {
-        let dir = args.dir.display();
-        let how = match submission {
-            Some(s) if !s.rounds.is_empty() => {
-                format!("the job behind the array does; by hand: rewardlab submit resume {dir}")
-            }
-            _ => "the command that ran there, with --resume".to_owned(),
-        };
-        let _ = writeln!(text, "To go on: {how}");
     }
     text
 }

@@ -83,7 +83,7 @@ pub(crate) enum State {
     Interrupted(Option<Identity>),
     /// A finished run.
     Complete(Box<Manifest>),
-    /// A finished run of which a file is gone.
+    /// A finished run of which a file is gone, or is not what was written.
     Damaged(&'static str),
 }
 
@@ -95,6 +95,22 @@ impl RunFolder {
             path = path.join("shards").join(format!("{}-of-{}", shard.0, shard.1));
         }
         Self { path }
+    }
+
+    /// Into how many shards this run was split: the different N of its shards' folders, in order; usually one, or none.
+    pub(crate) fn splits(&self) -> Result<Vec<usize>> {
+        let folder = self.file("shards");
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut totals = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(|e| Error::io(&folder, e))? {
+            let name = entry.map_err(|e| Error::io(&folder, e))?.file_name();
+            totals.extend(name.to_string_lossy().split_once("-of-").and_then(|(_, n)| n.parse::<usize>().ok()));
+        }
+        totals.sort_unstable();
+        totals.dedup();
+        Ok(totals)
     }
 
     /// An existing folder, as given.
@@ -146,13 +162,20 @@ impl RunFolder {
 
     pub(crate) fn state(&self) -> Result<State> {
         if self.file("manifest.toml").exists() {
-            return match ["rows.csv", "params.toml"].into_iter().find(|name| !self.file(name).exists()) {
-                Some(lost) => Ok(State::Damaged(lost)),
-                None => Ok(State::Complete(Box::new(self.manifest()?))),
-            };
+            let Ok(manifest) = self.manifest() else { return Ok(State::Damaged("manifest.toml")) };
+            let rows = std::fs::read(self.file("rows.csv")).is_ok_and(|bytes| sha256(&bytes) == manifest.rows_sha256);
+            return Ok(match (rows, self.file("params.toml").exists()) {
+                (false, _) => State::Damaged("rows.csv"),
+                (true, false) => State::Damaged("params.toml"),
+                (true, true) => State::Complete(Box::new(manifest)),
+            });
         }
         let journal = self.journal_path();
-        if journal.exists() { Ok(State::Interrupted(Journal::identity(&journal)?)) } else { Ok(State::Empty) }
+        match (journal.exists(), self.file("rows.csv").exists()) {
+            (true, _) => Ok(State::Interrupted(Journal::identity(&journal)?)),
+            (false, true) => Ok(State::Damaged("manifest.toml")),
+            (false, false) => Ok(State::Empty),
+        }
     }
 
     /// Whether the folder holds nothing of a run, finished or not; a lock is nothing.

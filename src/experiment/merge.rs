@@ -1,7 +1,7 @@
 //! Shards into one result.
 
 use super::Runnable;
-use super::folder::{Manifest, RunFolder, failures_table};
+use super::folder::{Manifest, RunFolder, State, failures_table};
 use crate::error::{Error, Result};
 use crate::record::{Table, sha256};
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::path::Path;
 pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
     let target = RunFolder::new(out, experiment.id(), (1, 1));
     let _lock = target.lock()?;
-    if target.file("manifest.toml").exists() && !force {
+    if matches!(target.state()?, State::Complete(_)) && !force {
         let shown = target.path().display();
         return Err(Error::Usage(format!("{shown} already holds a complete run: give --force to replace it")));
     }
@@ -73,15 +73,7 @@ pub fn merge(experiment: &dyn Runnable, out: &Path, force: bool) -> Result<()> {
 
 fn shards(experiment: &dyn Runnable, out: &Path, target: &RunFolder) -> Result<Vec<(RunFolder, Manifest)>> {
     let folder = target.file("shards");
-    let entries = std::fs::read_dir(&folder).map_err(|e| Error::io(&folder, e))?;
-    let mut totals = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(|e| Error::io(&folder, e))?.file_name();
-        let name = name.to_string_lossy();
-        totals.extend(name.split_once("-of-").and_then(|(_, n)| n.parse::<usize>().ok()));
-    }
-    totals.sort_unstable();
-    totals.dedup();
+    let totals = target.splits()?;
     let [n] = totals[..] else {
         let shown = folder.display();
         return Err(Error::Usage(format!("{shown}: shards of {} different splits; keep one", totals.len())));

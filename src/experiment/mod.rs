@@ -17,7 +17,7 @@ pub use merge::merge;
 pub use registry::{Plan, Runnable, entry, select};
 pub use runner::{Claim, Job, Progress, Request, run};
 pub use stage::StageStore;
-pub use status::{Part, State as PartState, parts};
+pub use status::{Part, State as PartState, fingerprint, parts};
 
 use crate::error::Result;
 use crate::plot::Chart;

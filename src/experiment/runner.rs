@@ -263,11 +263,17 @@ fn start(folder: &RunFolder, identity: &Identity, request: &Request) -> Result<S
     if !request.force {
         match folder.state()? {
             State::Empty | State::Interrupted(None) => {}
+            // nothing says whose rows these are; a shard's folder is its run's
+            State::Damaged(lost @ "manifest.toml") if request.shard.1 == 1 => {
+                return Err(Error::Usage(format!(
+                    "{shown} holds rows whose {lost} is lost or broken: put it back, or give --force to replace them, or another --out"
+                )));
+            }
             // its units went with the file: nothing is thrown away by computing them again
             State::Damaged(_) if request.resume => {}
             State::Damaged(lost) => {
                 return Err(Error::Usage(format!(
-                    "{shown} holds a complete run that has lost its {lost}: put it back, or give --resume to compute it again"
+                    "{shown} holds a run whose {lost} is lost or broken: put it back, or give --resume to compute it again"
                 )));
             }
             State::Complete(m) if same_run(&m, identity) => return Ok(Start::Complete),

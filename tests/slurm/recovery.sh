@@ -108,7 +108,7 @@ await 60 "two tasks at work" at_work
 
 # the first shard's process is killed; its task ends with an error, and the next round goes on with it
 before=$(lines 1)
-pkill -KILL -f "^$program run .* --shard 1/$shards " || fail "shard 1 is not running"
+pkill -KILL -f "^$program run .* --out $sweep .* --shard 1/$shards " || fail "shard 1 is not running"
 echo "killed shard 1 after $((before - 1)) units"
 # the daemon of the second shard's node dies; its process does not know, and goes on beside its successor's attempts
 node=$(squeue --noheader --states=R --array --format="%K %N" | awk '$1 == 2 { print $2 }')

@@ -10,9 +10,11 @@ use super::selection::Selection;
 use super::{judge, note, out, width};
 use crate::error::{Error, Result};
 use crate::experiment::{self, PartState, Runnable, parts};
+use crate::record::write_atomically;
 use crate::report::text;
 use record::{FOLDER, Missing, Resources, Round};
 pub(super) use record::{Submission, last_words};
+pub(super) use slurm::is_queued;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -98,10 +100,11 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>]) -> Result<u8>
 
 fn submit(args: &Slurm, registry: &[Box<dyn Runnable>]) -> Result<u8> {
     let chosen = args.selection.chosen(registry)?;
-    let mut units = 0;
+    let (mut units, mut runs) = (0, Vec::new());
     for (experiment, table) in &chosen {
         let seeds = args.selection.seeds().unwrap_or_else(|| experiment.seeds(args.selection.profile));
         units = units.max(experiment.plan(table)?.cells().len() * seeds.len());
+        runs.push(experiment::fingerprint(table, &seeds)?);
     }
     let shards = args.array_size.map_or_else(|| units.clamp(1, 64), NonZeroUsize::get);
     if shards > units {
@@ -111,11 +114,16 @@ fn submit(args: &Slurm, registry: &[Box<dyn Runnable>]) -> Result<u8> {
     let target = args.selection.out(args.out.as_deref());
     let target = std::path::absolute(&target).map_err(|e| Error::io(&target, e))?;
     let program = std::env::current_exe().map_err(|e| Error::Usage(format!("where this program is: {e}")))?;
+    let from = std::env::current_dir().map_err(|e| Error::io(".", e))?;
+    // a file of parameters may change before the last task has read it
+    let frozen = args.selection.reads_a_file().then(|| folder(&target).join("params.toml"));
     let submission = Submission {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         program: program.display().to_string(),
-        arguments: args.selection.arguments(&ids)?,
+        from: from.display().to_string(),
+        arguments: args.selection.arguments(&ids, frozen.as_deref()),
         ids,
+        runs,
         shards,
         retries: args.retries,
         pause: args.pause,
@@ -142,9 +150,16 @@ fn submit(args: &Slurm, registry: &[Box<dyn Runnable>]) -> Result<u8> {
         }
     }
     refuse_foreign(&submission, &target)?;
+    let missing = submission.missing(&target)?;
+    if let (Some(file), [(_, table)]) = (&frozen, &chosen[..]) {
+        let text = toml::to_string(table).map_err(|e| Error::Usage(e.to_string()))?;
+        write_atomically(file, text.as_bytes())?;
+    }
     slurm::write_scripts(&submission, &target)?;
     submission.save(&target)?;
-    let missing = submission.missing(&target)?;
+    if missing.shards.is_empty() {
+        return Err(Error::Usage(format!("all shards are done already: rewardlab submit resume {}", target.display())));
+    }
     if args.dry_run {
         out(&slurm::commands(&submission, &target, &missing.shards));
         return Ok(0);
@@ -152,16 +167,15 @@ fn submit(args: &Slurm, registry: &[Box<dyn Runnable>]) -> Result<u8> {
     round(submission, &target, &missing)
 }
 
-/// Results of another split or a whole run would be merged with, or taken for, these.
+/// A whole run would be taken for the merged one, and shards of another split stand in the way of merging.
 fn refuse_foreign(submission: &Submission, target: &Path) -> Result<()> {
     for id in &submission.ids {
-        let (whole, shards) = parts(target, id)?;
+        let (whole, _, others) = parts(target, id, Some(submission.shards))?;
         let shown = target.join(id);
         if whole.is_some() {
             return Err(Error::Usage(format!("{} already holds a run: give another --out", shown.display())));
         }
-        if shards.first().is_some_and(|s| s.shard.1 != submission.shards) {
-            let n = shards[0].shard.1;
+        if let Some(n) = others.first() {
             return Err(Error::Usage(format!(
                 "{} already holds shards of {n}: give --array-size {n}, or another --out",
                 shown.display()
@@ -175,13 +189,9 @@ fn refuse_foreign(submission: &Submission, target: &Path) -> Result<()> {
 fn round(mut submission: Submission, target: &Path, missing: &Missing) -> Result<u8> {
     let pause = if submission.stalled(missing.done) > 0 { submission.pause } else { 0 };
     let array = slurm::submit_array(&submission, target, &missing.shards, pause)?;
-    submission.rounds.push(Round { array: array.clone(), then: String::new(), done: missing.done });
+    submission.rounds.push(Round { array, then: String::new(), done: missing.done });
     submission.save(target)?;
-    let then = slurm::submit_then(target, &array)?;
-    if let Some(round) = submission.rounds.last_mut() {
-        round.then.clone_from(&then);
-    }
-    submission.save(target)?;
+    let (array, then) = behind(&mut submission, target)?;
     out(&format!(
         "Round {}: {} of {} shards in array job {array}; job {then} behind it. See: rewardlab status {}\n",
         submission.rounds.len(),
@@ -192,8 +202,23 @@ fn round(mut submission: Submission, target: &Path, missing: &Missing) -> Result
     Ok(0)
 }
 
+/// Submits the job behind the last round's array.
+fn behind(submission: &mut Submission, target: &Path) -> Result<(String, String)> {
+    let Some(round) = submission.rounds.last_mut() else { return Ok((String::new(), String::new())) };
+    let array = round.array.clone();
+    let then = slurm::submit_then(target, &array).map_err(|e| {
+        let shown = target.display();
+        Error::Usage(format!(
+            "array job {array} was submitted, the job behind it was not: {e}; once it can be: rewardlab submit resume {shown}"
+        ))
+    })?;
+    round.then.clone_from(&then);
+    submission.save(target)?;
+    Ok((array, then))
+}
+
 fn resume(target: &Path, registry: &[Box<dyn Runnable>]) -> Result<u8> {
-    let Some(submission) = Submission::load(target)? else {
+    let Some(mut submission) = Submission::load(target)? else {
         return Err(Error::Usage(format!("{}: nothing was submitted from here", target.display())));
     };
     let target = &std::path::absolute(target).map_err(|e| Error::io(target, e))?;
@@ -202,9 +227,16 @@ fn resume(target: &Path, registry: &[Box<dyn Runnable>]) -> Result<u8> {
     if missing.shards.is_empty() {
         return merge(&submission, target, registry);
     }
-    if let Some(Round { array, .. }) = submission.rounds.last() {
-        if slurm::is_queued(array) {
-            return Err(Error::Usage(format!("array job {array} is still in the queue: wait for it, or cancel it")));
+    if let Some(Round { array, then, .. }) = submission.rounds.last() {
+        if slurm::is_queued(array) == Some(true) {
+            if then.is_empty() {
+                let (array, then) = behind(&mut submission, target)?;
+                out(&format!("Job {then} behind array job {array}, which is in the queue\n"));
+                return Ok(0);
+            }
+            return Err(Error::Usage(format!(
+                "array job {array} is still in the queue: wait for it, or cancel it and job {then} behind it"
+            )));
         }
         let stalled = submission.stalled(missing.done);
         if stalled >= submission.retries.max(1) {
@@ -229,7 +261,7 @@ fn resume(target: &Path, registry: &[Box<dyn Runnable>]) -> Result<u8> {
 /// The end: one result of all shards, as one machine would have made it.
 fn merge(submission: &Submission, target: &Path, registry: &[Box<dyn Runnable>]) -> Result<u8> {
     for experiment in experiment::select(registry, &submission.ids)? {
-        let (whole, _) = parts(target, experiment.id())?;
+        let (whole, _, _) = parts(target, experiment.id(), Some(submission.shards))?;
         match whole.map(|w| w.state) {
             Some(PartState::Done) => {}
             found => experiment::merge(experiment, target, found.is_some())?,

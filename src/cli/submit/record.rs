@@ -1,7 +1,7 @@
 //! What was submitted from a folder, and how far it has come.
 
 use crate::error::{Error, Result};
-use crate::experiment::{PartState, parts};
+use crate::experiment::{Part, PartState, parts};
 use crate::record::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,6 +17,10 @@ pub(in crate::cli) struct Submission {
     /// This program, as the nodes see it.
     pub(super) program: String,
     pub(in crate::cli) ids: Vec<String>,
+    /// What each one's shards are parts of: [`crate::experiment::fingerprint`].
+    pub(super) runs: Vec<String>,
+    /// The folder that relative paths in `arguments` start from.
+    pub(super) from: String,
     /// Behind `rewardlab run`.
     pub(super) arguments: Vec<String>,
     pub(in crate::cli) shards: usize,
@@ -93,16 +97,26 @@ impl Submission {
         write_atomically(&target.join(FOLDER).join("submission.toml"), text.as_bytes())
     }
 
+    /// # Errors
+    /// Results of other parameters, seeds or another version where this submission's should be.
     pub(super) fn missing(&self, target: &Path) -> Result<Missing> {
         let mut missing = Missing { shards: Vec::new(), done: 0 };
-        for id in &self.ids {
-            let (whole, shards) = parts(target, id)?;
-            let shard = |k: usize| shards.get(k - 1);
+        for (id, run) in self.ids.iter().zip(&self.runs) {
+            let (whole, shards, _) = parts(target, id, Some(self.shards))?;
+            let other = |p: &&Part| p.run.as_ref().is_some_and(|r| r != run);
+            if let Some(part) = whole.iter().chain(&shards).find(other) {
+                let (k, n) = part.shard;
+                let which = if n > 1 { format!("shard {k} of {n} of") } else { String::new() };
+                return Err(Error::Usage(format!(
+                    "{}: {which} a run with other parameters, seeds or version is there: give another --out, or remove it",
+                    target.join(id).display()
+                )));
+            }
             missing.done += shards.iter().map(|s| s.done).sum::<usize>();
             if whole.is_some_and(|w| w.state == PartState::Done) {
                 continue;
             }
-            let unfinished = |k: &usize| shard(*k).is_none_or(|s| s.state != PartState::Done);
+            let unfinished = |k: &usize| shards.get(k - 1).is_none_or(|s| s.state != PartState::Done);
             missing.shards.extend((1..=self.shards).filter(unfinished));
         }
         missing.shards.sort_unstable();

@@ -31,8 +31,14 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn directives(resources: &Resources, log: &str, all: bool) -> String {
-    let Resources { cpus, gpus, mem, time, partition, account, options } = resources;
+/// A path in which Slurm finds nothing to replace.
+fn pattern(path: &Path) -> String {
+    path.display().to_string().replace('%', "%%")
+}
+
+fn directives(submission: &Submission, log: &str, all: bool) -> String {
+    let from = &submission.from;
+    let Resources { cpus, gpus, mem, time, partition, account, options } = &submission.resources;
     let mut text = String::from("#!/bin/bash\n");
     let mut add = |directive: String| {
         let _ = writeln!(text, "#SBATCH {directive}");
@@ -40,6 +46,7 @@ fn directives(resources: &Resources, log: &str, all: bool) -> String {
     add("--job-name=rewardlab".into());
     // Slurm takes a name in double quotes whole
     add(format!("--output=\"{log}\""));
+    add(format!("--chdir=\"{from}\""));
     add("--open-mode=append".into());
     // after a node failed or was taken away the same task starts again, and goes on
     add("--requeue".into());
@@ -58,9 +65,9 @@ fn directives(resources: &Resources, log: &str, all: bool) -> String {
 
 fn work(submission: &Submission, target: &Path) -> String {
     let folder = folder(target);
-    let log = folder.join("logs").join("%a.log");
+    let log = pattern(&folder.join("logs")) + "/%a.log";
     let code = quoted(&folder.join("codes").display().to_string());
-    let mut text = directives(&submission.resources, &log.display().to_string(), true);
+    let mut text = directives(submission, &log, true);
     let words: Vec<String> = submission.arguments.iter().map(|a| quoted(a)).collect();
     let (program, out) = (quoted(&submission.program), quoted(&target.display().to_string()));
     let (words, shards) = (words.join(" "), submission.shards);
@@ -80,8 +87,8 @@ exit $ended
 }
 
 fn then(submission: &Submission, target: &Path) -> String {
-    let log = folder(target).join("logs").join("then.log");
-    let text = directives(&submission.resources, &log.display().to_string(), false);
+    let log = pattern(&folder(target).join("logs")) + "/then.log";
+    let text = directives(submission, &log, false);
     format!("{text}\nexec {} submit resume {}\n", quoted(&submission.program), quoted(&target.display().to_string()))
 }
 
@@ -140,10 +147,11 @@ fn sbatch(arguments: &[String], script: &Path) -> Result<String> {
     Err(Error::Usage(format!("sbatch {} {shown}: {}", arguments.join(" "), line(&ran.stderr))))
 }
 
-/// Whether a job waits or runs; where it cannot be asked it does not.
-pub(super) fn is_queued(job: &str) -> bool {
-    let asked = Command::new("squeue").args(["--noheader", "--jobs", job]).output();
-    asked.is_ok_and(|ran| ran.status.success() && !ran.stdout.trim_ascii().is_empty())
+/// Whether a job waits or runs; `None` where there is nobody to ask.
+pub(in crate::cli) fn is_queued(job: &str) -> Option<bool> {
+    let asked = Command::new("squeue").args(["--noheader", "--jobs", job]).output().ok()?;
+    let unknown = String::from_utf8_lossy(&asked.stderr).contains("Invalid job id");
+    (asked.status.success() || unknown).then(|| !asked.stdout.trim_ascii().is_empty())
 }
 
 #[cfg(test)]

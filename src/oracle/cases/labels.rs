@@ -26,7 +26,7 @@ pub(super) fn steps() -> Family {
         objective(
             "process",
             "arXiv:2305.20050, Sections 2.4 and 2.6",
-            "mean over supervised steps of −log σ(±score); neutral is right; supervision ends with the first wrong step",
+            "labels 1 right, 0 neutral, −1 wrong; mean over supervised steps of −log σ(score), of −log σ(−score) where wrong; neutral is right; supervision ends with the first wrong step",
             |i| token_loss(i, |w| process_loss(&flat(i, "scores"), &lengths(i), &labels(i), 1.0, 1.0, w)),
         ),
         objective(
@@ -74,7 +74,7 @@ pub(super) fn step_classes() -> Family {
     let objectives = vec![Objective {
         name: "process_classes",
         source: "arXiv:2305.20050, Section 2.6",
-        convention: "mean over supervised steps of −log softmax(logits)[label]; supervision ends with the first wrong step",
+        convention: "columns wrong, neutral, right for the labels −1, 0, 1; mean over supervised steps of −log softmax(logits) in the label's column; supervision ends with the first wrong step",
         of: Some("logits"),
         answer: |i| {
             let logits = rows(i, "logits");

@@ -44,13 +44,16 @@ pub(super) fn log_probs() -> Family {
     let objective =
         |name, source, convention, answer| Objective { name, source, convention, of: Some("log_probs"), answer };
     let objectives = vec![
-        objective("dpo", "arXiv:2305.18290, Eq. 7", "mean over pairs; log-probabilities are sums over tokens", |i| {
-            dpo(i, dpo_loss)
-        }),
+        objective(
+            "dpo",
+            "arXiv:2305.18290, Eq. 7",
+            "mean over pairs of −log σ(βh); h: log π − log π_ref of chosen less that of rejected, sums over tokens",
+            |i| dpo(i, dpo_loss),
+        ),
         objective(
             "conservative_dpo",
             "arXiv:2305.18290, the original code's label_smoothing",
-            "mean over pairs of −(1 − ε) log σ(βh) − ε log σ(−βh), ε = 0.1",
+            "mean over pairs of −(1 − ε) log σ(βh) − ε log σ(−βh), ε = 0.1, h as of dpo",
             |i| {
                 dpo(i, |lp, reference, beta, scale, w| {
                     let share = vec![1.0 - LABEL_SMOOTHING; lp.len() / 2];
@@ -61,19 +64,19 @@ pub(super) fn log_probs() -> Family {
         objective(
             "unweighted_dpo",
             "arXiv:2305.18290, Section 4 and Table 3",
-            "minus the mean over pairs of βh: DPO without its weight on wrong pairs",
+            "minus the mean over pairs of βh, h as of dpo: DPO without its weight on wrong pairs",
             |i| dpo(i, unweighted_dpo_loss),
         ),
         objective(
             "ipo",
             "arXiv:2310.12036, Eq. 17",
-            "mean over pairs of (h − 1/(2β))²; log-probabilities are sums over tokens (the original DPO code)",
+            "mean over pairs of (h − 1/(2β))², h as of dpo, sums over tokens (the original DPO code)",
             |i| dpo(i, ipo_loss),
         ),
         objective(
             "ipo_token_mean",
             "arXiv:2310.12036, as TRL has it",
-            "mean over pairs of (h − 1/(2β))²; log-ratios are means over each completion's tokens",
+            "mean over pairs of (h − 1/(2β))²; h as of dpo, but of means over each completion's tokens",
             |i| {
                 let lengths = lengths(i);
                 let reference = column_by_column(&rows(i, "reference_log_probs"));
