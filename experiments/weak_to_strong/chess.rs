@@ -25,7 +25,7 @@
 //!
 //! **Found**: the ceiling rises with size (share solved 0.075, 0.136, 0.216, 0.264), and students hardly rise above their teachers: a mean gain of 0.004
 //! leaves `students_beat_teachers` inconclusive. PGR of the weakest teacher's students is 0.05 (0.01 to 0.09), near 0 as claimed, but it does not grow where
-//! gaps are small (−0.02, −0.12 to 0.05), as the paper's does, nor does it fall with the student: the weakest teacher is nothing special here. Larger students repeat *more* of
+//! gaps are small (−0.02, −0.12 to 0.05; the paper's does), nor does it fall with the student: the weakest teacher is nothing special here. Larger students repeat *more* of
 //! their teacher's errors (0.45 with the nearest student, 0.48 with the largest), and a chain loses 0.004 instead of helping, as much as a chain through the teacher's own size: where naive students lose
 //! nothing by the size of the gap there is nothing for a chain to win, and each round of labels loses a little.
 //!
