@@ -1,7 +1,8 @@
 //! Labelling what convinces and is wrong: active learning, and how much data it saves (Section 4.2).
 //!
 //! **Formula**:
-//! `labelled = the 0.8 N most convincing solutions that end wrong + the 0.2 N most convincing of the rest`;
+//! `labelled = the selector's 1 + the 0.8 (N − 1) most convincing that end wrong + the 0.2 (N − 1) most convincing of the rest`,
+//! rounded;
 //! `efficiency = slope of (share solved against log N), active / uniform`.
 //!
 //! **Claims** (arXiv:2305.20050, second-hand): a selector, a process model learned from one solution per problem,
@@ -13,9 +14,9 @@
 //! **Measured** in the world of modular arithmetic: the share of held-out problems that the best of many candidates
 //! solves, against N; slopes per seed. Beside the ratio of slopes the shift: by what factor more uniform data one would
 //! need for the same mean share, along the uniform line. Labels are true ones. N counts all that was labelled: also the
-//! solution per problem that the selector learned from, which the model learns from too. `retrained` lets its present
-//! model choose what is added up to each next N. Worlds and sizes are ours; every N is a multiple of five, so that the
-//! shares can be kept.
+//! solution per problem that the selector learned from, which the model learns from too; the shares are of the other
+//! N − 1, rounded (at N = 5 three and one). `retrained` lets its present model choose what is added up to each next N,
+//! with the shares kept in each addition. Worlds and sizes are ours.
 //!
 //! Reward models see steps in two ways. With *beliefs* a feature says whether a step claims what the generator would
 //! most often claim there: they begin with what it knows and with its misconceptions. Without, they know nothing that

@@ -1,7 +1,7 @@
 //! Ten generations of collecting and retraining: what becomes of the model, and of what it is shown.
 //!
-//! **Formula**: each generation labels
-//! `the 4/5 most convincing solutions that end wrong + the 1/5 most convincing of the rest`, by the present model's
+//! **Formula**: of n to be labelled, each generation takes
+//! `the 4n/5 most convincing that end wrong + the n/5 most convincing of the rest`, by the present model's
 //! `Π_t σ(s_t)`, and fits the model again.
 //!
 //! **Claims** (arXiv:2305.20050, second-hand): the labelled data were collected in two phases: a twentieth of the

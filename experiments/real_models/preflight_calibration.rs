@@ -1,6 +1,7 @@
 //! Is what `rewardlab preflight` predicts from a few samples true? Small worlds, in which everything that it predicts is exact.
 //!
-//! **Formula**: `P(dead group of G) = Σ_r P(r)^G`; `‖∇V‖ ≤ γ √(L/2) STD[r]`.
+//! **Formula**: `P(dead group of G) = Σ_r P(r)^G`; that a small std means a small gradient rests on
+//! `‖∇V‖ ≤ γ √(L/2) STD[r]`, which no check here tests (`theorem1` does).
 //!
 //! **Claims** (ours; what they rest on is Theorem 1 of arXiv:2310.20703: a small reward std means a small gradient): from 16 sampled rewards per
 //! prompt, the predicted share of dead groups is the true one to 0.05, also for groups of 64, larger than the sample; 95% intervals of

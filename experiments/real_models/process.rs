@@ -1,8 +1,9 @@
 //! Process against outcome supervision of a language model that writes its steps: which verifier chooses better among its solutions?
 //!
 //! **Formula**: process model `score = Π_t σ(s_t)`, each `s_t` fitted by `−log σ(±s_t)` up to the first wrong step;
-//! outcome model, of the same form, by `−log P` or `−log(1 − P)` of `P = Π_t σ(s_t)` (the usual outcome model: `σ(s)`
-//! at the last token); `P(solved at N) = Σ_i P(i is the best of N) · 1[i is right]`, over all subsets of N of a pool.
+//! outcome model `σ(s)` at the last token, fitted by `−log σ(±s)`;
+//! product outcome model, of the process model's form, by `−log P` or `−log(1 − P)` of `P = Π_t σ(s_t)`;
+//! `P(solved at N) = Σ_i P(i is the best of N) · 1[i is right]`, over all subsets of N of a pool.
 //!
 //! **Claims** (Figure 3 of arXiv:2305.20050; values were read second-hand: 78.2% of problems solved with the process model, 72.4% with the
 //! outcome model, 69.6% by majority at N = 1860): best-of-N by a process model solves more than by an outcome model, which solves more than

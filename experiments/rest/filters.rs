@@ -1,7 +1,7 @@
 //! Thresholds of each source's own: percentiles, and points between its mean and its best (Figures 15 and 16).
 //!
-//! **Formula**: per source, keep `r > percentile_p of its candidates`, or `r > γ V_max + (1 − γ) V_mean`; against one
-//! `r > τ` for all.
+//! **Formula**: per source, keep `r > t` (strings) or `r ≥ t` (translation), with `t = percentile_p of its candidates` or
+//! `t = γ V_max + (1 − γ) V_mean`; against one `r > τ` for all.
 //!
 //! **Claims** (arXiv:2308.08998): with a filter per source at a percentile of its candidates' rewards the reward rises
 //! with the percentile and saturates past the 90th (Figure 15); thresholds γ `V_max` + (1 − γ) `V_mean` per source do
@@ -13,8 +13,8 @@
 //! exact; with and without sampling error, tabular and product policy. With a finite sample the fit is `cautious` (the
 //! previous policy counts as a few samples, as in `improve`) or `full`. Worlds and sizes are ours.
 //!
-//! A percentile never empties its filter (where it is the best reward itself the next lower one stands for it), and the
-//! comparison is strict as everywhere.
+//! A percentile never empties its filter. In the strings world the comparison is strict, and where the percentile is the
+//! best reward itself the next lower one stands for it; in translation what equals a source's own threshold passes too.
 //!
 //! In translation, with a transformer on two data sets with few and with many candidates per source: one Grow of the
 //! supervised model, behind it one Improve step per filter; V is the mean chrF of samples on test sources, which were

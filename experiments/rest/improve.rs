@@ -1,7 +1,7 @@
 //! Every Improve step raises the reward (Figure 3).
 //!
 //! **Formula**: Improve fits π to Grow's data with `r > τ`: `max E[1[r > τ] log π(y|x)]`, at rising τ; for a policy
-//! that can say everything `V = mean over contexts of E[R | R > τ]`.
+//! that can say everything `V = mean over contexts of E[R | R > τ]`, E under Grow's mixture, where something passes.
 //!
 //! **Claims** (Figure 3 of arXiv:2308.08998): on all three data sets each added Improve step raises the mean reward;
 //! thresholds come from 0, 0.7, 0.8, 0.9, 0.95, 0.99 with rewards scaled to [0, 1], and the comparison is strict.
@@ -13,7 +13,8 @@
 //! learning rate and the early stopping of the paper); a context in which nothing passes keeps its policy; where
 //! nothing passes in any context the chain ends. Worlds, sizes and λ are ours.
 //!
-//! **Derived**: for a tabular policy and no sampling error V is the mean of E[R given R > τ] over contexts.
+//! **Derived**: for a tabular policy and no sampling error V is the mean of E[R given R > τ] over contexts in which
+//! something passes. E is under Grow's mixture, which for this policy is the data: it was fitted to them.
 //!
 //! The schedule of thresholds is the same behind every Grow. The paper asks for a first one above the mean reward of
 //! what was grown: the lowest do not keep to that where the policy is good already, and then filter little. In

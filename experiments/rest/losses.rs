@@ -1,9 +1,11 @@
 //! Which offline loss Improve should take: plain cloning, GOLD, an offline actor-critic, V-MPO with a pull to the
 //! behaviour.
 //!
-//! **Formula**: per token, with R the reward, V the critic's value, A = Q − V: BC `−log π`, GOLD
-//! `−max(π, floor) R log π`, OAC `−A log π`, BVMPO `−ψ log π + λ KL(π_β‖π)` with `ψ ∝ exp(A/η)` on the better half;
-//! those in front of log π are constants.
+//! **Formula**: per token: BC `−log π`; GOLD `−max(π, floor) R log π`; OAC `−A log π`; BVMPO
+//! `−ψ log π + λ KL(π_β‖π)` with `ψ ∝ exp(A/η)` on the better half; those in front of log π are constants, R is the
+//! reward (Q where the critic is exact), `A = R − V` with V the critic's value (`Q − V` where it is exact), but for
+//! BVMPO's A, which is V-trace's unless the critic is exact; the expanded forms of GOLD and V-MPO are as we have them,
+//! second-hand.
 //!
 //! **Claims** (Figures 5, 13 and 14 of arXiv:2308.08998, in words): every loss beats the supervised policy after one
 //! Improve step, and behaviour cloning (BC) is the best of them; it beats GOLD at every number of Improve steps.

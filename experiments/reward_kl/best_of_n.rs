@@ -361,7 +361,7 @@ fn theory(rows: &[Record<Row>]) -> Vec<Check> {
         ),
         Check::new(
             Kind::Theory,
-            "ties",
+            "ties_far_off",
             "with ties it is far off",
             "derived",
             "smallest formula − KL at N = 128 with five levels of reward, nats",

@@ -1,7 +1,9 @@
 //! Likelihood displacement: DPO lowers the probability of what it prefers. When, and where does the mass go?
 //!
-//! **Formula**: `d log π(y⁺)/dt = c (Σ_z π(z) ⟨W⁺ − W_z, W⁺ − W⁻⟩ + ‖h‖² (1 − π(y⁺) + π(y⁻)))`, c > 0;
-//! `CHES = ⟨Σh⁺, Σh⁻⟩ − ‖Σh⁺‖²`.
+//! **Formula**: `d log π(y⁺)/dt = c (Σ_z π(z) ⟨W⁺ − W_z, W⁺ − W⁻⟩ + ‖h‖² (1 − π(y⁺) + π(y⁻)))`, c > 0,
+//! with h the context's hidden embedding and W⁺, W⁻ and `W_z` the unembeddings of chosen, rejected and token z, the
+//! second term absent where W stays (`given`);
+//! `CHES = ⟨Σh⁺, Σh⁻⟩ − ‖Σh⁺‖²`, sums over the tokens of either completion.
 //!
 //! **Claims** (arXiv:2410.08847, the follow-up that explains it): in preference training log π(chosen) can fall
 //! although the margin grows. For single tokens, with unembeddings W and one trained hidden embedding h, it tends to

@@ -1,8 +1,9 @@
 //! Every loss of preferences on one reward–KL frontier, with clean labels and with labels of which a fifth is wrong.
 //!
 //! **Formula**: with h as in DPO's `−log σ(β h)`: conservative DPO `−(1 − ε) log σ(β h) − ε log σ(−β h)`; IPO
-//! `(h − 1/(2τ))²`; KTO `λ (1 − σ(±β (ρ − z₀)))`; with ℓ the mean log-probability per token, ORPO
-//! `−ℓ_w − λ log σ(logit e^ℓ_w − logit e^ℓ_l)`; `SimPO` `−log σ(β (ℓ_w − ℓ_l) − γ)`; unlikelihood
+//! `(h − 1/(2τ))²`; KTO `1 − σ(±β (ρ − z₀))`, with ρ a completion's `log(π/π_ref)`, z₀ an estimate of `KL(π‖π_ref)`, both
+//! weights 1; with ℓ the mean log-probability per token, ORPO
+//! `−ℓ_w − λ log σ(logit(e^ℓ_w) − logit(e^ℓ_l))`; `SimPO` `−log σ(β (ℓ_w − ℓ_l) − γ)`; unlikelihood
 //! `−log π(y_w) + α log π(y_l)`.
 //!
 //! **Claims.** Conservative DPO (label smoothing ε, derived for labels that are wrong with probability ε; in the

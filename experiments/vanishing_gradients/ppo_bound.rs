@@ -2,13 +2,13 @@
 //! plus a term in the total variation between the current policy and the one that sampled. We know the shape of the
 //! paper's bound but not its constants; the constants here are ours ([`rewardlab::exact::Surrogate`]):
 //!
-//! **Formula**: `‖∇V_PPO‖ ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l]`, with M = max |A|, ε the clip and `TV_l` the total
-//! variation between current and sampling policy at token l.
-//!
-//! `‖∇V_PPO‖ ≤ √2 γ [(1 + ε) Σ_l E|A_l| + M Σ_l TV_l] ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l]`, with M = max |A|,
+//! `‖∇V_PPO‖ ≤ √2 γ [(1 + ε) Σ_l E|A_l| + M Σ_l TV_l] ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l]`,
 //!
 //! and the sharper `γ √(L/2) √(STD² + M² Σ_l TV_l)`. STD, A, E and TV's weights are of the sampling policy, γ is of the
 //! current one.
+//!
+//! **Formula**: `‖∇V_PPO‖ ≤ √2 γ [(1 + ε) √L STD + M Σ_l TV_l]`, with M = max |A|, ε the clip and `TV_l` the total
+//! variation between current and sampling policy at token l.
 //!
 //! **Measured**: the exact expected surrogate `Σ_s P_old(s) Σ_a π_old(a|s) min(ρA, clip(ρ)A)` of a random sampling policy with
 //! its exact advantages, at the sampling policy itself (where its gradient must be the policy gradient that

@@ -1,8 +1,8 @@
 //! Theorem 1 of arXiv:2310.20703: ‖∇V(x; θ)‖ ≤ 6 · L · γ · STD[r]^(2/3), for rewards in [−1, 1], wherever V stands.
 //! (The exponent is the authors' own; the constant 6 and the factors L and γ are known to us second-hand.)
 //!
-//! **Formula**: `‖∇V(x; θ)‖ ≤ 6 · L · γ · STD[r]^(2/3)` (the paper's), `‖∇V(x; θ)‖ ≤ γ √(L/2) STD[r]` (ours), with L
-//! tokens per output and γ the largest spectral norm of the logits' Jacobian.
+//! **Formula**: `‖∇V(x; θ)‖ ≤ 6 · L · γ · STD[r]^(2/3)` (the paper's, its factors 6, L and γ known to us
+//! second-hand); `‖∇V(x; θ)‖ ≤ γ √(L/2) STD[r]` (ours), with L tokens per output and γ the largest spectral norm of the logits' Jacobian.
 //!
 //! **Measured**: exact gradients of random policies (tabular, log-linear with shared features, tanh MLP) on random worlds
 //! against the paper's bound and against the sharper γ √(L/2) STD (STD/√2 if tabular) of [`rewardlab::exact`]; a

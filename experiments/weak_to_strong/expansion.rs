@@ -1,7 +1,9 @@
 //! Expansion: when neighbours correct a teacher's errors and carry its labels to where it has none.
 //!
 //! **Formula**: `err_S ≤ 2α/(1 − 2α) · P(not robust|S) + P(disagrees|S) + α (1 − 3c/2)` (4.1);
-//! `err_T ≤ (1 + α/(1 − 2α)) P(not robust|T) + max(q, (P(disagrees|S) − cα)/(c (1 − 2α)))` (4.2).
+//! `err_T ≤ (1 + α/(1 − 2α)) P(not robust|T) + max(q, (P(disagrees|S) − cα)/(c (1 − 2α)))` (4.2),
+//! with α the teacher's share of wrong labels on S, T what it does not label, and c ≤ 1 and q those of expansion,
+//! `P(N(U)|A) > c P(U|B)` for all robust sets U with `P(U|B) > q`.
 //!
 //! **Claims** (arXiv:2405.16043, Theorems 4.1 and 4.2, Proposition 4.1, read in the theorems' pages): on points that the teacher labels (S, with a
 //! share α < 1/2 of wrong labels in a class) and points that it does not (T), a student that is mostly robust (constant on neighbourhoods) and agrees

@@ -1,7 +1,8 @@
 //! Gain = misfit: what a student that cannot represent its teacher's errors wins by that.
 //!
-//! **Formula**: `gain = d(teacher, truth) − d(student, truth) ≥ misfit = d(student, teacher)`, with equality in a
-//! linear space; `|gain − misfit| ≤ 2 √(ε · misfit)` where the class holds the truth up to ε.
+//! **Formula**: `gain = d(teacher, truth) − d(student, truth) ≥ misfit = d(student, teacher)` in a convex class that holds
+//! the truth, with equality in a linear space; where it holds the truth only up to ε:
+//! `gain ≥ misfit − 2 √(ε · misfit)`, and in a linear space `|gain − misfit| ≤ 2 √(ε · misfit)`.
 //!
 //! **Claims** (arXiv:2405.15116, reported second-hand): with d(f, g) = E (f − g)² and a student that minimises d(·, teacher) over a convex class that
 //! holds the truth, gain = d(teacher, truth) − d(student, truth) is at least the misfit d(student, teacher), and equal to it where the class is a

@@ -2,7 +2,8 @@
 //!
 //! **Formula**: `teacher's risk = s² d_w/(n − d_w − 1)`,
 //! `student's = s²/(n − d_w − 1) · (d_{s∧w} + d_s/(N − d_s − 1) · (d_w − d_{s∧w}))`, with s² the variance of the
-//! labels' noise.
+//! labels' noise, n true labels for the teacher and N of the teacher's for the student, `d_w` and `d_s` the dimensions of
+//! what they see, `d_{s∧w}` of what both see.
 //!
 //! **Claim** (arXiv:2502.05075, second-hand): a least-squares student on N labels of a least-squares teacher, which had n noisy true labels, has the
 //! teacher's variance in the `d_{s∧w}` dimensions that the two views share, and of the rest only the part `d_s/N`.

@@ -3,7 +3,7 @@
 //! **Formula**: `accuracy of argmin_v Σ CE(σ(v·h), truth) + ½ · precision · ‖v‖²`, with h a body's hidden states before
 //! and after finetuning on weak labels.
 //!
-//! **Claims** (arXiv:2312.09390, Figure 11; numbers second-hand): a linear probe with true labels on a body that was finetuned on *weak*
+//! **Claims** (arXiv:2312.09390, Figure 11; its numbers are not known to us): a linear probe with true labels on a body that was finetuned on *weak*
 //! labels is far better than one on the pretrained body, and close to full finetuning on the truth.
 //!
 //! **Measured** on the tasks' held-out texts: accuracy of logistic probes of the final hidden state at the question, fitted to few or
@@ -15,7 +15,7 @@
 //!
 //! **Found** (5 seeds; labels are balanced as in `tasks`): nothing of it here. Pretraining has made salient what it could: a probe of the pretrained body is as good as one after weak
 //! finetuning (difference 0.000) and, with 8 labels, better (by 0.009); either is better than full finetuning on the truth (by 0.01), since 32 small steps
-//! hardly move a body. In the paper a probe of the base model is 0.1 behind (second-hand). The body knows 0.056 more than the head says that was
+//! hardly move a body. In the paper a probe of the base model is behind. The body knows 0.056 more than the head says that was
 //! taught by the weak teacher.
 
 mod figure;

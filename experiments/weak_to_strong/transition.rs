@@ -1,7 +1,8 @@
 //! A phase transition in the number of weak labels: interpolation with spiked covariances.
 //!
 //! **Formula**: `accuracy = 1/2 + arcsin(ρ)/π`, with ρ the correlation of interpolator and truth; threshold about
-//! `u* = q_w + r_w − min(1 − r, p + 1 − 2(q + r))` for `m = n^u` weak labels.
+//! `u* = q_w + r_w − min(1 − r, p + 1 − 2(q + r))` for `m = n^u` weak labels, of n^p features
+//! and n^r spikes, whose variance is larger by n^(p − q − r) (the teacher's: `q_w`, `r_w`).
 //!
 //! **Claim** (arXiv:2410.04638, second-hand): teacher and student interpolate labels with the least norm. Both see Gaussian features with n^p
 //! directions, of which n^r have a variance that is larger by n^(p − q − r); the truth is the sign of one of these. A teacher whose spikes are too

@@ -180,7 +180,7 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
         ),
         Check::new(
             Kind::Control,
-            "deterministic",
+            "deterministic_total_variation",
             "deterministic labels do not lead to the KL-regularised optimum",
             "derived; the labels of arXiv:2305.18290, Section 6.1, are deterministic",
             "smallest total variation to it at the end of the flow",

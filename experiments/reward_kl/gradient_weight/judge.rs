@@ -45,7 +45,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
     vec![
         Check::new(
             Kind::Claim,
-            "leak",
+            "unlikelihood_leaks",
             "unlikelihood training moves probability to strings that no data showed",
             degenerates,
             "log10 of the growth of their probability until the end, transformer, many prompts, α = 1",
@@ -54,7 +54,7 @@ fn claims(rows: &[Record<Row>]) -> Vec<Check> {
         ),
         Check::new(
             Kind::Claim,
-            "leak_one_prompt",
+            "unlikelihood_leaks_one_prompt",
             "so it does where all pairs are of one prompt",
             degenerates,
             "the same, one prompt",

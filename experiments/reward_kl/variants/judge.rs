@@ -244,7 +244,7 @@ fn controls(rows: &[Record<Row>]) -> Vec<Check> {
     };
     vec![
         control(
-            "coin",
+            "coin_teaches_nothing",
             "labels by a coin teach nothing, whatever the loss",
             "reward above the start at the end, over the front's rise, mean over strengths; the family farthest from 0",
             farthest.unwrap_or(Estimate::exact(f64::NAN, 0)),

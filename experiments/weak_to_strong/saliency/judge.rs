@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::statistics::by_seed;
-use rewardlab::experiment::{Check, Criterion, Kind, PaperNumber, Record};
+use rewardlab::experiment::{Check, Criterion, Kind, Record};
 use rewardlab::stats::{Estimate, mean, mean_interval};
 
 /// The mean over tasks of a quantity of two bodies' rows at one number of labels, per seed.
@@ -34,8 +34,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "accuracy of the probe after weak finetuning less before, mean over tasks, most labels",
             contrast(rows, most, |of| of("weak", probe) - of("nothing", probe)),
             Criterion::AtLeast(0.0),
-        )
-        .paper(PaperNumber::SecondHand(0.10)),
+        ),
         Check::new(
             Kind::Claim,
             "salient_to_few",
@@ -53,8 +52,7 @@ pub(super) fn checks(rows: &[Record<Row>]) -> Vec<Check> {
             "accuracy of the probe after weak finetuning less that of the head finetuned on the truth, mean over tasks, most labels",
             contrast(rows, most, |of| of("weak", probe) - of("truth", head)),
             Criterion::AtMost(0.0),
-        )
-        .paper(PaperNumber::SecondHand(-0.06)),
+        ),
         Check::new(
             Kind::Claim,
             "beyond_the_head",
