@@ -69,6 +69,21 @@ fn right_answers_agree_and_others_are_told() {
         "{said}"
     );
 
+    // what Python writes for what is no number is an answer, and a wrong one
+    let lost = desk.answers(|answer| {
+        if is(answer, "k3/extreme/") {
+            answer["loss"] = json!("NaN");
+            answer["kl"] = Value::Null;
+        }
+        true
+    });
+    let text = fs::read_to_string(&lost).expect("written").replace("\"NaN\"", "NaN");
+    fs::write(&lost, text).expect("written");
+    let (code, said, _) = call(&["oracle", "check", &lost]);
+    assert_eq!(code, 1, "{said}");
+    let differs = said.lines().find(|l| l.starts_with("k3 ") && l.contains("extreme") && l.contains("differs"));
+    assert!(differs.is_some_and(|l| l.contains("kl, loss")), "{said}");
+
     let silent = desk.answers(|answer| !is(answer, "gae/"));
     let (code, said, _) = call(&["oracle", "check", &silent]);
     assert!(code == 3 && said.lines().any(|l| l.starts_with("gae ") && l.ends_with("not given")), "{said}");
@@ -85,8 +100,11 @@ fn what_cannot_be_read_is_one_line() {
     refused("{\"loss\": 1}", "no field `id`");
     refused("{\"id\": \"dpo/plain/0\", \"loss\": \"small\"}", "line 1: `loss` is \"small\": expected a number");
     refused("{\"id\": \"dop/plain/0\", \"loss\": 1}", "did you mean");
+    refused("{\"id\": \"dpo/plain/0\", \"los\": 1}", "did you mean `loss`");
     refused("{\"id\": \"dpo/plain/0\", \"loss\": [1, 2]}", "`loss` has the shape [2], expected []");
     fs::write(desk.path("there.jsonl"), "").expect("written");
     assert_one_clear_line(&["oracle", "export", "--out", &desk.text("there.jsonl")], &["--force"]);
     assert_one_clear_line(&["oracle", "check", "/nowhere.jsonl"], &["/nowhere.jsonl"]);
+    let folder = desk.path("").to_str().expect("UTF-8").to_owned();
+    assert_one_clear_line(&["oracle", "export", "--force", "--out", &folder], &["no regular file"]);
 }

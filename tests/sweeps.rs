@@ -76,11 +76,32 @@ fn a_lost_file_is_told_and_computed_again() {
     for lost in ["rows.csv", "params.toml"] {
         fs::remove_file(desk.path("out").join(QUICK).join(lost)).expect("removed");
         let (code, _, said) = status(&out);
-        assert!(code == 1 && said.contains(&format!("has lost its {lost}")), "{said}");
-        assert_one_clear_line(&["run", QUICK, "--seeds", "0..3", "--out", &out], &["lost its", lost, "--resume"]);
+        assert!(code == 1 && said.contains(&format!("its {lost} is lost or broken")), "{said}");
+        assert_one_clear_line(&["run", QUICK, "--seeds", "0..3", "--out", &out], &[lost, "lost or broken", "--resume"]);
         run(&out, &["--resume"]);
         assert!(whole == rows(&desk.path("out"), QUICK), "other rows after {lost} was lost");
     }
+    // rows that are not what was written are lost too
+    let path = desk.path("out").join(QUICK).join("rows.csv");
+    fs::write(&path, &whole[..whole.len() - 30]).expect("cut");
+    assert!(status(&out).2.contains("its rows.csv is lost or broken"));
+    run(&out, &["--resume"]);
+    assert!(whole == rows(&desk.path("out"), QUICK));
+    // without its manifest nobody knows whose they are
+    let manifest = desk.path("out").join(QUICK).join("manifest.toml");
+    for broken in ["", "seeds = 3"] {
+        if broken.is_empty() {
+            fs::remove_file(&manifest).expect("removed")
+        } else {
+            fs::write(&manifest, broken).expect("written")
+        }
+        assert!(status(&out).2.contains("its manifest.toml is lost or broken"));
+        for more in [&[][..], &["--resume"]] {
+            let arguments = [&["run", QUICK, "--seeds", "0..5", "--out", &out], more].concat();
+            assert_one_clear_line(&arguments, &["manifest.toml", "--force"]);
+        }
+    }
+    run(&out, &["--force"]);
     // of a shard, between its end and the merge
     let parts = desk.text("parts");
     for shard in ["1/2", "2/2"] {
@@ -209,6 +230,79 @@ fn rounds_go_on_until_all_is_merged_or_nothing_moves() {
     assert_eq!(status(&out).0, 0);
     // again changes nothing
     assert_eq!(with_sbatch(&desk, &resume, true).0, 0);
+}
+
+/// Shards that are done belong to a run, and only that run may be merged of them.
+#[test]
+fn another_runs_shards_are_not_taken_for_these() {
+    let desk = Desk::new();
+    let out = desk.text("out");
+    for shard in ["1/2", "2/2"] {
+        run(&out, &["--shard", shard]);
+    }
+    let submit = |seeds: &str, n: &str| {
+        with_sbatch(&desk, &["submit", "slurm", QUICK, "--seeds", seeds, "--out", &out, "--array-size", n], false)
+    };
+    for (seeds, n, why) in [("0..5", "2", "other parameters, seeds or version"), ("0..3", "3", "shards of 2")] {
+        let (code, _, errors) = submit(seeds, n);
+        assert!(code == 2 && errors.lines().count() == 1 && errors.contains(why), "{errors}");
+    }
+    assert!(!desk.path("bin/asked").exists(), "something was submitted");
+    // the same run's: there is nothing to submit
+    let (code, _, errors) = submit("0..3", "2");
+    assert!(code == 2 && errors.contains("done already") && !desk.path("bin/asked").exists(), "{errors}");
+    assert_eq!(with_sbatch(&desk, &["submit", "resume", &out], false).0, 0);
+    assert!(desk.path("out").join(QUICK).join("manifest.toml").exists());
+}
+
+#[test]
+fn a_parameter_file_is_written_down_when_it_is_submitted() {
+    let desk = Desk::new();
+    let (file, out) = (desk.path("own.toml"), desk.text("100%j"));
+    fs::write(&file, "horizon = 400000.0\n").expect("written");
+    let given = file.to_str().expect("UTF-8");
+    let submit = ["submit", "slurm", QUICK, "--params", given, "--out", &out, "--array-size", "2", "--dry-run"];
+    assert_eq!(call(&submit).0, 0);
+    fs::write(&file, "horizon = 300000.0\n").expect("changed");
+    let work = fs::read_to_string(desk.path("100%j/slurm/work.sh")).expect("written");
+    assert!(work.contains("--params") && !work.contains(given), "{work}");
+    assert!(fs::read_to_string(desk.path("100%j/slurm/params.toml")).expect("written").contains("horizon = 400000.0"));
+    // Slurm would put a job's number for %j
+    assert!(work.contains("/100%%j/slurm/logs/%a.log\""), "{work}");
+}
+
+/// The array is queued, and the job behind it is refused: it is made up for.
+#[test]
+fn a_job_behind_that_was_refused_is_submitted_later() {
+    let desk = Desk::new();
+    let out = desk.text("out");
+    fs::create_dir_all(desk.path("bin")).expect("made");
+    let executable = |name: &str, text: &str| {
+        let path = desk.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
+    };
+    let ask = |arguments: &[&str]| {
+        let path = format!("{}:/usr/bin:/bin", desk.path("bin").display());
+        let ran = rewardlab().args(arguments).env("PATH", path).output().expect("it starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (ran.status.code().expect("a code"), text(ran.stdout), text(ran.stderr))
+    };
+    executable("sbatch", "case \"$*\" in *afterany*) echo too many jobs >&2; exit 1;; esac; echo 7");
+    executable("squeue", "echo 7 all");
+    let (code, _, errors) = ask(&["submit", "slurm", QUICK, "--out", &out, "--array-size", "2"]);
+    assert!(code == 2 && errors.contains("array job 7 was submitted") && errors.contains("too many jobs"), "{errors}");
+    executable("sbatch", "echo 8");
+    let (code, said, errors) = ask(&["submit", "resume", &out]);
+    assert!(code == 0 && said.contains("Job 8 behind array job 7"), "{said}{errors}");
+    let (code, _, errors) = ask(&["submit", "resume", &out]);
+    assert!(code == 2 && errors.contains("job 7 is still in the queue"), "{errors}");
+    let (code, said, _) = ask(&["status", &out]);
+    assert!(code == 3 && said.contains("7 then 8."), "{said}");
+    // all is cancelled
+    executable("squeue", "echo slurm_load_jobs error: Invalid job id specified >&2; exit 1");
+    let (code, said, _) = ask(&["status", &out]);
+    assert!(code == 1 && said.contains("none is queued any more") && said.contains("submit resume"), "{said}");
 }
 
 #[test]
