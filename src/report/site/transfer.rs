@@ -64,27 +64,64 @@ impl Pair {
         own.decode(path, 0)
     }
 
-    /// Whether the small world says which way the effect goes.
-    fn is_certain(&self) -> bool {
-        self.small_low * self.small_high > 0.0
+    /// What becomes of the effect's sign and size.
+    fn carried(&self) -> Carried {
+        let leaves_open = |low: f64, high: f64| low <= 0.0 && 0.0 <= high;
+        if self.kind == Common::Vanishes {
+            Carried::Nothing
+        } else if leaves_open(self.small_low, self.small_high) {
+            Carried::SmallOpen
+        } else if leaves_open(self.real_low, self.real_high) {
+            Carried::RealOpen
+        } else if self.small_effect * self.real_effect > 0.0 {
+            Carried::Same((self.kind == Common::Sized).then(|| self.real_effect / self.small_effect))
+        } else {
+            Carried::Other
+        }
+    }
+}
+
+/// What becomes of an effect in the language model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Carried {
+    /// It should vanish in both.
+    Nothing,
+    /// The small world's interval holds 0.
+    SmallOpen,
+    /// The language model's interval holds 0.
+    RealOpen,
+    /// The sign; and how many times the size, where the unit is the same.
+    Same(Option<f64>),
+    /// The sign is the other one.
+    Other,
+}
+
+impl Carried {
+    fn words(self) -> String {
+        match self {
+            Self::Nothing => "should vanish in both".into(),
+            Self::SmallOpen => "the small world leaves the sign open".into(),
+            Self::RealOpen => "the language model leaves the sign open".into(),
+            Self::Same(None) => "same sign".into(),
+            Self::Same(Some(ratio)) => format!("same sign, {} times the size", two_digits(ratio)),
+            Self::Other => "other sign".into(),
+        }
     }
 
-    /// What becomes of the effect's sign and size.
-    fn carried(&self) -> (Option<bool>, String) {
-        if self.kind == Common::Vanishes {
-            return (None, "should vanish in both".into());
+    /// Colour and symbol.
+    fn looks(self) -> (&'static str, char) {
+        match self {
+            Self::Same(_) => ("reproduced", '='),
+            Self::Other => ("refuted", '≠'),
+            Self::Nothing | Self::SmallOpen | Self::RealOpen => ("inconclusive", '·'),
         }
-        if !self.is_certain() {
-            return (None, "the small world leaves the sign open".into());
-        }
-        let same = self.small_effect * self.real_effect > 0.0;
-        let ratio = if self.kind == Common::Sized && same {
-            format!(", {} times the size", short(self.real_effect / self.small_effect))
-        } else {
-            String::new()
-        };
-        (Some(same), format!("{}{ratio}", if same { "same sign" } else { "other sign" }))
     }
+}
+
+/// A positive ratio with two significant digits, all digits before the point.
+fn two_digits(ratio: f64) -> String {
+    let decimals = (1.0 - ratio.log10().floor()).clamp(0.0, 12.0) as usize;
+    format!("{ratio:.decimals$}")
 }
 
 pub(super) fn page(book: &Book) -> String {
@@ -132,15 +169,11 @@ fn row(out: &mut String, book: &Book, pair: &Pair) {
         Common::Signed => format!("{} (another unit in each)", pair.unit),
         Common::Vanishes | Common::Sized => pair.unit.clone(),
     };
-    let (same, carried) = pair.carried();
-    let (class, symbol) = match same {
-        Some(true) => ("reproduced", "="),
-        Some(false) => ("refuted", "≠"),
-        None => ("inconclusive", "·"),
-    };
+    let carried = pair.carried();
+    let (class, symbol) = carried.looks();
     let _ = writeln!(
         out,
-        "<tr><td class=\"lead\">{}<small>{}</small></td>{}{}\
+        "<tr><th scope=\"row\" class=\"lead\">{}<small>{}</small></th>{}{}\
          <td data-label=\"carried over\"><span class=\"verdict {class}\"><span aria-hidden=\"true\">{symbol}</span>\u{a0}{}</span></td></tr>",
         escape(&sentence(&pair.effect)),
         escape(&unit),
@@ -152,7 +185,7 @@ fn row(out: &mut String, book: &Book, pair: &Pair) {
             pair.small_verdict
         ),
         side(book, "language model", &pair.real, [pair.real_effect, pair.real_low, pair.real_high], pair.real_verdict),
-        escape(&carried)
+        carried.words()
     );
 }
 
@@ -184,20 +217,29 @@ mod tests {
 
     #[test]
     fn a_pair_is_read_once_and_says_what_carried_over() {
-        let line = |seed: u64, kind: &str, low: f64, real: f64| {
-            format!("p,{seed},e,u,{kind},p/a: x,0.5,{low},0.6,reproduced,q/b: y,{real},0,1,refuted,0,0\n")
+        let line = |seed: u64, kind: &str, low: f64, real: f64, half: f64| {
+            let (real_low, real_high) = (real - half, real + half);
+            format!(
+                "p,{seed},e,u,{kind},p/a: x,0.5,{low},0.6,reproduced,q/b: y,{real},{real_low},{real_high},refuted,0,0\n"
+            )
         };
-        let of = |kind: &str, low: f64, real: f64| {
-            let read = pairs(&(line(3, kind, low, real) + &line(4, kind, low, real))).expect("legal");
+        let of = |kind: &str, low: f64, real: f64, half: f64| {
+            let read = pairs(&(line(3, kind, low, real, half) + &line(4, kind, low, real, half))).expect("legal");
             assert_eq!(read.len(), 1);
-            read[0].carried()
+            let carried = read[0].carried();
+            (carried.looks().1, carried.words())
         };
-        assert_eq!(of("sized", 0.4, 1.0), (Some(true), "same sign, 2 times the size".into()));
-        assert_eq!(of("signed", 0.4, 1.0), (Some(true), "same sign".into()));
-        assert_eq!(of("sized", 0.4, -1.0), (Some(false), "other sign".into()));
-        assert_eq!(of("sized", -0.4, -1.0).0, None);
-        assert_eq!(of("vanishes", 0.4, 1.0).0, None);
-        let wrong = pairs(&line(0, "other", 0.4, 1.0)).expect_err("no such kind");
+        assert_eq!(of("sized", 0.4, 1.0, 0.5), ('=', "same sign, 2.0 times the size".into()));
+        assert_eq!(of("sized", 0.4, 0.41855, 0.1).1, "same sign, 0.84 times the size");
+        assert_eq!(of("sized", 0.4, 56.0, 1.0).1, "same sign, 112 times the size");
+        assert_eq!(of("signed", 0.4, 1.0, 0.5), ('=', "same sign".into()));
+        assert_eq!(of("sized", 0.4, -1.0, 0.5), ('≠', "other sign".into()));
+        for (real, half) in [(1.0, 1.5), (-1.0, 1.5), (1.0, 1.0)] {
+            assert_eq!(of("sized", 0.4, real, half), ('·', "the language model leaves the sign open".into()));
+        }
+        assert_eq!(of("sized", -0.4, -1.0, 0.5).1, "the small world leaves the sign open");
+        assert_eq!(of("vanishes", 0.4, 1.0, 0.5).0, '·');
+        let wrong = pairs(&line(0, "other", 0.4, 1.0, 0.5)).expect_err("no such kind");
         assert!(wrong.to_string().starts_with("rows.csv, line 2"), "{wrong}");
     }
 }
