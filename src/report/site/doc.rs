@@ -67,6 +67,14 @@ impl Header {
         Some(text.collect())
     }
 
+    /// The first number of a paper on arXiv that the first paragraph names.
+    pub(super) fn number(&self) -> Option<String> {
+        let first = self.markdown.split("\n\n").next()?;
+        let (_, rest) = first.split_once("arXiv:")?;
+        let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        Some(number.trim_end_matches('.').to_owned())
+    }
+
     /// The first paragraph alone.
     pub(super) fn first(&self) -> Self {
         Self { markdown: self.markdown.split("\n\n").next().unwrap_or_default().to_owned() }
@@ -241,6 +249,9 @@ mod tests {
         let title = |text: &str| Header::of(text).title();
         assert_eq!(title("//! A. Author, *On `ReST`\n//! and more*, arXiv:1.\n").as_deref(), Some("On ReST and more"));
         assert_eq!(title("//! Nothing.\n"), None);
+        let number = |text: &str| Header::of(text).number();
+        assert_eq!(number("//! A, *B*,\n//! arXiv:2310.20703.\n").as_deref(), Some("2310.20703"));
+        assert_eq!(number("//! A.\n//!\n//! arXiv:2310.20703.\n"), None, "another paragraph's");
         assert!(Header::of("fn main() {}").render(&Nothing).body.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The table of small worlds against language models, effect by effect.
 
-use super::Book;
 use super::layout::{Place, page as layout};
+use super::{Book, Entry, models};
 use crate::error::{Error, Result};
 use crate::record::Table;
 use crate::report::html::{escape, sentence, verdict};
@@ -127,15 +127,19 @@ fn two_digits(ratio: f64) -> String {
 pub(super) fn page(book: &Book) -> String {
     let mut out = String::from("<h1>Sim to real: small worlds and language models</h1>\n");
     let entry = book.entry(ID);
-    if let Some(entry) = entry {
-        let _ = writeln!(
+    let _ = writeln!(out, "<p class=\"lede\">{}</p>", answer(&book.pairs));
+    out.push_str(&whose(book, entry));
+    out.push_str(
+        "<p>Each row is one effect, measured in a small world in which all or nearly all is exact, and in a language model, with its 95% \
+         interval.",
+    );
+    if entry.is_some() {
+        let _ = write!(
             out,
-            "<p class=\"lede\">{}.</p>\n<p>Each row is one effect, measured in a small world in which all or nearly all is exact, and in \
-             a language model, with its 95% interval. How the pairs were chosen, and what came out, is said on \
-             <a href=\"{ID}.html\">the experiment’s page</a>.</p>",
-            escape(&sentence(entry.judged.claim.trim_end_matches('.')))
+            " How the pairs were chosen, and what came out, is said on <a href=\"{ID}.html\">the experiment’s page</a>."
         );
     }
+    out.push_str("</p>\n");
     out.push_str(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Effects\">\n<table class=\"pairs fold\">\n<thead><tr>\
          <th scope=\"col\">effect</th><th scope=\"col\">small world [95%]</th><th scope=\"col\">language model [95%]</th>\
@@ -162,6 +166,40 @@ pub(super) fn page(book: &Book) -> String {
         out.push_str("</section>\n");
     }
     layout(&Place::new(PATH, "Sim to real: small worlds and language models", true), &out)
+}
+
+/// The question, and how many effects answer what.
+fn answer(pairs: &[Pair]) -> String {
+    let carried: Vec<Carried> = pairs.iter().map(Pair::carried).collect();
+    let count = |is: fn(&Carried) -> bool| carried.iter().filter(|c| is(c)).count();
+    let ratios = || carried.iter().filter_map(|c| if let Carried::Same(ratio) = c { *ratio } else { None });
+    format!(
+        "Does a language model show the effect that a small world shows? Of {} effects, {} have the same sign in both and {} the other \
+         sign; {} are left open by the small world, {} by the language model; {} should vanish in both. Of the {} with the same sign and \
+         the same unit, {} are between half and twice the size.",
+        pairs.len(),
+        count(|c| matches!(c, Carried::Same(_))),
+        count(|c| *c == Carried::Other),
+        count(|c| *c == Carried::SmallOpen),
+        count(|c| *c == Carried::RealOpen),
+        count(|c| *c == Carried::Nothing),
+        ratios().count(),
+        ratios().filter(|r| (0.5..=2.0).contains(r)).count()
+    )
+}
+
+/// Whose effects the language models' are.
+fn whose(book: &Book, entry: Option<&Entry>) -> String {
+    let from = entry.and_then(|e| e.setup.as_ref()?.params.get("real")?.as_str()).unwrap_or_default();
+    if !from.is_empty() {
+        return format!(
+            "<p class=\"models\">The language models’ effects were read from <code>{}</code>, not from the results that this site \
+             is of.</p>\n",
+            escape(from)
+        );
+    }
+    let is_real = |e: &&Entry| book.pairs.iter().any(|p| p.real.split(": ").next() == Some(&e.judged.id));
+    models::paragraph(book.entries.iter().filter(is_real))
 }
 
 fn row(out: &mut String, book: &Book, pair: &Pair) {
@@ -239,6 +277,14 @@ mod tests {
         }
         assert_eq!(of("sized", -0.4, -1.0, 0.5).1, "the small world leaves the sign open");
         assert_eq!(of("vanishes", 0.4, 1.0, 0.5).0, '·');
+        let both = pairs(&(line(0, "sized", 0.4, 1.0, 0.5).replace("e,u", "f,u") + &line(0, "sized", 0.4, 1.0, 1.5)))
+            .expect("legal");
+        let said = answer(&both);
+        assert!(said.contains("Of 2 effects, 1 have the same sign in both and 0 the other"), "{said}");
+        assert!(
+            said.contains("1 by the language model")
+                && said.ends_with("the same unit, 1 are between half and twice the size.")
+        );
         let wrong = pairs(&line(0, "other", 0.4, 1.0, 0.5)).expect_err("no such kind");
         assert!(wrong.to_string().starts_with("rows.csv, line 2"), "{wrong}");
     }
