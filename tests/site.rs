@@ -261,6 +261,13 @@ fn mistakes_cost_one_line_and_no_file() {
     assert_one_clear_line(&["report", &path("results"), "--site", &path("results")], &["results", "not a site"]);
     assert_one_clear_line(&["report", &path("results"), "--site", &path("thesis/main.tex")], &["not a folder"]);
     assert_eq!(fs::read(path("thesis/main.tex")).expect("still there"), b"mine");
+    for (site, why) in
+        [("results/site", "inside the results"), ("thesis/main.tex/x", "not a folder"), ("gone/..", "not a name")]
+    {
+        assert_one_clear_line(&["report", &path("results"), "--site", &path(site)], &[why]);
+    }
+    assert_one_clear_line(&["report", &path("results"), "--site", "/"], &["root of the file system"]);
+    assert_one_clear_line(&["report", &path("results"), "--site", "."], &["current folder"]);
     assert!(!Path::new(&path("results/REPORT.md")).exists(), "refused before anything is written");
 
     let (code, _, stderr) = call(&["report", &path("results"), "--site", &path("site")]);

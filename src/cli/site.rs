@@ -35,7 +35,7 @@ pub(super) fn build(
         Vec::new()
     };
     let pages = Book { entries: entries.collect::<Result<_>>()?, sources, pairs, repository }.pages();
-    write(out, &pages)?;
+    write(out, results, &pages)?;
     Ok(pages.iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|e| e == "html")).count())
 }
 
