@@ -1,9 +1,9 @@
 """Every page of a site in headless Chromium: check.py CHROMIUM SITE [FOLDER FOR SCREENSHOTS].
 
 Each page is opened from its file, narrow and wide, light and dark. It must open without an error, ask for nothing that
-is not a file of the site, load every picture, whole, not scroll sideways, name its tab stops, and have text that stands out from its ground as
-WCAG's level AA wants. Every link must lead to a page of the site, and to something on it. Speaks to the browser through
-its debugging pipe, so that nothing but Python's own library is needed.
+is not a file of the site, load every picture and show it whole, not scroll sideways, name its tab stops, and have text
+that stands out from its ground as WCAG's level AA wants. Every link must lead to a page of the site, and to something on
+it. Speaks to the browser through its debugging pipe, so that nothing but Python's own library is needed.
 """
 
 import base64
