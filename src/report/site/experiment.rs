@@ -78,7 +78,7 @@ fn title(book: &Book, entry: &Entry, up: &str) -> String {
     let others = if of(false) == Tally::default() {
         String::new()
     } else {
-        format!(" <span class=\"whole\">Theory and controls: {}</span>", tally(of(false)))
+        format!(" <span>Theory and controls: {}</span>", tally(of(false)))
     };
     format!(
         "<p class=\"where\"><a href=\"{up}index.html#{0}\">{1}</a> <span aria-hidden=\"true\">/</span> <code>{2}</code></p>\n\
