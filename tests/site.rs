@@ -142,14 +142,25 @@ fn the_index_counts_what_the_report_counts() {
     let html = page("index.html");
     for id in ids() {
         let counts = report.lines().find(|l| l.starts_with(&format!("| [{id}]"))).expect("a row of the report");
-        let counts: Vec<&str> = counts.trim_end_matches(" |").rsplit(" | ").take(3).collect();
+        let counts: Vec<usize> =
+            counts.trim_end_matches(" |").rsplit(" | ").take(3).map(|c| c.parse().expect("a count")).collect();
+        let checks = String::from_utf8(site().0[&format!("{id}.csv")].clone()).expect("UTF-8");
+        let is_of = |line: &&str, kind: &str, verdict: &str| {
+            let mut fields = line.split(',').skip(1);
+            (fields.next() == Some("claim")) == (kind == "claim") && fields.next() == Some(verdict)
+        };
+        let lines = |kind, verdict| checks.lines().skip(1).filter(|l| is_of(l, kind, verdict)).count();
         let row = after(html, &format!("<a href=\"{id}.html\">")).expect("a row of the index");
         let row = row.split("</tr>").next().expect("a row");
         for (verdict, count) in ["inconclusive", "refuted", "reproduced"].iter().zip(counts) {
             let cell = after(row, &format!("data-label=\"{verdict}\">")).expect("a count");
             let shown = cell.split("</span></td>").next().expect("a cell").rsplit('\u{a0}').next().expect("a count");
-            assert_eq!(shown, count, "{id}: {verdict}");
+            assert_eq!(shown, lines("claim", verdict).to_string(), "{id}: {verdict}");
+            assert_eq!(lines("claim", verdict) + lines("others", verdict), count, "{id}: {verdict} in the report");
         }
+        let others = after(row, "data-label=\"theory, controls\">").expect("theory and controls");
+        let met = lines("others", "reproduced");
+        assert!(others.starts_with(&format!("{met}\u{a0}of")) || met == 0, "{id}: {met} met");
     }
 }
 
@@ -195,7 +206,8 @@ fn the_sources_shown_are_the_files_of_the_source_tree() {
     for (path, html) in pages().filter(|(path, _)| path.starts_with("source/")) {
         for section in html.split("<section>\n<h2 id=\"").skip(1) {
             let (file, rest) = section.split_once('"').expect("an id");
-            let code = rest.split_once("<pre class=\"source\" tabindex=\"0\"><code>").expect("code").1;
+            let code =
+                rest.split_once("<pre class=\"source\"").and_then(|(_, r)| r.split_once("><code>")).expect("code").1;
             let code = code.split_once("</code></pre>").expect("its end").0;
             let text: String = code
                 .lines()
@@ -249,6 +261,13 @@ fn mistakes_cost_one_line_and_no_file() {
     assert_one_clear_line(&["report", &path("results"), "--site", &path("results")], &["results", "not a site"]);
     assert_one_clear_line(&["report", &path("results"), "--site", &path("thesis/main.tex")], &["not a folder"]);
     assert_eq!(fs::read(path("thesis/main.tex")).expect("still there"), b"mine");
+    for (site, why) in
+        [("results/site", "inside the results"), ("thesis/main.tex/x", "not a folder"), ("gone/..", "not a name")]
+    {
+        assert_one_clear_line(&["report", &path("results"), "--site", &path(site)], &[why]);
+    }
+    assert_one_clear_line(&["report", &path("results"), "--site", "/"], &["root of the file system"]);
+    assert_one_clear_line(&["report", &path("results"), "--site", "."], &["current folder"]);
     assert!(!Path::new(&path("results/REPORT.md")).exists(), "refused before anything is written");
 
     let (code, _, stderr) = call(&["report", &path("results"), "--site", &path("site")]);

@@ -1,4 +1,5 @@
-//! Rafailov et al., *Direct Preference Optimization*, arXiv:2305.18290: reward against KL to the reference.
+//! Rafailov et al., *Direct Preference Optimization: Your Language Model is Secretly a Reward Model*, arXiv:2305.18290: reward against KL to
+//! the reference.
 //!
 //! One file per figure, table or theorem; beside them the set-up that at least two of them share.
 

@@ -30,7 +30,7 @@ pub(super) fn execute(args: &Args, registry: &[Box<dyn Runnable>], sources: fn()
             args.dir.display()
         )));
     }
-    args.site.as_deref().map_or(Ok(()), check)?;
+    args.site.as_deref().map_or(Ok(()), |site| check(site, &args.dir))?;
     let (judged, figures) = judge::judge_all(registry, &args.dir)?;
     out(&text(&judged, width()));
     out(&format!("Report: {0}/REPORT.md and {0}/index.html\n", args.dir.display()));

@@ -1,6 +1,6 @@
 //! `rewardlab report --site`: what the site needs, from a run's folders.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::RunFolder;
 use crate::report::site::{Book, Entry, Pair, Setup, Sources, TRANSFER, write};
 use crate::report::{Figure, Judged, checks_table};
@@ -35,7 +35,7 @@ pub(super) fn build(
         Vec::new()
     };
     let pages = Book { entries: entries.collect::<Result<_>>()?, sources, pairs, repository }.pages();
-    write(out, &pages)?;
+    write(out, results, &pages)?;
     Ok(pages.iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|e| e == "html")).count())
 }
 
@@ -45,13 +45,8 @@ fn setup(folder: &RunFolder) -> Result<Option<Setup>> {
         return Ok(None);
     }
     let manifest = folder.manifest()?;
-    let path = folder.file("params.toml");
-    let params = if path.exists() {
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        text.parse().map_err(|e: toml::de::Error| Error::content(&path, "TOML", e.message()))?
-    } else {
-        toml::Table::new()
-    };
+    let is_known = folder.file("params.toml").exists();
+    let params = if is_known { folder.params()? } else { toml::Table::new() };
     Ok(Some(Setup {
         version: manifest.version,
         profile: manifest.profile,

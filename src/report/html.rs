@@ -82,6 +82,18 @@ pub(super) fn tally(tally: Tally) -> String {
         .join(" ")
 }
 
+/// How many theory checks and controls came out as they must, and what became of the others.
+pub(super) fn met(tally: Tally) -> String {
+    let all = tally.reproduced + tally.refuted + tally.inconclusive;
+    if all == 0 {
+        return "<span class=\"nothing\">—</span>".into();
+    }
+    let others = tally.counts().into_iter().skip(1).filter(|(count, _)| *count > 0);
+    let others = others.map(|(count, verdict)| format!("{count}\u{a0}{verdict}")).collect::<Vec<_>>().join(", ");
+    let others = if others.is_empty() { others } else { format!("<small>{others}</small>") };
+    format!("{}\u{a0}of\u{a0}{all}{others}", tally.reproduced)
+}
+
 /// How many ended how, as three cells of a table whose header names the verdicts.
 pub(super) fn tally_cells(tally: Tally) -> String {
     tally

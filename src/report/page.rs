@@ -73,7 +73,7 @@ pub fn html(judged: &[Judged], figures: &[Figure]) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>rewardlab: claims and verdicts</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>rewardlab: claims and verdicts</h1>\n<p>{}</p>\n",
-        escape(&summary(judged))
+        escape(&summary(judged).replace('\'', "’"))
     );
     let _ = writeln!(
         out,
@@ -83,7 +83,7 @@ pub fn html(judged: &[Judged], figures: &[Figure]) -> String {
     for j in judged {
         let _ = writeln!(
             out,
-            "<tr><td class=\"lead\"><a href=\"#{0}\">{1}</a><small><code>{0}</code></small></td>{2}</tr>",
+            "<tr><th scope=\"row\" class=\"lead\"><a href=\"#{0}\">{1}</a><small><code>{0}</code></small></th>{2}</tr>",
             escape(&j.id),
             escape(&sentence(&j.claim)),
             tally_cells(Tally::of(&j.checks))

@@ -47,7 +47,7 @@ fn row(out: &mut String, check: &Check, anchor: &str, discussed: Option<String>)
     let _ = writeln!(
         out,
         "<tr id=\"{}{id}\"><td data-label=\"verdict\">{}</td>\
-         <td data-label=\"statement\">{}<small><code>{id}</code>: {}; n\u{a0}=\u{a0}{}. Source: {}.</small></td>\
+         <td data-label=\"statement\">{}<small><code>{id}</code>: {}; n\u{a0}=\u{a0}{}. {}.</small></td>\
          <td data-label=\"measured [95%]\" class=\"value\">{}</td><td data-label=\"criterion\" class=\"whole\">{}</td>\
          <td data-label=\"paper’s number\" class=\"value\">{}</td><td data-label=\"why\">{}{why}</td></tr>",
         escape(anchor),
@@ -55,12 +55,20 @@ fn row(out: &mut String, check: &Check, anchor: &str, discussed: Option<String>)
         escape(&check.statement),
         escape(&check.statistic),
         check.estimate.n,
-        with_papers(check.source.trim_end_matches('.')),
+        source(check.source.trim_end_matches('.')),
         value(&check.shown_estimate()),
         escape(&check.criterion.to_string().replace('-', "−")),
         paper(check.paper),
         escape(&check.reason().replace(" -", " −")),
     );
+}
+
+/// What is derived has no source elsewhere.
+fn source(text: &str) -> String {
+    match text.strip_prefix("derived") {
+        Some(rest) => format!("Derived here{}", with_papers(rest)),
+        None => format!("Source: {}", with_papers(text)),
+    }
 }
 
 /// A value and its interval, with a real minus sign; it may break before the interval, and nowhere else.
@@ -108,5 +116,7 @@ mod tests {
         assert!(html.contains("&lt;i&gt;s&lt;/i&gt;") && html.contains("x &amp; y"));
         assert!(html.contains("<b>0.5</b> <span class=\"whole\">[0.25, 0.75]</span>"));
         assert_eq!(html.matches("href=\"#note-a\"").count(), 1);
+        assert_eq!(source("derived; dynamic programming"), "Derived here; dynamic programming");
+        assert_eq!(source("Table 1"), "Source: Table 1");
     }
 }

@@ -1,9 +1,9 @@
 """Every page of a site in headless Chromium: check.py CHROMIUM SITE [FOLDER FOR SCREENSHOTS].
 
 Each page is opened from its file, narrow and wide, light and dark. It must open without an error, ask for nothing that
-is not a file of the site, load every picture, not scroll sideways, and have text that stands out from its ground as
-WCAG's level AA wants. Every link must lead to a page of the site, and to something on it. Speaks to the browser through
-its debugging pipe, so that nothing but Python's own library is needed.
+is not a file of the site, load every picture and show it whole, not scroll sideways, name its tab stops, and have text
+that stands out from its ground as WCAG's level AA wants. Every link must lead to a page of the site, and to something on
+it. Speaks to the browser through its debugging pipe, so that nothing but Python's own library is needed.
 """
 
 import base64
@@ -31,6 +31,8 @@ LINKS = """(() => ({
   skip: (document.querySelector('a') || {}).hash,
   ids: [...document.querySelectorAll('[id]')].map(e => e.id),
   links: [...document.querySelectorAll('a[href], link[href], img[src]')].map(e => e.href || e.src),
+  nameless: [...document.querySelectorAll('[tabindex]')]
+    .filter(e => !e.getAttribute('role') || !e.getAttribute('aria-label')).map(e => e.className || e.tagName),
   pictures: [...document.images].filter(i => !i.complete || i.naturalWidth === 0 || !i.alt).map(i => i.src),
 }))()"""
 
@@ -60,7 +62,11 @@ LOOKS = """(() => {
     .filter(e => e.textContent.trim().length > 20 && e.getClientRects().length > 12 ||
       e.clientWidth > 0 && e.clientWidth < 48 && e.clientHeight > 160)
     .map(e => `${e.tagName} "${e.textContent.slice(0, 30)}"`);
+  const cut = [...document.querySelectorAll('figure img')]
+    .filter(i => i.getBoundingClientRect().right > window.innerWidth || i.width > i.parentElement.clientWidth)
+    .map(i => i.src.split('/').pop());
   return {
+    cut,
     squeezed: squeezed.slice(0, 3),
     inner: window.innerWidth,
     scroll: document.documentElement.scrollWidth,
@@ -169,6 +175,7 @@ def check_page(browser, site, path, shots):
     browser.wait_for("Page.loadEventFired")
     page = browser.value(LINKS)
     found += [f"a picture that is not there, or has no alternative text: {url}" for url in page["pictures"]]
+    found += [f"a tab stop without a name: {name}" for name in page["nameless"]]
     for what, is_right in [
         ("a language", page["language"] == "en"),
         ("a title", page["title"]),
@@ -186,6 +193,7 @@ def check_page(browser, site, path, shots):
                 found.append(f"{looks['scroll']} px wide in a window of {looks['inner']} px ({width} asked for)")
             if (sum(looks["ground"][:3]) < 384) != (scheme == "dark"):
                 found.append(f"its ground in the {scheme} is {looks['ground']}")
+            found += [f"cut at {width} px: {name}" for name in looks["cut"]]
             found += [f"squeezed at {width} px: {text}" for text in looks["squeezed"]]
             found += [f"faint in the {scheme}: {text}" for text in looks["faint"]]
             if shots and path in PICTURED:

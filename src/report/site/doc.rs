@@ -67,6 +67,14 @@ impl Header {
         Some(text.collect())
     }
 
+    /// The first number of a paper on arXiv that the first paragraph names.
+    pub(super) fn number(&self) -> Option<String> {
+        let first = self.markdown.split("\n\n").next()?;
+        let (_, rest) = first.split_once("arXiv:")?;
+        let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        Some(number.trim_end_matches('.').to_owned())
+    }
+
     /// The first paragraph alone.
     pub(super) fn first(&self) -> Self {
         Self { markdown: self.markdown.split("\n\n").next().unwrap_or_default().to_owned() }
@@ -83,7 +91,7 @@ impl Header {
                 if let Some(Event::Text(text)) = block.get_mut(1) {
                     *text = CowStr::from(sentence(text.trim_start_matches([':', '.', ' '])));
                 }
-                let block = block.into_iter().flat_map(one_a_line).collect();
+                let block = one_a_line(block);
                 html::push_html(&mut rendered.formula, linked(block, names, &mut BTreeSet::new()).into_iter());
             } else {
                 html::push_html(&mut rendered.body, linked(block, names, &mut rendered.discussed).into_iter());
@@ -133,16 +141,25 @@ fn blocks(events: Vec<Event<'static>>) -> Vec<Vec<Event<'static>>> {
     blocks
 }
 
-/// Several formulas are parted by semicolons; each has a line of its own.
-fn one_a_line(event: Event<'static>) -> Vec<Event<'static>> {
-    let Event::Text(text) = event else { return vec![event] };
-    let mut parts = text.split("; ").peekable();
-    let mut events = Vec::new();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_some() {
-            events.extend([Event::Text(CowStr::from(format!("{part};"))), Event::HardBreak]);
-        } else {
-            events.push(Event::Text(CowStr::from(part.to_owned())));
+/// Several formulas are parted by semicolons, also at the end of a source line; each has a line of its own.
+fn one_a_line(block: Vec<Event<'static>>) -> Vec<Event<'static>> {
+    let mut events: Vec<Event<'static>> = Vec::new();
+    for event in block {
+        match event {
+            Event::Text(text) => {
+                let mut parts = text.split("; ").peekable();
+                while let Some(part) = parts.next() {
+                    if parts.peek().is_some() {
+                        events.extend([Event::Text(CowStr::from(format!("{part};"))), Event::HardBreak]);
+                    } else if !part.is_empty() {
+                        events.push(Event::Text(CowStr::from(part.to_owned())));
+                    }
+                }
+            }
+            Event::SoftBreak if matches!(events.last(), Some(Event::Text(text)) if text.ends_with(';')) => {
+                events.push(Event::HardBreak);
+            }
+            other => events.push(other),
         }
     }
     events
@@ -176,6 +193,8 @@ fn linked(block: Vec<Event<'static>>, names: &impl Names, discussed: &mut BTreeS
         Event::Code(name) if in_link == 0 => Event::InlineHtml(CowStr::from(code(&name, discussed))),
         Event::Text(text) if in_link == 0 => Event::InlineHtml(CowStr::from(with_papers(&text))),
         Event::SoftBreak => Event::Text(CowStr::from(" ")),
+        // HTML's own way to write it
+        Event::HardBreak => Event::InlineHtml(CowStr::from("<br>\n")),
         other => other,
     };
     block.into_iter().map(one).collect()
@@ -205,7 +224,7 @@ mod tests {
         }
     }
 
-    const SOURCE: &str = "//! A title.\n//!\n//! **Formula**: with `a; b < c`; then `V_max`,\n//! and [`rewardlab::exact`] of <b>.\n//!\n\
+    const SOURCE: &str = "//! A title.\n//!\n//! **Formula**: with `a; b < c`; then `V_max`,\n//! `W`;\n//! and [`rewardlab::exact`] of <b>.\n//!\n\
         //! **Found** (see `operators`, arXiv:2310.20703): `rises` and again `rises` in [0, 1]; `ReST` & `x<y>`.\n\nuse x;\n//! no\n";
 
     #[test]
@@ -213,7 +232,7 @@ mod tests {
         let rendered = Header::of(SOURCE).render(&Two);
         assert_eq!(
             rendered.formula,
-            "<p>With <code>a; b &lt; c</code>;<br />\nthen <code>V_max</code>, and <code>rewardlab::exact</code> of &lt;b&gt;.</p>\n"
+            "<p>With <code>a; b &lt; c</code>;<br>\nthen <code>V_max</code>, <code>W</code>;<br>\nand <code>rewardlab::exact</code> of &lt;b&gt;.</p>\n"
         );
         assert_eq!(
             rendered.body,
@@ -230,6 +249,9 @@ mod tests {
         let title = |text: &str| Header::of(text).title();
         assert_eq!(title("//! A. Author, *On `ReST`\n//! and more*, arXiv:1.\n").as_deref(), Some("On ReST and more"));
         assert_eq!(title("//! Nothing.\n"), None);
+        let number = |text: &str| Header::of(text).number();
+        assert_eq!(number("//! A, *B*,\n//! arXiv:2310.20703.\n").as_deref(), Some("2310.20703"));
+        assert_eq!(number("//! A.\n//!\n//! arXiv:2310.20703.\n"), None, "another paragraph's");
         assert!(Header::of("fn main() {}").render(&Nothing).body.is_empty());
     }
 }

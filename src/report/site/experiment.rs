@@ -1,11 +1,11 @@
 //! The page of an experiment.
 
 use super::doc::{Header, Names, Rendered, note};
-use super::index::paper_title;
+use super::index::group_title;
 use super::layout::{Place, page as layout, up};
 use super::{Book, Entry, Setup, TRANSFER, source, transfer};
 use crate::report::html::{self, escape, sentence, tally, with_papers};
-use crate::report::{Judged, Tally, page::failures, short, verdicts};
+use crate::report::{Judged, Kind, Tally, page::failures, short, verdicts};
 use std::fmt::Write;
 
 pub(super) fn page(book: &Book, at: usize) -> String {
@@ -73,15 +73,23 @@ impl Names for Page<'_> {
 
 fn title(book: &Book, entry: &Entry, up: &str) -> String {
     let j = &entry.judged;
+    let of = |is_claim: bool| Tally::of(j.checks.iter().filter(|c| (c.kind == Kind::Claim) == is_claim));
+    let claims = if of(true) == Tally::default() { "none of a paper. ".into() } else { tally(of(true)) };
+    let others = if of(false) == Tally::default() {
+        String::new()
+    } else {
+        format!(" <span>Theory and controls: {}</span>", tally(of(false)))
+    };
     format!(
         "<p class=\"where\"><a href=\"{up}index.html#{0}\">{1}</a> <span aria-hidden=\"true\">/</span> <code>{2}</code></p>\n\
-         <h1>{3}</h1>\n<p class=\"cite\">{4}</p>\n<p class=\"tally\">{5}</p>\n",
+         <h1>{3}</h1>\n<p class=\"cite\">{4}</p>\n<p class=\"tally\">Claims: {5}{6}</p>\n",
         escape(j.folder()),
-        escape(&paper_title(book, j.folder())),
+        escape(&group_title(book, j.folder())),
         escape(&j.id),
         escape(&sentence(&j.claim)),
         with_papers(&j.paper),
-        tally(Tally::of(&j.checks))
+        claims,
+        others
     )
 }
 
@@ -104,8 +112,9 @@ fn figure(entry: &Entry) -> String {
     let name = escape(j.id.rsplit('/').next().unwrap_or(&j.id));
     let size = size(&entry.figure.png).map_or_else(String::new, |(w, h)| format!(" width=\"{w}\" height=\"{h}\""));
     format!(
-        "<section>\n<h2 id=\"figure\">Figure</h2>\n<figure>\n<div class=\"plate\" tabindex=\"0\" role=\"region\" aria-label=\"Figure\">\
-         <img src=\"{name}.png\" alt=\"{}\"{size}></div>\n<figcaption><a href=\"{name}.svg\">The same as a drawing (SVG)</a></figcaption>\n\
+        "<section>\n<h2 id=\"figure\">Figure</h2>\n<figure>\n<a class=\"plate\" href=\"{name}.png\">\
+         <img src=\"{name}.png\" alt=\"{}\"{size}></a>\n<figcaption>In full size: <a href=\"{name}.png\">the picture</a>, or \
+         <a href=\"{name}.svg\">the same as a drawing (SVG)</a></figcaption>\n\
          </figure>\n</section>\n",
         escape(&entry.figure.description),
     )
@@ -113,6 +122,9 @@ fn figure(entry: &Entry) -> String {
 
 /// So many parameters are shown without being asked for.
 const OPEN: usize = 24;
+
+/// A parameter of more characters has a line of its own.
+const LONG: usize = 34;
 
 /// Width and height of a PNG, from its first chunk, so that the page does not jump when it arrives.
 fn size(png: &[u8]) -> Option<(u32, u32)> {
@@ -145,12 +157,9 @@ fn setup(entry: &Entry) -> String {
         let open = if leaves.len() <= OPEN { " open" } else { "" };
         let _ = write!(out, "<details{open}><summary>{} parameters</summary>\n<dl class=\"params\">", leaves.len());
         for (name, value) in leaves {
-            let _ = write!(
-                out,
-                "<div><dt><code>{}</code></dt><dd><code>{}</code></dd></div>",
-                escape(&name),
-                escape(&value)
-            );
+            let long = if name.len().max(value.chars().count()) > LONG { " class=\"long\"" } else { "" };
+            let value = if value == "\"\"" { "empty".into() } else { format!("<code>{}</code>", escape(&value)) };
+            let _ = write!(out, "<div{long}><dt><code>{}</code></dt><dd>{value}</dd></div>", escape(&name));
         }
         out.push_str("</dl></details>\n");
     }
@@ -192,7 +201,11 @@ fn reproduce(book: &Book, entry: &Entry, up: &str) -> String {
     let name = escape(j.id.rsplit('/').next().unwrap_or(&j.id));
     let mut out = String::from("<section>\n<h2 id=\"reproduce\">Command and source</h2>\n");
     if let Some(command) = &j.command {
-        let _ = writeln!(out, "<pre tabindex=\"0\"><code>{}</code></pre>", escape(command));
+        let _ = writeln!(
+            out,
+            "<pre tabindex=\"0\" role=\"region\" aria-label=\"Command\"><code>{}</code></pre>",
+            escape(command)
+        );
     }
     out.push_str("<ul class=\"links\">\n");
     let file = source::file(&j.id);

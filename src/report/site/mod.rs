@@ -6,6 +6,7 @@ mod experiment;
 mod folder;
 mod index;
 mod layout;
+mod models;
 mod source;
 mod transfer;
 

@@ -88,7 +88,7 @@ fn page(book: &Book, path: &str, (title, id): (&str, Option<&str>), files: &[&st
     for file in files {
         let _ = writeln!(
             out,
-            "<section>\n<h2 id=\"{}\"><code>experiments/<wbr>{}</code></h2>\n<pre class=\"source\" tabindex=\"0\"><code>{}</code></pre>\n</section>",
+            "<section>\n<h2 id=\"{0}\"><code>experiments/<wbr>{1}</code></h2>\n<pre class=\"source\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><code>{2}</code></pre>\n</section>",
             escape(file),
             html::path(file),
             book.sources.get(*file).map_or_else(String::new, |text| lines(text))

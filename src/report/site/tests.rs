@@ -85,7 +85,7 @@ fn pages_are_named_after_experiments_and_lead_to_each_other() {
     assert!(one.contains("<a href=\"#note-rises\">Discussed</a>") && one.contains("id=\"note-rises\""));
     assert!(one.contains("failed</strong>: &lt;script"));
     let index = page(&pages, "index.html");
-    assert!(index.contains("<h2 id=\"p\">A Paper</h2>") && index.contains("href=\"p/one.html\""));
+    assert!(index.contains("<h2 id=\"p\">A Paper, and follow-ups</h2>") && index.contains("href=\"p/one.html\""));
 }
 
 #[test]
@@ -106,6 +106,83 @@ fn a_repository_is_linked_where_its_address_is_known() {
     book.repository = Some("https://example.org/r/".into());
     let pages = book.pages();
     assert!(page(&pages, "p/one.html").contains("href=\"https://example.org/r/experiments/p/one.rs\""));
+}
+
+/// What a cell of the first row with this link says, without its tags.
+fn cell(page: &str, link: &str, label: &str) -> String {
+    let row = page.split(&format!("<a href=\"{link}\">")).nth(1).and_then(|r| r.split("</tr>").next()).expect("a row");
+    let cell =
+        row.split(&format!("data-label=\"{label}\">")).nth(1).and_then(|c| c.split("</td>").next()).expect("a cell");
+    cell.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect()
+}
+
+#[test]
+fn the_index_counts_claims_and_puts_theory_and_controls_beside_them() {
+    let mut book = book();
+    let first = &mut book.entries[0].judged;
+    for (id, kind, bar) in [("a", Kind::Theory, 0.1), ("b", Kind::Control, 0.9), ("c", Kind::Control, 0.5)] {
+        let check = &first.checks[0];
+        first.checks.push(Check::new(kind, id, "s", "derived", "x", check.estimate, Criterion::AtLeast(bar)));
+    }
+    let pages = book.pages();
+    let index = page(&pages, "index.html");
+    for (link, claims) in [("#p", "✓\u{a0}2"), ("p/one.html", "✓\u{a0}1")] {
+        assert_eq!(cell(index, link, "reproduced"), claims);
+        assert_eq!(cell(index, link, "refuted"), "✗\u{a0}0", "a control's refutation is no claim's");
+        let others = cell(index, link, "theory, controls").replace('\u{a0}', " ");
+        assert_eq!(others, "1 of 31 refuted, 1 inconclusive", "{link}");
+    }
+    assert_eq!(cell(index, "p/two.html", "theory, controls"), "—");
+    assert!(index.contains("are the 5 checks that the report counts"));
+}
+
+#[test]
+fn units_that_failed_are_marked_on_the_index() {
+    let mut book = book();
+    book.entries[1].judged.failures.clear();
+    let pages = book.pages();
+    let index = page(&pages, "index.html");
+    assert_eq!(index.matches("</strong>: 1 unit</small>").count(), 2, "the paper's row and the experiment's");
+}
+
+#[test]
+fn a_folder_with_other_papers_says_so() {
+    let mut book = book();
+    assert!(page(&book.pages(), "index.html").contains("<h2 id=\"p\">A Paper, and follow-ups</h2>"));
+    for entry in &mut book.entries {
+        entry.judged.paper = "A., arXiv:2310.20703, Table 1".into();
+    }
+    assert!(page(&book.pages(), "index.html").contains("<h2 id=\"p\">A Paper</h2>"));
+}
+
+#[test]
+fn what_the_language_models_are_follows_from_the_parameters() {
+    let mut book = book();
+    assert!(!page(&book.pages(), "index.html").contains("class=\"models\""));
+    for (made, published) in [(true, false), (true, true), (false, true)] {
+        for (entry, model) in book.entries.iter_mut().zip([made, !published]) {
+            let model = if model { "" } else { "org/published" };
+            entry.setup.as_mut().expect("a setup").params =
+                format!("[subject]\nmodel = \"{model}\"\n").parse().expect("TOML");
+        }
+        let pages = book.pages();
+        let index = page(&pages, "index.html");
+        assert_eq!(index.contains("No published model was measured"), made && !published);
+        assert_eq!(index.contains("<code>org/published</code>"), published);
+        assert_eq!(index.contains("made on the fly"), made);
+    }
+}
+
+#[test]
+fn parameters_are_readable() {
+    let mut book = book();
+    let params = format!("empty = \"\"\nlong = \"{}\"\n", "x".repeat(60));
+    book.entries[0].setup.as_mut().expect("a setup").params = params.parse().expect("TOML");
+    let pages = book.pages();
+    let one = page(&pages, "p/one.html");
+    assert!(one.contains("<div><dt><code>empty</code></dt><dd>empty</dd></div>"));
+    assert!(one.contains("<div class=\"long\"><dt><code>long</code></dt>"));
+    assert!(one.contains("<a class=\"plate\" href=\"one.png\">"), "the figure leads to its file");
 }
 
 #[test]
