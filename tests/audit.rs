@@ -203,6 +203,45 @@ fn the_table_goes_into_a_csv_and_nothing_is_overwritten() {
     );
     assert_one_clear_line(&arguments, &["keys.csv", "--force"]);
     assert_eq!(call(&[&arguments[..], &["--force"]].concat()).0, 0);
+    let text = fs::read(csv).expect("written");
+    // a folder that is not there is not made, as elsewhere
+    let deep = folder.path().join("a/b/keys.json");
+    let deep = deep.to_str().expect("UTF-8");
+    assert_one_clear_line(&["audit", &log, "--format", "trl", "--json", deep], &["no such folder", "keys.json"]);
+    assert!(!folder.path().join("a").exists());
+    // what is read, and the other table, stay
+    for arguments in [
+        ["audit", csv, "--format", "trl", "--json", csv, "--force"],
+        ["audit", &log, "--format", "trl", "--json", &log, "--force"],
+    ] {
+        assert_one_clear_line(&arguments, &["already", "another name"]);
+    }
+    let same = ["audit", &log, "--format", "trl", "--json", csv, "--csv", csv, "--force"];
+    assert_one_clear_line(&same, &["already", "another name"]);
+    assert_eq!(fs::read(csv).expect("there"), text);
+}
+
+/// A finished file is renamed to its name: over a pipe or a device that would put the file in its place.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    use std::os::unix::fs::FileTypeExt;
+    let folder = TempDir::new().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+    assert!(made.success());
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&pipe, &link).expect("made");
+    for path in [pipe.as_path(), link.as_path(), folder.path()] {
+        let path = path.to_str().expect("UTF-8");
+        for option in ["--json", "--csv"] {
+            // the log is not there: the name is refused before it is read
+            let arguments = ["audit", "/nowhere/log.jsonl", "--format", "trl", option, path, "--force"];
+            assert_one_clear_line(&arguments, &[path, "no regular file"]);
+        }
+    }
+    assert!(fs::metadata(&pipe).expect("there").file_type().is_fifo());
+    assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
 }
 
 #[test]

@@ -100,11 +100,67 @@ fn binary_rewards_bound_the_dead_groups() {
     };
     let report = of(0.9, true).expect("legal");
     assert_eq!(level(&report, "dead_groups_predicted"), Some(Level::Warning));
-    assert!(seen(&report, "dead_groups_predicted").contains("at least 0.6562 of the groups"), "{report:?}");
+    assert!(
+        seen(&report, "dead_groups_predicted").contains("at least 0.6562 [0.6562, 0.6562] of the groups"),
+        "{report:?}"
+    );
     assert_eq!(level(&of(0.5, true).expect("legal"), "dead_groups_predicted"), Some(Level::Note));
     assert_eq!(level(&of(0.9, false).expect("legal"), "dead_groups_predicted"), None);
     let error = of(1.5, true).expect_err("not binary").to_string();
     assert!(error.contains("step 0") && error.contains("reward = 1.5") && error.contains("--binary"), "{error}");
+}
+
+/// Fewer dead groups than 0/1 rewards of that mean can have: 0.8⁸ + 0.2⁸ = 0.1678.
+#[test]
+fn fewer_dead_groups_than_there_can_be_contradict_binary_rewards() {
+    let of = |reward: &dyn Fn(f64, f64) -> f64, dead: &dyn Fn(f64, f64) -> f64| {
+        let file = log(&[("reward", reward), ("frac_reward_zero_std", dead)]);
+        let set = ["trainer=grpo", "num_generations=8"];
+        audit(file.path(), &Request { binary: true, ..request(Format::Trl, &set) }).expect("legal")
+    };
+    let steady: &dyn Fn(f64, f64) -> f64 = &|_, z| 0.8 + 0.005 * z;
+    let wrong = of(steady, &|_, z| 0.1 + 0.005 * z);
+    assert_eq!(level(&wrong, "not_binary"), Some(Level::Warning));
+    assert!(seen(&wrong, "not_binary").contains("frac_reward_zero_std is 0.1"), "{wrong:?}");
+    assert_eq!(level(&wrong, "dead_groups_predicted"), None, "the bound does not hold then");
+    // the noise of either may explain it: of the share, of the mean reward
+    for (reward, dead) in [
+        (steady, &(|t: f64, _: f64| 0.26 * (t % 2.0)) as &dyn Fn(f64, f64) -> f64),
+        (&|t, _| 0.6 + 0.4 * (t % 2.0), &|_, z| 0.1 + 0.005 * z),
+        (steady, &|_, z| 0.2 + 0.005 * z),
+    ] {
+        let report = of(reward, dead);
+        assert_eq!(level(&report, "not_binary"), None, "{report:?}");
+        assert_eq!(level(&report, "dead_groups_predicted"), Some(Level::Note));
+    }
+}
+
+/// With one pair a step the bound at each step's own mean is 0.75 on average, though half of the pairs of p = 1/2 are dead.
+#[test]
+fn the_bound_is_of_the_mean_and_not_of_noisy_means() {
+    let file = log(&[("reward", &|t, _| [0.0, 0.5, 1.0, 0.5][t as usize % 4]), ("frac_reward_zero_std", &|_, _| 0.0)]);
+    let request = Request { binary: true, ..request(Format::Trl, &["trainer=rloo", "num_generations=2"]) };
+    let report = audit(file.path(), &request).expect("legal");
+    // ten steps from the 20th on: 0, ½, 1, ½, 0, ½, 1, ½, 0, ½: mean 0.45, 0.45² + 0.55²
+    assert!(seen(&report, "dead_groups_predicted").contains("at least 0.505 ["), "{report:?}");
+}
+
+#[test]
+fn shares_stay_within_0_and_1_and_what_cannot_be_tested_is_said() {
+    let dead = trl(
+        &[("reward", &|_, _| 0.5), ("frac_reward_zero_std", &|t, _| if t as usize % 5 == 0 { 0.3 } else { 1.0 })],
+        &["trainer=grpo"],
+    );
+    assert!(seen(&dead, "dead_groups").contains(", 1] of the groups"), "{dead:?}");
+    assert!(seen(&dead, "over_optimisation_undecided").is_empty());
+    let kl = |text: &str| audit(file(text).path(), &request(Format::Trl, &["trainer=grpo"])).expect("legal");
+    let line = "{\"step\": 1, \"reward\": 0.5, \"kl\": 0.1, \"frac_reward_zero_std\": 0}\n";
+    let one = kl(line);
+    assert!(seen(&one, "over_optimisation_undecided").contains("(one number has no trend)"), "{one:?}");
+    let constant: String = (0..9).map(|i| line.replace("\"step\": 1", &format!("\"step\": {i}"))).collect();
+    let constant = kl(&constant);
+    assert!(seen(&constant, "over_optimisation_undecided").contains("(it never changes)"), "{constant:?}");
+    assert!(!format!("{:?}{:?}", one.findings, constant.findings).contains("NaN"));
 }
 
 #[test]
@@ -176,6 +232,67 @@ fn chosen_that_rise_or_only_waver_are_not_displaced() {
     assert_eq!(level(&dpo(&|_, z| 0.05 * z, &|t, _| -0.04 * t, &["beta=0.1"]), "displaced_likelihood"), None);
 }
 
+/// Swapped labels, and pairs whose two completions fall alike: the margin does not rise.
+#[test]
+fn chosen_that_fall_are_displaced_whatever_the_margin_does() {
+    let with = |chosen: f64, rejected: f64, set: &[&str]| {
+        let (c, r) = (move |t: f64, z: f64| chosen * t + 1e-3 * z, move |t: f64, z: f64| rejected * t + 1e-3 * z);
+        let margin = move |t: f64, z: f64| (chosen - rejected) * t + 1e-3 * z;
+        let keys: [(&str, &dyn Fn(f64, f64) -> f64); 4] = [
+            ("rewards/chosen", &c),
+            ("rewards/rejected", &r),
+            ("rewards/margins", &margin),
+            ("mean_token_accuracy", &|_, _| 0.5),
+        ];
+        trl(&keys, &[&["trainer=dpo"], set].concat())
+    };
+    let swapped = with(-0.5 / 29.0, 0.5 / 29.0, &["beta=0.1"]);
+    assert_eq!(level(&swapped, "displaced_likelihood"), Some(Level::Warning));
+    assert_eq!(level(&swapped, "negative_margin"), Some(Level::Warning));
+    // the mean of −t/29 over steps 20 to 29
+    assert!(seen(&swapped, "negative_margin").starts_with("rewards/margins is -0.84"), "{swapped:?}");
+    let alike = with(-0.5 / 29.0, -0.5 / 29.0, &["beta=0.1"]);
+    assert_eq!(level(&alike, "displaced_likelihood"), Some(Level::Warning));
+    assert_eq!(level(&alike, "negative_margin"), None);
+    let good = with(0.5 / 29.0, -0.5 / 29.0, &["beta=0.1"]);
+    assert!(level(&good, "displaced_likelihood").is_none() && level(&good, "negative_margin").is_none());
+    // both rise, the rejected more
+    let worse = with(0.01, 0.02, &[]);
+    assert!(level(&worse, "displaced_likelihood").is_none() && level(&worse, "negative_margin").is_some());
+    // what rounding leaves of equal models is nothing
+    assert_eq!(level(&with(-1e-9, 0.0, &["beta=0"]), "displaced_likelihood"), None);
+    let one = "{\"step\": 1, \"rewards/chosen\": -0.5, \"rewards/rejected\": 0.5, \"rewards/margins\": -1}\n";
+    let one = audit(file(one).path(), &request(Format::Trl, &["trainer=dpo"])).expect("legal");
+    assert_eq!(one.warnings(), 0, "one line is not sure of anything: {one:?}");
+}
+
+/// `OpenRLHF` logs no margin.
+#[test]
+fn a_margin_that_is_not_logged_is_the_difference() {
+    let with = |chosen: f64| {
+        let of = move |t: f64, z: f64| chosen * t + 0.01 * z;
+        let file = log(&[("chosen_reward", &of), ("reject_reward", &|_, z| 0.01 * z), ("acc", &|_, _| 0.5)]);
+        audit(file.path(), &request(Format::OpenRlhf, &["trainer=dpo"])).expect("legal")
+    };
+    assert!(seen(&with(-0.01), "negative_margin").starts_with("chosen_reward − reject_reward is -0.2"));
+    assert_eq!(level(&with(0.01), "negative_margin"), None);
+}
+
+#[test]
+fn log_probabilities_alone_show_both() {
+    let with = |chosen: f64, rejected: f64| {
+        let (c, r) = (move |t: f64, z: f64| -20.0 + chosen * t + z, move |t: f64, z: f64| -20.0 + rejected * t + z);
+        trl(&[("logps/chosen", &c), ("logps/rejected", &r), ("mean_token_accuracy", &|_, _| 0.5)], &["trainer=dpo"])
+    };
+    let swapped = with(-0.3, 0.3);
+    assert_eq!(level(&swapped, "displaced_likelihood"), Some(Level::Warning));
+    assert!(seen(&swapped, "negative_margin").starts_with("logps/chosen − logps/rejected falls from"), "{swapped:?}");
+    let longer = with(-0.3, -0.3);
+    assert!(seen(&longer, "displaced_likelihood").contains("look at their lengths"), "{longer:?}");
+    assert_eq!(level(&longer, "negative_margin"), None);
+    assert_eq!(with(0.0, 0.0).warnings(), 0);
+}
+
 #[test]
 fn without_implicit_rewards_the_log_probabilities_must_fall_by_trend() {
     let with = |slope: f64| {
@@ -213,7 +330,17 @@ fn over_optimisation_needs_a_judge() {
     // KL of a token over steps 20 to 29 is 0.245, of 50 tokens 12.25, its root 3.5
     assert!(seen(&alone, "over_optimisation_undecided").contains("√KL = 3.5"), "{alone:?}");
     let turns = |t: f64, z: f64| 1.0 - 0.01 * (t - 10.0).powi(2) + 0.05 * z;
-    assert_eq!(level(&with(Some(&turns), Some("gold_score")), "over_optimisation"), Some(Level::Warning));
+    let turned = with(Some(&turns), Some("gold_score"));
+    assert_eq!(level(&turned, "over_optimisation"), Some(Level::Warning));
+    let finding = turned.findings.iter().find(|f| f.id == "over_optimisation").expect("found");
+    assert!(finding.steps.starts_with("step ") && finding.steps.ends_with(" and after"), "{finding:?}");
+    // it falls over all of the log; one that is as low at first as at last does not, and its best third is given
+    let back = with(Some(&|t, z| -0.01 * (t - 15.0).powi(2) + 0.05 * z), Some("gold_score"));
+    assert!(
+        seen(&back, "over_optimisation").contains("in its best third, steps 10 to 19"),
+        "{}",
+        seen(&back, "over_optimisation")
+    );
     assert_eq!(
         level(&with(Some(&|t, z| -0.02 * t + 0.05 * z), Some("gold_score")), "over_optimisation"),
         Some(Level::Warning)
@@ -332,6 +459,45 @@ fn what_a_meaning_depends_on_is_said_and_the_default_taken() {
         "{said:?}"
     );
     assert_eq!(row(&kl(&["kl_loss_type=abs"]), "actor/kl_loss").kind, "no");
+}
+
+/// `return advantages, returns` of verl's estimators, and the loss that logs |log-ratio|.
+#[test]
+fn verls_returns_and_steps_are_what_the_estimator_and_the_loss_make_of_them() {
+    let returns = |estimator: &str| {
+        let report = verl(&[("critic/returns/mean", 0.5)], &[&format!("adv_estimator={estimator}")]);
+        row(&report, "critic/returns/mean").clone()
+    };
+    for name in ["gae", "reinforce_plus_plus", "remax", "optimal_token_baseline", "tir_optimal_token_baseline"] {
+        assert!(returns(name).quantity.contains("rewards from it on"), "{name}");
+    }
+    for name in ["grpo", "grpo_passk", "gdpo", "rloo", "opo", "reinforce_plus_plus_baseline", "gpg"] {
+        assert!(returns(name).quantity.contains("the advantages again"), "{name}");
+    }
+    let moved = |value: f64, set: &[&str]| verl(&[("actor/ppo_kl", value), ("actor/pg_loss", 0.0)], set);
+    let plain = moved(-0.1, &["loss_mode=vanilla"]);
+    assert!(row(&plain, "actor/ppo_kl").quantity.contains("estimator k1") && level(&plain, "negative_kl").is_some());
+    let absolute = moved(0.1, &["actor_rollout_ref.actor.policy_loss.loss_mode=kl_cov"]);
+    let said = row(&absolute, "actor/ppo_kl");
+    assert!(said.kind == "no" && said.quantity.contains("|log π_θ − log π_old|"), "{said:?}");
+    assert!(row(&moved(0.1, &[]), "actor/ppo_kl").depends.contains("loss_mode = kl_cov"));
+    let bypassed = moved(0.1, &["loss_mode=bypass_mode"]);
+    assert!(row(&bypassed, "actor/ppo_kl").quantity.contains("π_rollout"));
+}
+
+#[test]
+fn the_greatest_and_the_least_are_no_means() {
+    let keys = ["mean", "min", "max", "mean_terminated", "min_terminated", "max_terminated"]
+        .map(|name| format!("completions/{name}_length"));
+    let mut logged: Vec<(&str, &dyn Fn(f64, f64) -> f64)> =
+        vec![("reward", &|_, _| 0.5), ("frac_reward_zero_std", &|_, _| 0.0)];
+    logged.extend(keys.iter().map(|k| (k.as_str(), &(|_, _| 9.0) as &dyn Fn(f64, f64) -> f64)));
+    let report = trl(&logged, &["trainer=grpo"]);
+    for (key, first) in keys.iter().zip(["mean", "the least", "the greatest"].iter().cycle()) {
+        let over = &row(&report, key).over;
+        assert!(over.starts_with(first), "{key}: {over}");
+        assert_eq!(over.contains("ended by themselves"), key.contains("terminated"), "{key}: {over}");
+    }
 }
 
 #[test]

@@ -113,6 +113,26 @@ const SETTINGS: &[Setting] = &[
         default: Some("token-mean"),
     },
     Setting {
+        key: LOSS_MODE,
+        aliases: &["policy_loss.loss_mode", "actor.policy_loss.loss_mode", "loss_mode"],
+        trainers: &[],
+        kind: Kind::Word(&[
+            ("vanilla", &[]),
+            ("dppo_tv", &[]),
+            ("dppo_kl", &[]),
+            ("gspo", &[]),
+            ("sapo", &[]),
+            ("gpg", &[]),
+            ("clip_cov", &[]),
+            ("kl_cov", &[]),
+            ("geo_mean", &[]),
+            ("dro", &[]),
+            ("cispo", &[]),
+            ("bypass_mode", &[]),
+        ]),
+        default: Some("vanilla"),
+    },
+    Setting {
         key: "actor_rollout_ref.rollout.n",
         aliases: &["rollout.n", "n"],
         trainers: &[],
@@ -129,6 +149,7 @@ const SETTINGS: &[Setting] = &[
 ];
 
 const MODE: &str = "actor_rollout_ref.actor.loss_agg_mode";
+const LOSS_MODE: &str = "actor_rollout_ref.actor.policy_loss.loss_mode";
 
 /// As the loss is aggregated.
 const AGGREGATED: &[Over] = &[
@@ -229,7 +250,10 @@ const REWARDS: &[Metric] = &[
         trainers: &[],
         readings: &[
             Reading {
-                when: &[is("algorithm.adv_estimator", &["gae", "reinforce_plus_plus"])],
+                when: &[is(
+                    "algorithm.adv_estimator",
+                    &["gae", "reinforce_plus_plus", "remax", "optimal_token_baseline", "tir_optimal_token_baseline"],
+                )],
                 theory: Theory::Is("the return of a token: rewards from it on, penalties in them"),
                 caveat: "",
                 role: Role::None,
@@ -388,11 +412,29 @@ const ACTOR: &[Metric] = &[
     Metric {
         key: "actor/ppo_kl",
         trainers: &[],
-        readings: &[always(
-            Theory::Estimates("KL(π_old‖π_θ) per token, estimator k1: how far this step's updates moved the policy"),
-            Role::Moved,
-            "nothing to do with the reference. Negative now and then; the log-ratio is cut at ±20; 0 while samples are used once",
-        )],
+        readings: &[
+            Reading {
+                when: &[is(LOSS_MODE, &["kl_cov"])],
+                theory: Theory::Not("the mean of |log π_θ − log π_old| per token"),
+                caveat: "of the order of the square root of the KL, not the KL; never negative. Nothing to do with the reference; 0 while samples are used once",
+                role: Role::None,
+            },
+            Reading {
+                when: &[is(LOSS_MODE, &["bypass_mode"])],
+                theory: Theory::Estimates("KL(π_rollout‖π_θ) per token, estimator k1, π_rollout the rollout's engine"),
+                caveat: "the two engines' disagreement about the same weights is in it, so it is not 0 while samples are used once. Nothing to do with the \
+                         reference; negative now and then",
+                role: Role::Moved,
+            },
+            always(
+                Theory::Estimates(
+                    "KL(π_old‖π_θ) per token, estimator k1: how far this step's updates moved the policy",
+                ),
+                Role::Moved,
+                "nothing to do with the reference. Negative now and then; the log-ratio is cut at ±20 (not by gspo, clip_cov, geo_mean and dro); 0 while \
+                 samples are used once",
+            ),
+        ],
         over: TOKENS,
     },
     Metric {

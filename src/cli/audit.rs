@@ -1,6 +1,6 @@
 //! `rewardlab audit`: another trainer's log, its numbers named and its signs of trouble.
 
-use super::{note, out, width};
+use super::{check_free, note, out, width};
 use crate::audit::{Finding, Format, Level, Report, Request, Row, audit, parse_assignment, read_config};
 use crate::error::{Error, Result};
 use crate::record::{Table, write_atomically};
@@ -71,11 +71,7 @@ impl Given {
 }
 
 pub(super) fn execute(args: &Args) -> Result<u8> {
-    for path in [&args.json, &args.csv].into_iter().flatten() {
-        if path.exists() && !args.force {
-            return Err(Error::Usage(format!("{} is there already: give --force to replace it", path.display())));
-        }
-    }
+    check_written(args)?;
     let request = Request {
         format: args.format.format(),
         config: args.config.as_deref().map_or(Ok(Vec::new()), read_config)?,
@@ -96,6 +92,21 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
     let notes = report.findings.len() - report.warnings();
     note(&format!("{}, {}", counted(report.warnings(), "warning"), counted(notes, "note")));
     Ok(u8::from(report.warnings() > 0))
+}
+
+/// What is written replaces nothing unasked, and neither what is read nor each other at all.
+fn check_written(args: &Args) -> Result<()> {
+    let mut taken = vec![&args.log];
+    taken.extend(&args.config);
+    for path in [&args.json, &args.csv].into_iter().flatten() {
+        let real = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_owned());
+        if taken.iter().any(|other| real(other) == real(path)) {
+            return Err(Error::Usage(format!("{} is read or written already: give another name", path.display())));
+        }
+        check_free(Some(path), args.force)?;
+        taken.push(path);
+    }
+    Ok(())
 }
 
 fn write_csv(path: &Path, rows: &[Row]) -> Result<()> {

@@ -21,11 +21,12 @@ mod steps;
 mod submit;
 mod verify;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::experiment::Runnable;
 use crate::report::site::Sources;
 use clap::{Parser, Subcommand};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 const FIRST_STEPS: &str = "\
@@ -136,6 +137,26 @@ fn note(text: &str) {
 
 fn fail(error: &Error) {
     note(&format!("rewardlab: {}", error.to_string().replace('\n', " ")));
+}
+
+/// Fails before anything is computed if a file is there that would be replaced unasked, if what is there is none (a folder, a device, a pipe, a
+/// link: renaming a finished file over it would put that in its place), or if its folder is not.
+fn check_free(path: Option<&Path>, force: bool) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let shown = path.display();
+    match path.symlink_metadata() {
+        Ok(there) if !there.is_file() => {
+            return Err(Error::Usage(format!("{shown}: no regular file; give another name")));
+        }
+        Ok(_) if !force => {
+            return Err(Error::Usage(format!("{shown} is there already: give --force to replace it, or another name")));
+        }
+        _ => {}
+    }
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => Err(Error::Usage(format!("{}: no such folder for {shown}", folder.display()))),
+    }
 }
 
 /// Width of the terminal, or 120 where there is none.

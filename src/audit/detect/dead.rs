@@ -3,10 +3,10 @@
 use super::super::Format;
 use super::super::catalogue::Role;
 use super::super::series::Series;
-use super::{Context, Finding, Level, said, short, shown};
+use super::{Context, Finding, Level, said, shown, shown_share};
 use crate::error::{Error, Result};
 use crate::metrics::expected_dead_groups;
-use crate::stats::{Estimate, mean};
+use crate::stats::{Estimate, Method};
 use std::fmt::Write;
 
 /// From this share on dead groups are warned of: a quarter of what is sampled teaches nothing.
@@ -34,9 +34,9 @@ pub(super) fn all(context: &Context) -> Result<Vec<Finding>> {
         if sure(&late) >= MANY {
             let seen = format!(
                 "{} of the groups were dead in the last third of the log ({}); {} in the first",
-                shown(&late),
+                shown_share(&late),
                 dead.key,
-                shown(&dead.early())
+                shown_share(&dead.early())
             );
             findings.push(warn("dead_groups", said(&dead.steps(|v| v >= MANY), dead.points.len()), seen));
         }
@@ -80,28 +80,49 @@ fn still(context: &Context) -> Option<String> {
     (!both.is_empty()).then(|| said(&both, most.points.len()))
 }
 
-/// Of binary rewards the mean bounds the share of dead groups from below: `p^G + (1 − p)^G` is convex in p, so its mean over prompts is at
-/// least its value at the mean (Jensen).
+/// What a mean of binary rewards leaves of the share of dead groups at least: `p^G + (1 − p)^G` is convex in p, so its mean over prompts and
+/// steps is at least its value at the mean (Jensen). Of the mean over all steps, not a mean over steps of values at their noisy means, which
+/// the same inequality makes too large. With what follows from the mean's interval.
+fn jensen(reward: &Estimate, group: usize) -> Estimate {
+    let at = |p: f64| expected_dead_groups(&[p, 1.0 - p], group);
+    if !reward.low.is_finite() {
+        return Estimate { value: at(reward.value), low: f64::NAN, high: f64::NAN, ..*reward };
+    }
+    let (low, high) = (reward.low.clamp(0.0, 1.0), reward.high.clamp(0.0, 1.0));
+    // least at 1/2, greatest at an end
+    let least = at(0.5_f64.clamp(low, high));
+    Estimate { value: at(reward.value), low: least, high: at(low).max(at(high)), n: reward.n, method: Method::StudentT }
+}
+
+/// Dead groups as binary rewards predict them; if fewer are logged than there can be, the rewards are not binary or the groups another size.
 fn predicted(context: &Context, reward: &Series, logged: Option<&Series>) -> Result<Option<Finding>> {
     if let Some((step, value)) = reward.points.iter().find(|p| !(0.0..=1.0).contains(&p.1)) {
         let message = format!("{} = {value}: --binary is for rewards that are 0 or 1", reward.key);
         return Err(Error::content(context.path, format!("step {step}"), message));
     }
     let Some((group, given)) = context.group().filter(|(g, _)| *g > 1) else { return Ok(None) };
-    let bounds: Vec<f64> = reward.points.iter().map(|p| expected_dead_groups(&[p.1, 1.0 - p.1], group)).collect();
-    let late = &bounds[bounds.len() - (bounds.len() / 3).max(3).min(bounds.len())..];
-    let bound = mean(late);
+    let bound = jensen(&reward.late(), group);
     let assumed = if given { "" } else { " (the default: give its option)" };
     let mut seen = format!(
         "with 0/1 rewards of mean {} and groups of {group}{assumed}, at least {} of the groups are dead in the last third of the log: Jensen's bound, reached if all \
          prompts are equally hard; up to all, if each is always or never solved",
-        shown(&reward.late()),
-        short(bound),
+        shown_share(&reward.late()),
+        shown_share(&bound),
     );
     if let Some(dead) = logged {
-        let _ = write!(seen, ". Logged: {}. What is above the bound comes of prompts that differ", shown(&dead.late()));
+        let late = dead.late();
+        let _ = write!(seen, ". {} is {}", dead.key, shown_share(&late));
+        // both ends: neither the mean reward's nor the share's sampling error explains it
+        if late.high < bound.low {
+            return Ok(Some(contradicted(seen)));
+        }
+        seen.push_str(if late.value < bound.value {
+            ", below that by no more than chance"
+        } else {
+            ". What is above the bound comes of prompts that differ"
+        });
     }
-    let level = if bound >= MANY && logged.is_none() { Level::Warning } else { Level::Note };
+    let level = if bound.value >= MANY && logged.is_none() { Level::Warning } else { Level::Note };
     Ok(Some(Finding {
         id: "dead_groups_predicted",
         level,
@@ -111,6 +132,21 @@ fn predicted(context: &Context, reward: &Series, logged: Option<&Series>) -> Res
         source: SOURCE,
         advice: ADVICE,
     }))
+}
+
+fn contradicted(predicted: String) -> Finding {
+    Finding {
+        id: "not_binary",
+        level: Level::Warning,
+        steps: String::new(),
+        seen: format!(
+            "{predicted}: less than can be, by more than chance. The rewards are not 0 or 1, or the groups are of another size"
+        ),
+        why: "whatever the prompts are, p^G + (1 − p)^G of their groups have equal 0/1 rewards, and its mean over prompts is at least its value at their mean; \
+              a reward with a second term (format, length) has that mean without those ties",
+        source: SOURCE,
+        advice: "check the option with the size of the group, and print rewards: leave --binary out if any is neither 0 nor 1",
+    }
 }
 
 /// Where groups are used and nothing that is logged shows the dead ones.

@@ -1,7 +1,8 @@
-//! Preference losses that make the chosen less likely.
+//! Preference losses that make the chosen less likely, or less likely than the rejected.
 
 use super::super::catalogue::Role;
-use super::{Context, Finding, Level, said, short, shown};
+use super::super::series::Series;
+use super::{Context, Finding, Level, said, short, shown, tested};
 use crate::stats::Estimate;
 use std::fmt::Write;
 
@@ -9,23 +10,26 @@ use std::fmt::Write;
 pub(super) const LEVEL: f64 = 0.05;
 
 pub(super) fn all(context: &Context) -> Vec<Finding> {
-    displaced(context).into_iter().collect()
+    [displaced(context), inverted(context)].into_iter().flatten().collect()
+}
+
+/// Less than this many nats, a thousandth of a probability, is what low precision can leave of two equal models.
+const NEGLIGIBLE: f64 = 1e-3;
+
+/// Whether a mean of β · log-ratios is below 0 by more than chance; one number alone has no interval and is not.
+fn below(late: &Estimate, context: &Context) -> bool {
+    let beta = context.number(context.request.format.beta()).map_or(1.0, |(b, _)| b.abs());
+    late.high < -NEGLIGIBLE * beta
 }
 
 fn displaced(context: &Context) -> Option<Finding> {
     let margin = context.find(Role::Margin);
-    let rises = margin.is_some_and(|m| m.trend().rises(LEVEL));
     let chosen = context.find(Role::ChosenReward);
     let rejected = context.find(Role::RejectedReward);
     // implicit rewards compare with the reference on the same pairs: lengths and difficulty of a batch cancel
     if let Some(chosen) = chosen {
         let late = chosen.late();
-        let apart = match (margin, rejected) {
-            (Some(_), _) => rises || margin.is_some_and(|m| m.late().low > 0.0),
-            (None, Some(rejected)) => late.low > rejected.late().high,
-            (None, None) => false,
-        };
-        if late.high >= 0.0 || !apart {
+        if !below(&late, context) {
             return None;
         }
         let beta = context.number(context.request.format.beta()).filter(|(b, _)| *b > 0.0);
@@ -57,18 +61,22 @@ fn displaced(context: &Context) -> Option<Finding> {
     }
     let logged = context.find(Role::ChosenLogProb)?;
     let trend = logged.trend();
-    if !(trend.falls(LEVEL) && rises) {
+    let (early, late) = (logged.early(), logged.late());
+    let rising = margin.filter(|m| m.trend().rises(LEVEL));
+    // without a reference lengths do not cancel: a trend alone says enough only where the margin shows that it is the training's
+    if !(trend.falls(LEVEL) && (rising.is_some() || late.high < early.low)) {
         return None;
     }
-    let (early, late) = (logged.early(), logged.late());
+    let meanwhile = match rising {
+        Some(margin) => format!(" while {} rises", margin.key),
+        None => "; longer completions later in the data would do that too, look at their lengths".into(),
+    };
     let seen = format!(
-        "{} falls from {} to {} nats a completion (Kendall's τ {:.2}, p {:.1e}) while {} rises",
+        "{} falls from {} to {} nats a completion ({}){meanwhile}",
         logged.key,
         shown(&early),
         shown(&late),
-        trend.tau,
-        trend.p,
-        margin.map_or("the margin", |m| &m.key),
+        tested(&trend),
     );
     Some(finding(String::new(), seen))
 }
@@ -98,6 +106,63 @@ fn unaccounted(context: &Context, chosen: f64, rejected: f64) -> String {
         short(lost),
         100.0 * share
     )
+}
+
+/// A margin below 0: the rejected are preferred.
+fn inverted(context: &Context) -> Option<Finding> {
+    let both = |a: Role, b: Role| Some(difference(context.find(a)?, context.find(b)?));
+    let built = both(Role::ChosenReward, Role::RejectedReward);
+    let (steps, seen) = if let Some(margin) = context.find(Role::Margin).or(built.as_ref()) {
+        let late = margin.late();
+        if !below(&late, context) {
+            return None;
+        }
+        let rises = if margin.trend().rises(LEVEL) { ", though it rises" } else { "" };
+        let seen = format!(
+            "{} is {} in the last third of the log{rises}: the rejected are preferred to the chosen",
+            margin.key,
+            shown(&late)
+        );
+        (said(&margin.steps(|v| v < 0.0), margin.points.len()), seen)
+    } else {
+        let gap = both(Role::ChosenLogProb, Role::RejectedLogProb)?;
+        let (early, late, trend) = (gap.early(), gap.late(), gap.trend());
+        if !(trend.falls(LEVEL) && late.high < early.low) {
+            return None;
+        }
+        let seen = format!(
+            "{} falls from {} to {} nats a pair ({}): the rejected gain on the chosen",
+            gap.key,
+            shown(&early),
+            shown(&late),
+            tested(&trend)
+        );
+        (String::new(), seen)
+    };
+    Some(Finding {
+        id: "negative_margin",
+        level: Level::Warning,
+        steps,
+        seen,
+        why: "every step on a pair's loss raises its margin, which begins at 0 where the policy is the reference: below 0 the loss is worse than before training, \
+              or what it trains on is not what is logged as chosen and rejected",
+        source: "arXiv:2305.18290, Section 4",
+        advice: "check the labels: chosen and rejected swapped, or read the wrong way round in one of the data sets; then the sign of beta and the learning rate",
+    })
+}
+
+/// One key less another, where both have a number.
+fn difference(a: &Series, b: &Series) -> Series {
+    let other = |step: f64| b.points.iter().find(|p| p.0.to_bits() == step.to_bits());
+    Series {
+        key: format!("{} − {}", a.key, b.key),
+        role: None,
+        assumed: false,
+        possible: Vec::new(),
+        per: a.per,
+        gold: false,
+        points: a.points.iter().filter_map(|p| Some((p.0, p.1 - other(p.0)?.1))).collect(),
+    }
 }
 
 fn finding(steps: String, seen: String) -> Finding {

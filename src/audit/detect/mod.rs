@@ -13,7 +13,7 @@ use super::log::Line;
 use super::series::Series;
 use super::settings::Settings;
 use crate::error::Result;
-use crate::stats::Estimate;
+use crate::stats::{Estimate, Trend};
 use serde::Serialize;
 use std::path::Path;
 
@@ -108,6 +108,22 @@ pub(super) fn short(x: f64) -> String {
     } else {
         format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
     }
+}
+
+/// A trend's test, or why there is none.
+pub(super) fn tested(trend: &Trend) -> String {
+    if trend.p.is_finite() {
+        format!("Kendall's τ {:.2}, p {:.1e}", trend.tau, trend.p)
+    } else if trend.n < 2 {
+        "one number has no trend".into()
+    } else {
+        "it never changes".into()
+    }
+}
+
+/// A share with its interval, of which no part is beyond 0 or 1.
+pub(super) fn shown_share(e: &Estimate) -> String {
+    shown(&Estimate { low: e.low.clamp(0.0, 1.0), high: e.high.clamp(0.0, 1.0), ..*e })
 }
 
 /// A mean with its interval.

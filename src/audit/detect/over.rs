@@ -3,8 +3,8 @@
 use super::super::catalogue::{Per, Role};
 use super::super::series::{Series, thinned};
 use super::likelihood::LEVEL;
-use super::{Context, Finding, Level, short, shown, turning};
-use crate::stats::{Trend, mann_kendall, mean};
+use super::{Context, Finding, Level, short, shown, tested, turning};
+use crate::stats::{Trend, mann_kendall, mean, mean_interval};
 
 const WHY: &str = "a proxy's reward rises on after the true one has turned: true ≈ d·(α − β·log d) for reinforcement learning and d·(α − β·d) for best of n, \
 with d = √KL to the start";
@@ -70,14 +70,15 @@ fn fitted(context: &Context, judge: &Series) -> Option<Finding> {
 /// The proxy rises while the judge falls, over all of the log or from the judge's best third on.
 fn turned(proxy: &Series, judge: &Series) -> Option<Finding> {
     let whole = judge.trend();
-    let since = peak(judge);
+    let best = peak(judge);
+    let since = best.first()?.0;
     let after: Vec<f64> = judge.points.iter().filter(|p| p.0 >= since).map(|p| p.1).collect();
     let later = mann_kendall(&thinned(&after));
     // the later part was chosen by its beginning, so it has to be surer
-    let (from, trend) = if whole.falls(LEVEL) {
-        (judge.points.first()?.0, whole)
+    let (from, trend, high) = if whole.falls(LEVEL) {
+        (judge.points.first()?.0, whole, format!("{} in its first third", shown(&judge.early())))
     } else if later.falls(LEVEL / 10.0) {
-        (since, later)
+        (since, later, highest(best, &after))
     } else {
         return None;
     };
@@ -90,16 +91,13 @@ fn turned(proxy: &Series, judge: &Series) -> Option<Finding> {
     Some(Finding {
         id: "over_optimisation",
         level: Level::Warning,
-        steps: format!("from step {from} on"),
+        steps: format!("step {from} and after"),
         seen: format!(
-            "{} rises (Kendall's τ {:.2}, p {:.1e}) while {}, {is_gold}, falls (τ {:.2}, p {:.1e}; {} in its first third, {} in its last)",
+            "{} rises ({}) while {}, {is_gold}, falls ({}; {high}, {} in its last)",
             proxy.key,
-            rise.tau,
-            rise.p,
+            tested(&rise),
             judge.key,
-            trend.tau,
-            trend.p,
-            shown(&judge.early()),
+            tested(&trend),
             shown(&judge.late()),
         ),
         why: WHY,
@@ -108,12 +106,27 @@ fn turned(proxy: &Series, judge: &Series) -> Option<Finding> {
     })
 }
 
-/// Where the third with the highest mean begins.
-fn peak(series: &Series) -> f64 {
+/// What a judge fell from: its best third; if that is the last one, within which it fell, the beginning of that.
+fn highest(best: &[(f64, f64)], after: &[f64]) -> String {
+    if best.len() < after.len() {
+        let values: Vec<f64> = best.iter().map(|p| p.1).collect();
+        format!(
+            "{} in its best third, steps {} to {}",
+            shown(&mean_interval(&values)),
+            best[0].0,
+            best[best.len() - 1].0
+        )
+    } else {
+        format!("{} in the first third of these steps", shown(&mean_interval(&after[..after.len().div_ceil(3)])))
+    }
+}
+
+/// The third with the highest mean.
+fn peak(series: &Series) -> &[(f64, f64)] {
     let third = series.points.len().div_ceil(3);
     let mean = |part: &[(f64, f64)]| part.iter().map(|p| p.1).sum::<f64>() / part.len() as f64;
     let parts = series.points.chunks(third.max(1));
-    parts.max_by(|a, b| mean(a).total_cmp(&mean(b))).map_or(0.0, |part| part[0].0)
+    parts.max_by(|a, b| mean(a).total_cmp(&mean(b))).unwrap_or_default()
 }
 
 /// How far the policy went, and that nothing else is known.
@@ -142,12 +155,11 @@ fn undecided(context: &Context, proxy: &Series, judges: &[&Series]) -> Option<Fi
         level: Level::Note,
         steps: String::new(),
         seen: format!(
-            "{} went from {} to {} (Kendall's τ {:.2}, p {:.1e}); {far}. {held}",
+            "{} went from {} to {} ({}); {far}. {held}",
             proxy.key,
             shown(&proxy.early()),
             shown(&proxy.late()),
-            trend.tau,
-            trend.p,
+            tested(&trend),
         ),
         why: WHY,
         source: SOURCE,

@@ -31,8 +31,16 @@ const CLIP_OVER: &[Over] = &[
 const CLIP_LEAST: &[Over] = &[over(Per::Other, "the least over sequences of a micro-batch of the share within each")];
 const CLIP_MOST: &[Over] = &[over(Per::Other, "the greatest over sequences of a micro-batch of the share within each")];
 
-const fn length(key: &'static str, readings: &'static [Reading]) -> Metric {
-    Metric { key, trainers: ONLINE, readings, over: COMPLETIONS }
+const LEAST: &[Over] = &[over(Per::Other, "the least over the completions of a generation batch")];
+const MOST: &[Over] = &[over(Per::Other, "the greatest over the completions of a generation batch")];
+const ENDED: &[Over] = &[over(Per::Other, "mean over the completions of a generation batch that ended by themselves")];
+const LEAST_ENDED: &[Over] =
+    &[over(Per::Other, "the least over the completions of a generation batch that ended by themselves")];
+const MOST_ENDED: &[Over] =
+    &[over(Per::Other, "the greatest over the completions of a generation batch that ended by themselves")];
+
+const fn length(key: &'static str, readings: &'static [Reading], over: &'static [Over]) -> Metric {
+    Metric { key, trainers: ONLINE, readings, over }
 }
 
 const LENGTH: &[Reading] = &[always(
@@ -40,8 +48,8 @@ const LENGTH: &[Reading] = &[always(
     Role::Length,
     "a mean per token times this is the mean of a sequence's sum, of the same batch",
 )];
-const LENGTHS: &[Reading] =
-    &[not("tokens of completions; of those that ended by themselves where the key says terminated, 0 if none did")];
+const LENGTHS: &[Reading] = &[not("tokens of completions")];
+const ENDED_LENGTHS: &[Reading] = &[not("tokens of completions that ended by themselves, 0 if none did")];
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -204,12 +212,12 @@ pub(super) const METRICS: &[Metric] = &[
         readings: &[not("the mean weight of a sequence")],
         over: &[],
     },
-    length("completions/mean_length", LENGTH),
-    length("completions/min_length", LENGTHS),
-    length("completions/max_length", LENGTHS),
-    length("completions/mean_terminated_length", LENGTHS),
-    length("completions/min_terminated_length", LENGTHS),
-    length("completions/max_terminated_length", LENGTHS),
+    length("completions/mean_length", LENGTH, COMPLETIONS),
+    length("completions/min_length", LENGTHS, LEAST),
+    length("completions/max_length", LENGTHS, MOST),
+    length("completions/mean_terminated_length", ENDED_LENGTHS, ENDED),
+    length("completions/min_terminated_length", ENDED_LENGTHS, LEAST_ENDED),
+    length("completions/max_terminated_length", ENDED_LENGTHS, MOST_ENDED),
     Metric {
         key: "completions/clipped_ratio",
         trainers: ONLINE,

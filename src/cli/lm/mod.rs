@@ -5,6 +5,7 @@ mod progress;
 mod score;
 mod train;
 
+use super::check_free;
 use crate::error::{Error, Result};
 use crate::lm::{Device, LanguageModel, Placement, Precision, ScoreHead};
 use crate::reward::text::score_head;
@@ -100,17 +101,4 @@ fn adapted_head(folder: &Path) -> Result<Option<ScoreHead>> {
         serde_json::from_str(&text).map_err(|e| Error::content(&path, "JSON", e.to_string()))?;
     let is_reward_model = json["task_type"] == "SEQ_CLS";
     Ok(is_reward_model.then(|| ScoreHead { name: "score".into(), outputs: 1 }))
-}
-
-/// Fails if a file is there that would be replaced unasked, or its folder is not.
-fn check_free(path: Option<&Path>, force: bool) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    if path.exists() && !force {
-        let path = path.display();
-        return Err(Error::Usage(format!("{path} is there already: give --force to replace it, or another --out")));
-    }
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-        None => Ok(()),
-        Some(folder) => Err(Error::Usage(format!("{}: no such folder for {}", folder.display(), path.display()))),
-    }
 }
