@@ -1,6 +1,6 @@
 //! `rewardlab oracle`: cases for other people's trainers, and their answers judged.
 
-use super::{note, out};
+use super::{check_free, note, out};
 use crate::error::{Error, Result};
 use crate::jsonl;
 use crate::oracle::{Answer, Class, Quantity, Verdict, cases, check};
@@ -65,12 +65,7 @@ pub(super) fn execute(args: &Args) -> Result<u8> {
 }
 
 fn export(path: &Path, force: bool) -> Result<u8> {
-    if path.exists() && !path.is_file() {
-        return Err(Error::Usage(format!("{} is no regular file", path.display())));
-    }
-    if path.exists() && !force {
-        return Err(Error::Usage(format!("{} is there already: give --force to replace it", path.display())));
-    }
+    check_free(Some(path), force)?;
     let cases = cases();
     jsonl::write(path, &cases)?;
     note(&format!("{} cases: {}", cases.len(), path.display()));
