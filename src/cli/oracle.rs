@@ -1,7 +1,7 @@
 //! `rewardlab oracle`: cases for other people's trainers, and their answers judged.
 
 use super::{check_free, note, out};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jsonl;
 use crate::oracle::{Answer, Class, Quantity, Verdict, cases, check};
 use serde_json::Value;
