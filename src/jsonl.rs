@@ -201,6 +201,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_python_writes_is_mended_outside_of_strings() {
+        let text = r#"{"a": NaN, "b\"NaN": "Infinity NaN", "c": [-Infinity, Infinity]}"#;
+        let value: Value = serde_json::from_str(&mend_python(text)).expect("JSON");
+        assert_eq!(value["a"], "NaN");
+        assert_eq!(value["b\"NaN"], "Infinity NaN");
+        assert_eq!(value["c"][0], "-Infinity");
+        assert!(matches!(mend_python("{\"a\": 1}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn a_line_is_an_object_whose_fields_stand_once() {
         let of = |line: &str| object(line.as_bytes(), false, &|text| Cow::Borrowed(text));
         assert_eq!(of("{\"a\": [1], \"b\": {\"a\": 2}}").expect("an object").map(|map| map.len()), Some(2));
