@@ -148,7 +148,10 @@ fn the_bound_is_of_the_mean_and_not_of_noisy_means() {
 #[test]
 fn shares_stay_within_0_and_1_and_what_cannot_be_tested_is_said() {
     let dead = trl(
-        &[("reward", &|_, _| 0.5), ("frac_reward_zero_std", &|t, _| if t as usize % 5 == 0 { 0.3 } else { 1.0 })],
+        &[
+            ("reward", &|_, _| 0.5),
+            ("frac_reward_zero_std", &|t, _| if (t as usize).is_multiple_of(5) { 0.3 } else { 1.0 }),
+        ],
         &["trainer=grpo"],
     );
     assert!(seen(&dead, "dead_groups").contains(", 1] of the groups"), "{dead:?}");

@@ -183,7 +183,7 @@ mod tests {
         let right = own(&cases);
         for class in check(&cases, &right, 1e-6).expect("legal") {
             let in_class = |c: &&Case| (c.objective, c.corner) == (class.objective, class.corner);
-            let case = cases.iter().filter(in_class).next_back().expect("a case");
+            let case = cases.iter().rfind(in_class).expect("a case");
             let expected = &case.expected[&class.quantity];
             let numbers = expected.numbers();
             let size = |i: &usize| numbers[*i].abs();

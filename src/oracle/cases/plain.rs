@@ -254,7 +254,7 @@ fn of_pairs(case: &Case) -> f64 {
             // Eq. 8 of arXiv:2402.01306: λ (1 − σ(…)), which is σ of its negative
             _ => {
                 let sigmoid = |x: f64| (-soft_plus(-x)).exp();
-                (sigmoid(beta * (0.2 - ratio(0))) + 1.5 * sigmoid(beta * (ratio(1) - 0.2))) / 2.0
+                0.5 * sigmoid(beta * (0.2 - ratio(0))) + 0.75 * sigmoid(beta * (ratio(1) - 0.2))
             }
         }
     };
@@ -346,17 +346,15 @@ fn student(case: &Case) -> f64 {
         let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
         (low, high, at.fract())
     };
-    let own = |s: f64| match case.objective {
-        "confidence" => {
+    let own = |s: f64| {
+        if case.objective == "confidence" {
             let (low, high, part) = quantile(0.5);
-            s > low + part * (high - low)
+            return s > low + part * (high - low);
         }
         // between two neighbours P(class 0) is interpolated, not the log-odds
-        _ => {
-            let (low, high, part) = quantile(1.0 - mean(weak.iter().copied()));
-            let p = |s: f64| (-soft_plus(s)).exp();
-            p(s) < p(high) + (1.0 - part) * (p(low) - p(high)) || (part == 0.0 && s > low)
-        }
+        let (low, high, part) = quantile(1.0 - mean(weak.iter().copied()));
+        let p = |s: f64| (-soft_plus(s)).exp();
+        p(s) < p(high) + (1.0 - part) * (p(low) - p(high)) || (part == 0.0 && s > low)
     };
     let cross_entropy = |s: f64, w: f64| w * soft_plus(-s) + (1.0 - w) * soft_plus(s);
     let term = |(s, w): (&f64, &f64)| match case.objective {
@@ -435,8 +433,8 @@ fn enumerated_outcomes_have_the_exact_means() {
         for i in 0..logits.len() {
             let p = softmax(&logits[i]);
             let score = |y: usize, a: usize| f64::from(u8::from(y == a)) - p[a];
-            for a in 0..p.len() {
-                let exact = -gradient[i][a] * logits.len() as f64;
+            for (a, slope) in gradient[i].iter().enumerate() {
+                let exact = -slope * logits.len() as f64;
                 let single: f64 = (0..p.len()).map(|y| p[y] * rewards[i][y] * score(y, a)).sum();
                 let (mut left_out, mut centred) = (0.0, 0.0);
                 for y in 0..p.len() {
