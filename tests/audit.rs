@@ -1,4 +1,4 @@
-//! `rewardlab audit`: real logs of TRL and logs as verl and OpenRLHF write them, read as a user would.
+//! `rewardlab audit`: real logs of TRL and logs as verl and `OpenRLHF` write them, read as a user would.
 
 #![allow(missing_docs)]
 
