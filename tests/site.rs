@@ -72,8 +72,12 @@ fn site() -> &'static (Files, Files, Files) {
     })
 }
 
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|e| e == extension)
+}
+
 fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let html = site().0.iter().filter(|(path, _)| path.ends_with(".html"));
+    let html = site().0.iter().filter(|(path, _)| has_extension(path, "html"));
     html.map(|(path, content)| (path.as_str(), std::str::from_utf8(content).expect("UTF-8")))
 }
 
@@ -225,7 +229,10 @@ fn the_sources_shown_are_the_files_of_the_source_tree() {
         if let Ok(folder) = fs::read_dir(root().join("experiments").join(&id)) {
             for entry in folder {
                 let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
-                assert!(!name.ends_with(".rs") || shown.contains(&format!("{id}/{name}")), "{id}/{name} is not shown");
+                assert!(
+                    !has_extension(&name, "rs") || shown.contains(&format!("{id}/{name}")),
+                    "{id}/{name} is not shown"
+                );
             }
         }
     }

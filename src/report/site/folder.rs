@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MARK: &str = ".rewardlab-site";
 
 /// Whether a site may be written there: nothing is, or an empty folder, or a site of ours and nothing else. What a killed
-/// run left beside it (see [`write`]) is put back or removed. Asked before the long work, so it also tries to make a folder there.
+/// run left beside it (see [`write()`]) is put back or removed. Asked before the long work, so it also tries to make a folder there.
 ///
 /// # Errors
 /// A place that cannot be replaced by a folder (a file, a link to nothing, the current folder, a mount point, a place where
