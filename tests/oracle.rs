@@ -35,7 +35,8 @@ impl Desk {
             let mut answer = case["expected"].clone();
             answer["id"] = case["id"].clone();
             if edit(&mut answer) {
-                lines.push_str(&format!("{answer}\n"));
+                lines.push_str(&answer.to_string());
+                lines.push('\n');
             }
         }
         fs::write(self.path("answers.jsonl"), lines).expect("written");
