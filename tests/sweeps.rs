@@ -91,9 +91,9 @@ fn a_lost_file_is_told_and_computed_again() {
     let manifest = desk.path("out").join(QUICK).join("manifest.toml");
     for broken in ["", "seeds = 3"] {
         if broken.is_empty() {
-            fs::remove_file(&manifest).expect("removed")
+            fs::remove_file(&manifest).expect("removed");
         } else {
-            fs::write(&manifest, broken).expect("written")
+            fs::write(&manifest, broken).expect("written");
         }
         assert!(status(&out).2.contains("its manifest.toml is lost or broken"));
         for more in [&[][..], &["--resume"]] {
