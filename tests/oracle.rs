@@ -4,56 +4,38 @@
 
 mod common;
 
-use common::{assert_one_clear_line, call};
+use common::{Desk, assert_one_clear_line, call};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
-use tempfile::TempDir;
 
-struct Desk(TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().expect("UTF-8").to_owned()
-    }
-
-    /// Right answers to all cases, each changed by `edit`, which may leave it out.
-    fn answers(&self, edit: impl Fn(&mut Value) -> bool) -> String {
-        let cases = self.text("cases.jsonl");
-        assert_eq!(call(&["oracle", "export", "--force", "--out", &cases]).0, 0);
-        let mut lines = String::new();
-        for line in fs::read_to_string(&cases).expect("written").lines() {
-            let case: Value = serde_json::from_str(line).expect("JSON");
-            let mut answer = case["expected"].clone();
-            answer["id"] = case["id"].clone();
-            if edit(&mut answer) {
-                lines.push_str(&answer.to_string());
-                lines.push('\n');
-            }
+/// Right answers to all cases, each changed by `edit`, which may leave it out.
+fn answers(desk: &Desk, edit: impl Fn(&mut Value) -> bool) -> String {
+    let cases = desk.text("cases.jsonl");
+    assert_eq!(call(&["oracle", "export", "--force", "--out", &cases]).0, 0);
+    let mut lines = String::new();
+    for line in fs::read_to_string(&cases).expect("written").lines() {
+        let case: Value = serde_json::from_str(line).expect("JSON");
+        let mut answer = case["expected"].clone();
+        answer["id"] = case["id"].clone();
+        if edit(&mut answer) {
+            lines.push_str(&answer.to_string());
+            lines.push('\n');
         }
-        fs::write(self.path("answers.jsonl"), lines).expect("written");
-        self.text("answers.jsonl")
     }
+    fs::write(desk.path("answers.jsonl"), lines).expect("written");
+    desk.text("answers.jsonl")
 }
 
 #[test]
 fn right_answers_agree_and_others_are_told() {
     let desk = Desk::new();
-    let (code, said, errors) = call(&["oracle", "check", &desk.answers(|_| true), "--tolerance", "1e-9"]);
+    let (code, said, errors) = call(&["oracle", "check", &answers(&desk, |_| true), "--tolerance", "1e-9"]);
     assert!(code == 0 && said.lines().all(|l| l.ends_with("agrees")), "{said}");
     assert!(errors.contains(" 0 up to a factor, 0 differ, 0 not given"), "{errors}");
 
     // a sum over three pairs for their mean
     let is = |answer: &Value, class: &str| answer["id"].as_str().expect("an id").starts_with(class);
-    let summed = desk.answers(|answer| {
+    let summed = answers(&desk, |answer| {
         if is(answer, "dpo/plain/") {
             answer["loss"] = json!(3.0 * answer["loss"].as_f64().expect("a loss"));
         }
@@ -71,7 +53,7 @@ fn right_answers_agree_and_others_are_told() {
     );
 
     // what Python writes for what is no number is an answer, and a wrong one
-    let lost = desk.answers(|answer| {
+    let lost = answers(&desk, |answer| {
         if is(answer, "k3/extreme/") {
             answer["loss"] = json!("NaN");
             answer["kl"] = Value::Null;
@@ -85,7 +67,7 @@ fn right_answers_agree_and_others_are_told() {
     let differs = said.lines().find(|l| l.starts_with("k3 ") && l.contains("extreme") && l.contains("differs"));
     assert!(differs.is_some_and(|l| l.contains("kl, loss")), "{said}");
 
-    let silent = desk.answers(|answer| !is(answer, "gae/"));
+    let silent = answers(&desk, |answer| !is(answer, "gae/"));
     let (code, said, _) = call(&["oracle", "check", &silent]);
     assert!(code == 3 && said.lines().any(|l| l.starts_with("gae ") && l.ends_with("not given")), "{said}");
 }

@@ -4,19 +4,8 @@
 
 mod common;
 
-use common::call;
+use common::{call, ids, root};
 use std::fs;
-use std::path::Path;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn ids() -> Vec<String> {
-    let (_, stdout, _) = call(&["list", "--json"]);
-    let list: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
-    list.as_array().expect("a list").iter().map(|e| e["id"].as_str().expect("an id").to_owned()).collect()
-}
 
 const FILES: [&str; 6] = ["rows.csv", "params.toml", "manifest.toml", "checks.csv", "figure.png", "figure.svg"];
 

@@ -4,23 +4,13 @@
 
 mod common;
 
-use common::{QUICK, assert_one_clear_line, call};
+use common::{QUICK, assert_one_clear_line, call, ids, root};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
 const REPOSITORY: &str = "https://example.org/rewardlab/blob/main";
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn ids() -> Vec<String> {
-    let (_, stdout, _) = call(&["list", "--json"]);
-    let list: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
-    list.as_array().expect("a list").iter().map(|e| e["id"].as_str().expect("an id").to_owned()).collect()
-}
 
 /// Copies what a report of these experiments reads.
 fn copy_results(ids: &[String], to: &Path) {

@@ -4,27 +4,10 @@
 
 mod common;
 
-use common::{QUICK, assert_one_clear_line, call, rewardlab, rows};
+use common::{Desk, QUICK, assert_one_clear_line, call, rewardlab, rows};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
-
-struct Desk(TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().expect("UTF-8").to_owned()
-    }
-}
+use std::path::Path;
 
 /// Runs a share of a quick experiment's four seeds; any verdict will do.
 fn run(out: &str, more: &[&str]) -> String {

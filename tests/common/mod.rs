@@ -5,6 +5,7 @@
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use tempfile::TempDir;
 
 /// An experiment that takes well under a second per unit in smoke, in release and in dev builds.
 pub const QUICK: &str = "vanishing_gradients/reward_teacher";
@@ -35,4 +36,33 @@ pub fn assert_one_clear_line(arguments: &[&str], parts: &[&str]) {
 pub fn rows(out: &Path, id: &str) -> Vec<u8> {
     let path: PathBuf = out.join(id).join("rows.csv");
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// A temporary folder, and the paths of files in it.
+pub struct Desk(TempDir);
+
+impl Desk {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").to_owned()
+    }
+}
+
+/// Of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every experiment that is listed.
+pub fn ids() -> Vec<String> {
+    let (_, stdout, _) = call(&["list", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    list.as_array().expect("a list").iter().map(|e| e["id"].as_str().expect("an id").to_owned()).collect()
 }
